@@ -12,8 +12,10 @@ import { create, globals } from 'webgpu';
 import { openGpuDevice } from '../dist/gpu/device/gpu-device.js';
 import { areMatrixUnitsRight } from '../dist/gpu/device/probe-matrix-units.js';
 import { createPipelines, kernelProblems } from '../dist/gpu/device/pipeline-cache.js';
-import { matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape } from
+import { gemvInt8Kernel, gemvInt8Workgroups } from '../dist/gpu/kernels/gemv-int8/gemv-int8.js';
+import { combineOf, matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape } from
   '../dist/gpu/kernels/matrix-gemm/matrix-combine.js';
+import { isInParts } from '../dist/gpu/kernels/matrix-gemm/matrix-geometry.js';
 import { matrixGemmKernel, matrixGemmWorkgroups } from '../dist/gpu/kernels/matrix-gemm/matrix-gemm.js';
 import { matrixRowsKernel, matrixRowsWorkgroups } from '../dist/gpu/kernels/matrix-gemm/matrix-rows.js';
 import { halvesBytes } from '../dist/gpu/kernels/matrix-gemm/ready-halves.js';
@@ -34,7 +36,7 @@ import { summarise } from './measurement.mjs';
 const { values: flags } = parseArgs({
   options: {
     only: { type: 'string', default: 'values,times,tilings' }, models: { type: 'string', default: 'qwen3-4b,qwen3-0.6b' },
-    types: { type: 'string', default: 'q4_0' }, products: { type: 'string', default: 'qkv,o,gate+up,down' },
+    types: { type: 'string', default: 'q4_0' }, products: { type: 'string', default: 'qkv,o,gate+up,down,head' },
     rows: { type: 'string', default: '16,31,64,128,512,2048' },
     seconds: { type: 'string', default: '80' }, json: { type: 'string' }, null: { type: 'boolean', default: false },
   },
@@ -93,12 +95,12 @@ async function read(buffer, bytes) {
 
 /** Kernels of a product by a tiling, in order. */
 function kernelsOf(shape, tiling) {
-  const { splits, areHalvesReady } = tiling;
-  const variant = { shape: splits > 1 ? unfinishedShape(shape) : shape, config, ...tiling };
+  const { areHalvesReady } = tiling;
+  const variant = { shape: isInParts(tiling) ? unfinishedShape(shape) : shape, config, ...tiling };
   const product = { kernel: matrixGemmKernel(variant), workgroups: (rows) => matrixGemmWorkgroups(variant, rows) };
   const ready = areHalvesReady ? [{ kernel: matrixRowsKernel(variant), workgroups: matrixRowsWorkgroups }] : [];
-  if (splits === 1) return [...ready, product];
-  const combine = { shape, splits };
+  if (!isInParts(tiling)) return [...ready, product];
+  const combine = combineOf(shape, tiling);
   return [
     ...ready,
     { ...product, partialBytes: (rows) => partialBytes(combine, rows) },
@@ -112,7 +114,9 @@ const tilingOf = (text) => {
   const words = text.split(' ');
   const areHalvesReady = words.includes('halves');
   const burst = Number(words.find((word) => /^by\d$/.test(word))?.at(-1) ?? 1);
-  return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, areHalvesReady, burst };
+  const [tiles, workgroups] = words.find((word) => word.includes(':'))?.split(':').map(Number) ?? [];
+  const shared = tiles && { tiles, workgroups };
+  return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, shared, areHalvesReady, burst };
 };
 
 // Values.
@@ -120,6 +124,7 @@ const tilingOf = (text) => {
 const VALUE_TILINGS = [
   '128x128x64 241 /1 by2', '128x128x64 241 /2', '16x64x64 122 /1', '64x160x64 152 /4', '256x128x128 421 /2 halves', '128x160x64 251 /1 by2',
   '256x64x64 411 /1 halves', '256x64x64 411 /3 halves', '16x64x64 122 /2 by2', '32x64x64 122 /2 by2',
+  '16x64x64 122 /1 3:5', '32x64x64 122 /1 2:3', '128x192x64 261 /2 by2',
 ];
 
 /** Random x and what it stands for, [rows, cols]; rows of every magnitude. */
@@ -311,75 +316,50 @@ async function measureAll({ model, type, product, shape, rows }, candidates, cop
   });
 }
 
-/** Tilings to choose from, by product and rows, in the order in which they matter: time may end. The first is what the table had. */
-const CANDIDATES = [
-  ['down', 16, [
-    '16x64x64 122 /8', '16x64x64 122 /8 by2',
-  ]],
-  ['gate+up', 16, [
-    '16x64x64 122 /1', '16x64x64 122 /1 by2',
-  ]],
-  ['qkv', 16, [
-    '16x64x64 122 /4', '16x64x64 122 /4 by2',
-  ]],
-  ['o', 16, [
-    '16x64x64 122 /8', '16x64x64 122 /8 by2',
-  ]],
-  ['down', 512, [
-    '128x128x64 241 /3 by2', '256x128x128 421 /3 halves', '256x64x64 411 /3 halves', '128x128x64 221 /3 halves',
-  ]],
-  ['qkv', 512, [
-    '256x128x128 421 /1 halves', '256x64x64 411 /1 halves', '128x128x64 221 /1 halves',
-  ]],
-  ['o', 512, [
-    '128x160x64 251 /2 by2', '256x128x128 421 /3 halves', '256x64x64 411 /3 halves', '128x128x64 221 /3 halves',
-  ]],
-  ['gate+up', 512, [
-    '256x64x64 411 /1 halves', '128x128x64 221 /1 halves', '256x128x128 421 /1 halves',
-  ]],
-  ['down', 128, [
-    '128x160x64 251 /8', '128x160x64 251 /8 by2', '128x128x64 241 /6', '128x128x64 241 /6 by2',
-  ]],
-  ['gate+up', 128, [
-    '128x160x64 251 /1', '128x160x64 251 /1 by2',
-  ]],
-  ['qkv', 128, [
-    '128x160x64 251 /3', '128x160x64 251 /3 by2', '128x128x64 241 /2 by2',
-  ]],
-  ['o', 128, [
-    '128x128x64 241 /6', '128x128x64 241 /6 by2', '128x160x64 251 /8 by2',
-  ]],
-  ['qkv', 64, [
-    '64x64x64 122 /4 by2', '64x160x64 152 /3', '64x160x64 152 /3 by2',
-  ]],
-  ['o', 64, [
-    '64x64x64 122 /8 by2', '64x160x64 152 /8',
-  ]],
-  ['down', 64, [
-    '64x64x64 122 /8 by2', '64x160x64 152 /8', '64x160x64 152 /8 by2',
-  ]],
-  ['down', 32, [
-    '32x64x64 122 /8', '32x64x64 122 /8 by2',
-  ]],
-  ['qkv', 32, [
-    '32x64x64 122 /4', '32x64x64 122 /4 by2',
-  ]],
-  ['o', 32, [
-    '32x64x64 122 /8', '32x64x64 122 /8 by2',
-  ]],
-  ['gate+up', 2048, [
-    '256x64x64 411 /1 halves', '128x128x64 221 /1 halves',
-  ]],
-  ['down', 2048, [
-    '256x64x64 411 /1 halves', '128x128x64 221 /1 halves', '128x160x64 251 /1 by2',
-  ]],
-  ['gate+up', 1024, [
-    '256x64x64 411 /1 halves', '128x128x64 221 /1 halves',
-  ]],
-  ['down', 1024, [
-    '256x64x64 411 /1 halves', '256x64x64 411 /3 halves', '128x128x64 221 /1 halves', '128x160x64 251 /1 by2',
-  ]],
-];
+/**
+ * Tilings and GEMVs to choose from, by model, product and rows, in the order in which they matter: time may end. The first is what the table
+ * has, or had.
+ */
+const CANDIDATES = {
+  'qwen3-4b': [
+    ['gate+up', 16, [
+      '16x64x64 122 /1', '16x64x64 122 /1 3:5', '16x64x64 122 /1 2:3', '16x64x64 122 /1 5:8', '16x64x64 122 /1 3:5 halves given', '16x64x64 122 /1 4:7',
+    ]],
+    ['gate+up', 32, ['32x64x64 122 /1', '32x64x64 122 /1 4:5', '32x64x64 122 /1 6:7']],
+    ['qkv', 512, ['256x64x64 411 /1 halves', '128x192x64 261 /1 by2', '128x160x64 251 /1 by2']],
+    ['qkv', 1024, ['256x64x64 411 /1 halves', '128x192x64 261 /1 by2', '128x160x64 251 /1 by2']],
+    ['qkv', 128, ['128x160x64 251 /3 by2', '128x192x64 261 /4 by2']],
+    ['gate+up', 1, ['gemv1 32 1 4 3', 'gemv1 64 1 4 3', 'gemv1 32 1 2 3']],
+    ['down', 1, ['gemv1 16 2 2 4', 'gemv1 16 4 4 2', 'gemv1 16 4 2 2', 'gemv1 16 4 4 3']],
+    ['qkv', 1, ['gemv1 16 1 1 3', 'gemv1 8 1 1 3']],
+    ['down', 16, ['16x64x64 122 /8 by2', '16x64x64 122 /12 by2', '16x64x64 122 /13 by2']],
+    ['o', 16, ['16x64x64 122 /8 by2', '16x64x64 122 /11 by2', '16x64x64 122 /12 by2']],
+    ['down', 32, ['32x64x64 122 /8 by2', '32x64x64 122 /9 by2']],
+    ['gate+up', 4, ['gemv4 32 1 4 3', 'gemv4 32 1 4 1', 'gemv4 32 1 2 3', 'gemv4 64 1 4 1']],
+    ['down', 4, ['gemv4 16 2 2 4', 'gemv4 16 2 4 1', 'gemv4 16 2 2 1', 'gemv4 16 2 4 2', 'gemv4 16 4 4 1']],
+    ['o', 4, ['gemv4 16 2 2 2', 'gemv4 16 2 2 1', 'gemv4 16 2 4 1', 'gemv4 16 1 2 2']],
+    ['qkv', 4, ['gemv4 16 1 1 3', 'gemv4 16 1 2 3', 'gemv4 16 1 2 1', 'gemv4 16 1 4 1']],
+    ['o', 8, ['16x64x64 122 /11 by2', 'gemv8 16 2 2 1', 'gemv8 16 2 4 1']],
+    ['down', 8, ['16x64x64 122 /13 by2', 'gemv8 16 2 4 1']],
+    ['qkv', 8, ['16x64x64 122 /5 by2', 'gemv8 16 1 4 1', 'gemv8 16 1 2 1']],
+    ['gate+up', 8, ['16x64x64 122 /1', 'gemv8 32 1 4 1']],
+  ],
+  'qwen3-0.6b': [
+    ['gate+up', 512, ['256x64x64 411 /1 halves', '128x192x64 261 /1 by2']],
+    ['gate+up', 1024, ['256x64x64 411 /1 halves', '128x192x64 261 /1 by2']],
+    ['down', 16, ['16x64x64 122 /8 by2', '16x64x64 122 /12 by2']],
+    ['gate+up', 1, ['gemv1 32 1 2 1', 'gemv1 64 1 4 1', 'gemv1 32 1 4 1']],
+    ['qkv', 1, ['gemv1 16 1 1 1', 'gemv1 8 1 1 1']],
+  ],
+  'llama-3.2-3b': [
+    ['o', 512, ['256x64x64 411 /2 halves', '128x192x64 261 /2 by2', '64x192x64 261 /1 by2']],
+    ['qkv', 1024, ['256x64x64 411 /1 halves', '128x160x64 251 /1 by2', '128x192x64 261 /1 by2']],
+    ['down', 16, ['16x64x64 122 /8 by2', '16x64x64 122 /11 by2']],
+    ['gate+up', 16, ['16x64x64 122 /2 by2', '16x64x64 122 /1']],
+    ['gate+up', 1, ['gemv1 32 1 2 3', 'gemv1 64 1 4 3', 'gemv1 32 1 4 3']],
+    ['down', 1, ['gemv1 16 2 2 4', 'gemv1 16 4 4 2']],
+  ],
+};
 
 function productsToMeasure() {
   const wanted = flags.products.split(',');
@@ -417,14 +397,26 @@ async function measureTimes() {
 async function measureTilings() {
   const [model] = flags.models.split(',');
   const [type] = flags.types.split(',');
-  for (const [product, rows, texts] of CANDIDATES) {
+  for (const [product, rows, texts] of CANDIDATES[model]) {
     if (!flags.products.split(',').includes(product)) continue;
     if (secondsLeft() < 2) return console.log('time is over');
     const { shapes: [shape] } = productsOf(MODELS[model], type).find(({ name }) => name === product);
-    const made = texts.map((text) => ({ what: text, kernels: attempt(() => kernelsOf(shape, tilingOf(text))) }));
+    const made = texts.map((text) => ({ what: text, kernels: attempt(() => candidateOf(shape, text)) }));
     for (const { what, kernels } of made) if (kernels === undefined) console.log(`${product} has no ${what}`);
     await measureProduct({ model, type, product, shape, rows, texts: made });
   }
+}
+
+/** A tiling; `given`: halves that are there already; or a GEMV of so many columns: rows a workgroup, subgroups a row, rows a subgroup, unroll. */
+function candidateOf(shape, text) {
+  const [, batch] = /^gemv(\d)/.exec(text) ?? [];
+  if (batch !== undefined) {
+    const [rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll] = text.split(' ').slice(1).map(Number);
+    const variant = { shape, batch: Number(batch), subgroupSize: 32, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll };
+    return [{ kernel: gemvInt8Kernel(variant), workgroups: (rows) => gemvInt8Workgroups(variant, rows) }];
+  }
+  const kernels = kernelsOf(shape, tilingOf(text));
+  return text.includes('given') ? kernels.slice(1) : kernels;
 }
 
 function attempt(make) {
@@ -456,7 +448,7 @@ const WITHOUT = {
 };
 
 const PARTED = [
-  ['gate+up', 16, '16x64x64 122 /1'], ['down', 16, '16x64x64 122 /8'], ['gate+up', 512, '256x64x64 411 /1 halves'],
+  ['gate+up', 16, '16x32x64 111 /1 by2'], ['gate+up', 16, '16x64x32 111 /2 by4'],
 ];
 
 async function measureParts() {

@@ -8,8 +8,11 @@ import { gemvFloatKernel, gemvFloatWorkgroups } from '../kernels/gemv-float/gemv
 import type { GemvFloatVariant } from '../kernels/gemv-float/gemv-float.ts';
 import { gemvInt8Kernel, gemvInt8Workgroups } from '../kernels/gemv-int8/gemv-int8.ts';
 import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
-import { matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape } from '../kernels/matrix-gemm/matrix-combine.ts';
+import {
+  combineOf, matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape,
+} from '../kernels/matrix-gemm/matrix-combine.ts';
 import { hasRoomFor, matrixGemmKernel, matrixGemmWorkgroups, takesMatrixUnits } from '../kernels/matrix-gemm/matrix-gemm.ts';
+import { isInParts } from '../kernels/matrix-gemm/matrix-geometry.ts';
 import type { MatrixGemmVariant } from '../kernels/matrix-gemm/matrix-gemm.ts';
 import { matrixRowsKernel, matrixRowsWorkgroups } from '../kernels/matrix-gemm/matrix-rows.ts';
 import { leastRows, tilingsFor } from '../kernels/matrix-gemm/matrix-table.ts';
@@ -17,6 +20,7 @@ import { workgroupBytesOf } from '../kernel.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import { inputWidth, matrixRows } from '../linear-shape.ts';
 import type { LinearShape } from '../linear-shape.ts';
+import { blocksOf } from '../wgsl/weight-codes.ts';
 import type { UseOptions } from '../plan/gpu-op-rules.ts';
 import type { RowClass } from '../plan/kernel-use.ts';
 import type { DeviceProfile, ProfileKnobs } from '../profile/device-profile.ts';
@@ -41,18 +45,40 @@ function depthOf(shape: LinearShape): number {
   return shape.experts?.summed ? inputWidth(shape) : shape.cols;
 }
 
+type Int8Form = Pick<GemvInt8Variant, 'rowsPerWorkgroup' | 'subgroupsPerRow' | 'rowsPerSubgroup'>;
+
 /** How many rows a workgroup has, and how subgroups share them, by the form of the product. */
-function int8Form(
-  shape: LinearShape,
-  batch: number,
-  { gemvInt8 }: ProfileKnobs,
-): Pick<GemvInt8Variant, 'rowsPerWorkgroup' | 'subgroupsPerRow' | 'rowsPerSubgroup'> {
+function int8Form(shape: LinearShape, batch: number, { gemvInt8 }: ProfileKnobs): Int8Form {
   const rows = matrixRows(shape);
+  const isTall = rows <= depthOf(shape) && depthOf(shape) >= gemvInt8.splitFromCols;
+  // Four rows share what is loaded of several columns.
+  if (batch > 1 && !shape.gated && shape.experts === undefined)
+    return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isTall ? 2 : 1, rowsPerSubgroup: 4 };
   if (rows >= HEAD_ROWS) return { rowsPerWorkgroup: gemvInt8.headRows, subgroupsPerRow: 1, rowsPerSubgroup: 1 };
   // Quantised results come in blocks of 16 columns, which one workgroup owns: 32 rows where gate and up alternate.
-  if (shape.gated) return { rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSubgroup: rows >= gemvInt8.wideRows ? 4 : 2 };
-  const isTall = rows <= depthOf(shape) && depthOf(shape) >= gemvInt8.splitFromCols && batch === 1;
-  return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isTall ? 2 : 1, rowsPerSubgroup: isTall ? 2 : 1 };
+  if (shape.gated) return gatedForm(rows, batch, gemvInt8);
+  const isShared = isTall && batch === 1;
+  return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isShared ? 2 : 1, rowsPerSubgroup: isShared ? 2 : 1 };
+}
+
+/** Of gate and up: as many rows a subgroup, or of one column a workgroup, as make all workgroups run in one wave. */
+function gatedForm(rows: number, batch: number, { wideRows, largeRows }: ProfileKnobs['gemvInt8']): Int8Form {
+  const isWide = rows >= wideRows;
+  const isLarge = batch === 1 && !isWide && rows >= largeRows;
+  return { rowsPerWorkgroup: isLarge ? 64 : 32, subgroupsPerRow: 1, rowsPerSubgroup: isWide || isLarge ? 4 : 2 };
+}
+
+/** Groups of a lane that are loaded together: of several columns one, for more take registers, and a longer text. */
+function unrollOf(shape: LinearShape, batch: number, groupsPerLane: number): number {
+  const isOne = shape.experts === undefined && (shape.gated ? batch > 4 : batch > 1);
+  return isOne ? 1 : Math.min(MOST_UNROLLED, groupsPerLane);
+}
+
+/** Whether a product of 5 to 8 rows on matrix units would wait for sums of its parts longer than GEMVs take for all of it. */
+function suitsGemv(shape: LinearShape, { gemvInt8 }: ProfileKnobs): boolean {
+  const { parts, input, gated, experts, cols } = shape;
+  const isPlain = input !== 'f32' && !gated && experts === undefined;
+  return isPlain && cols >= gemvInt8.splitFromCols && matrixRows(shape) <= cols && parts.every((part) => !blocksOf(part).hasMinimum);
 }
 
 function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvInt8Variant {
@@ -71,7 +97,7 @@ function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseO
   const least = (form.rowsPerWorkgroup * form.subgroupsPerRow * subgroupSize) / invocations;
   const rowsPerSubgroup = Math.max(form.rowsPerSubgroup, least) as 1 | 2 | 4;
   const groupsPerLane = Math.ceil(depthOf(shape) / 32 / (subgroupSize * form.subgroupsPerRow));
-  return { shape, batch, subgroupSize, ...form, rowsPerSubgroup, unroll: Math.min(MOST_UNROLLED, groupsPerLane) };
+  return { shape, batch, subgroupSize, ...form, rowsPerSubgroup, unroll: unrollOf(shape, batch, groupsPerLane) };
 }
 
 function floatVariant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvFloatVariant {
@@ -124,7 +150,7 @@ function matrixProducts(shape: LinearShape, { profile }: UseOptions, few?: 4 | 8
   const expertRows = shape.experts && expertTileRows(profile);
   const all = tilingsFor(config, { out: matrixRows(shape), cols: shape.cols, expertRows });
   const tilings = (few ? all.filter(({ isFor }) => isFor(few)) : all).map(({ tiling, ...rows }) => {
-    const variant: MatrixGemmVariant = { shape: tiling.splits > 1 ? unfinishedShape(shape) : shape, config, ...tiling };
+    const variant: MatrixGemmVariant = { shape: isInParts(tiling) ? unfinishedShape(shape) : shape, config, ...tiling };
     return { variant, ...rows };
   });
   if (!tilings.every(({ variant }) => hasRoomFor(variant, profile))) return undefined;
@@ -133,8 +159,8 @@ function matrixProducts(shape: LinearShape, { profile }: UseOptions, few?: 4 | 8
     const product = { kernel: matrixGemmKernel(variant), workgroups: only((rows) => matrixGemmWorkgroups(variant, rows)) };
     const halves = variant.areHalvesReady
       ? [{ kernel: matrixRowsKernel(variant), workgroups: only(matrixRowsWorkgroups), halvesWidth: shape.cols }] : [];
-    if (variant.splits === 1) return [...halves, product];
-    const combine = { shape, splits: variant.splits };
+    if (!isInParts(variant)) return [...halves, product];
+    const combine = combineOf(shape, variant);
     return [
       ...halves,
       { ...product, partialBytes: partialBytes(combine, mostRows) },
@@ -164,7 +190,7 @@ export function gemvProduct(shape: LinearShape, batch: 1 | 2 | 4 | 8, options: U
 export function productKernels(shape: LinearShape, rows: RowClass, options: UseOptions): readonly ProductKernel[] {
   if (rows === 'many') return gemmProducts(shape, options);
   if (rows === 'one') return [gemvProduct(shape, 1, options)];
-  const { subgroupMatrix: config } = options.profile;
-  const onUnits = config && rows >= leastRows(config) ? matrixProducts(shape, options, rows) : undefined;
+  const { subgroupMatrix: config, knobs } = options.profile;
+  const onUnits = config && rows >= leastRows(config) && !suitsGemv(shape, knobs) ? matrixProducts(shape, options, rows) : undefined;
   return onUnits ?? [gemvProduct(shape, rows, options)];
 }

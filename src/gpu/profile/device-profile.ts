@@ -18,6 +18,8 @@ export interface GemvInt8Knobs {
   readonly splitFromCols: number;
   /** Gate and up together with at least this many rows: four rows a subgroup instead of two, so that all workgroups run at once. */
   readonly wideRows: number;
+  /** The same of at least this many rows, for one column: four rows a subgroup, twice as many subgroups a workgroup. */
+  readonly largeRows: number;
   /** Of a workgroup, without subgroups: a row for each invocation. */
   readonly flatInvocations: number;
 }

@@ -120,6 +120,17 @@ describe('gemv-int8', () => {
     }
   });
 
+  it('many columns: fewer sums than lanes and more, slots with several norms, loops whose last turn some lanes have', async () => {
+    for (const subgroupSize of sizes()) {
+      const shared = { rowsPerWorkgroup: 16, rowsPerSubgroup: 4, subgroupsPerRow: 2 } as const;
+      const many = subgroupSize === undefined ? { rowsPerWorkgroup: 64 } : shared;
+      const problem = { parts: [{ type: 'q4_k', rows: 53 }], subgroupSize, input: 'q8n', cols: 1280, residual: true, ...many } as const;
+      await check({ ...problem, batch: 8, xRows: 7 });
+      await check({ ...problem, batch: 4, xRows: 6, unroll: 2, cols: 1536 });
+      await check({ ...problem, batch: 2, xRows: 2, cols: 256, rowsPerSubgroup: 1 });
+    }
+  });
+
   it('parts of several types, whose rows end inside a workgroup', async () => {
     const parts: readonly LinearPartShape[] = [{ type: 'q4_k', rows: 53 }, { type: 'q6_k', rows: 21 }];
     for (const subgroupSize of sizes()) {

@@ -28,18 +28,20 @@ export function sumsStruct(variant: GemvInt8Variant): string {
 }
 
 /**
- * `fn product{n}(lane, row0, ..., [x0, ..., share0, ...]) -> Sums`: the sums over groups lane, lane + lanes, ... Trip counts are constants; the last
- * groups may be fewer than the lanes: lanes past the end read the row's last group and count it as zero, so that their loads
+ * `fn product{n}(lane, row0, ..., [x0, ..., share0, ...]) -> Sums`: the sums over groups lane, lane + lanes, ... Trip counts are constants;
+ * the last groups may be fewer than the lanes: lanes past the end read the row's last group and count it as zero, so that their loads
  * are in flight with the others'.
  */
 export function productFunction(variant: GemvInt8Variant, n: number): string {
   const { batch, rowsPerSubgroup, unroll } = variant;
   const { loopGroups: groups, lanes } = geometryOf(variant);
   const turns = Math.ceil(groups / lanes);
-  const lastLanes = groups - (turns - 1) * lanes;
-  const { loops, rest } = splitTurns({ turns, unroll, isLastPartial: lastLanes < lanes });
-  const steady = (base: string, count: number, isEnd: boolean) =>
-    chunkText(variant, n, { base, count, lastLanes: isEnd && lastLanes < lanes ? lastLanes : undefined });
+  const isLastPartial = groups < turns * lanes;
+  const split = splitTurns({ turns, unroll, isLastPartial });
+  const isOneLoop = batch >= ONE_LOOP_FROM && split.loops > 0 && split.rest > 0;
+  const { loops, rest } = isOneLoop ? { loops: Math.ceil(turns / unroll), rest: 0 } : split;
+  const chunk = (base: string, count: number, partial: Chunk['partial']) => chunkText(variant, n, { base, count, partial });
+  const inLoop = () => chunk('head', unroll, isOneLoop ? 'any' : 'none');
   const parameters = [
     ...range(rowsPerSubgroup).map((i) => `row${i}: u32`),
     ...(hasColumns(variant) ? [...range(batch).map((c) => `x${c}: u32`), ...shareFields(variant).map((_, k) => `share${k}: u32`)] : []),
@@ -47,14 +49,17 @@ export function productFunction(variant: GemvInt8Variant, n: number): string {
   const loop =
     loops === 0
       ? ''
-      : `  for (var i = 0u; i < ${loops}u; i++) {\n    let head = lane + i * ${unroll * lanes}u;\n${steady('head', unroll, false)}\n  }\n`;
+      : `  for (var i = 0u; i < ${loops}u; i++) {\n    let head = lane + i * ${unroll * lanes}u;\n${inLoop()}\n  }\n`;
   const restBase = loops === 0 ? 'lane' : `lane + ${loops * unroll * lanes}u`;
-  const end = rest === 0 ? '' : `  let last = ${restBase};\n${steady('last', rest, true)}\n`;
+  const end = rest === 0 ? '' : `  let last = ${restBase};\n${chunk('last', rest, isLastPartial ? 'last' : 'none')}\n`;
   return `fn product${n}(lane: u32, ${parameters}) -> Sums {
   var s: Sums;
 ${loop}${end}  return s;
 }`;
 }
+
+/** From this many columns on a text that holds the loop's body again, for the rest, is longer than what conditions in the loop cost. */
+const ONE_LOOP_FROM = 4;
 
 /**
  * `loops` chunks of `unroll` turns, and `rest` turns of straight text behind them. A partial last turn is always in the rest, to
@@ -74,18 +79,21 @@ interface Chunk {
   readonly base: string;
   /** Groups of a lane, all loaded before the first is used. */
   readonly count: number;
-  /** Lanes that have a last group; undefined: all. */
-  readonly lastLanes: number | undefined;
+  /** Which turns may have lanes without a group. */
+  readonly partial: 'none' | 'last' | 'any';
 }
 
 function chunkText(variant: GemvInt8Variant, n: number, chunk: Chunk): string {
   const { batch, shape } = variant;
   const { loopGroups: groups, lanes } = geometryOf(variant);
-  const { base, count, lastLanes } = chunk;
+  const { base, count, partial } = chunk;
   const turns = range(count);
-  const isPartial = (t: number) => t === count - 1 && lastLanes !== undefined;
-  const at = turns.map((t) => `let g${t} = ${isPartial(t) ? `min(${base} + ${t * lanes}u, ${groups - 1}u)` : `${base} + ${t * lanes}u`};`);
-  const inside = lastLanes === undefined ? [] : [`let isInside = lane < ${lastLanes}u;`];
+  const isPartial = (t: number) => partial === 'any' || (partial === 'last' && t === count - 1);
+  const at = turns.flatMap((t) => {
+    const place = `${base} + ${t * lanes}u`;
+    if (!isPartial(t)) return [`let g${t} = ${place};`];
+    return [`let g${t} = min(${place}, ${groups - 1}u);`, `let isInside${t} = ${place} < ${groups}u;`];
+  });
   const columns = range(batch);
   const loads = (c: number) => turns.flatMap((t) => activationLoads(variant, n, { t, c }));
   const dots = (c: number) => turns.flatMap((t) => productTerms(variant, n, { t, c }));
@@ -96,7 +104,7 @@ function chunkText(variant: GemvInt8Variant, n: number, chunk: Chunk): string {
   const shares = turns.flatMap((t) => shareFields(variant).flatMap((_, k) => shareTerms(variant, { t, k, isPartial: isPartial(t) })));
   const choices = shape.experts?.summed ? turns.flatMap((t) => choiceOfGroup(variant, t)) : [];
   return (
-    [...at, ...inside, ...choices, ...weights, ...shares, ...columns.flatMap((c) => [...loads(c), ...dots(c)])]
+    [...at, ...choices, ...weights, ...shares, ...columns.flatMap((c) => [...loads(c), ...dots(c)])]
       .map((line) => `    ${line}`)
       .join('\n')
       .replace(/^/, '    {\n') + '\n    }'
@@ -123,9 +131,9 @@ function weightLoads(
   const n = isSummed ? summedPart(shape) : part;
   const at = isSummed ? `(expertRow${t} + row${i}, own${t})` : `(row${i}, g${t})`;
   const weighted = (value: string) => (isSummed ? `${value} * weight${t}` : value);
-  const scales = isPartial ? `select(vec2<f32>(), ${weighted(`scales${n}${at}`)}, isInside)` : weighted(`scales${n}${at}`);
+  const scales = isPartial ? `select(vec2<f32>(), ${weighted(`scales${n}${at}`)}, isInside${t})` : weighted(`scales${n}${at}`);
   const read = weighted(`minimum${n}${at}`);
-  const subtracted = isPartial ? `select(${minimum === 'f32' ? '0.0' : 'vec2<f32>()'}, ${read}, isInside)` : read;
+  const subtracted = isPartial ? `select(${minimum === 'f32' ? '0.0' : 'vec2<f32>()'}, ${read}, isInside${t})` : read;
   return [`let w${t}r${i} = codes${n}${at};`, `let s${t}r${i} = ${scales};`, ...(minimum ? [`let m${t}r${i} = ${subtracted};`] : [])];
 }
 
@@ -150,7 +158,7 @@ function shareTerms(variant: GemvInt8Variant, { t, k, isPartial }: { t: number; 
   const name = `share${t}of${k}`;
   const share = `${name}.x + ${name}.y`;
   const load = `let ${name} = ${statsOf(variant, { x: `share${k}`, t, plane: 2 })};`;
-  return [load, `s.n${k} += ${isPartial ? `select(0.0, ${share}, isInside)` : share};`];
+  return [load, `s.n${k} += ${isPartial ? `select(0.0, ${share}, isInside${t})` : share};`];
 }
 
 function activationLoads(variant: GemvInt8Variant, n: number, { t, c }: { t: number; c: number }): readonly string[] {

@@ -11,7 +11,7 @@ import { gateExpression } from '../../wgsl/activation.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { storeMatrix } from '../../wgsl/subgroup-matrix.ts';
-import { valuesOfSums, weightFactor } from './matrix-geometry.ts';
+import { isInParts, valuesOfSums, weightFactor } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
 import { HELD } from './matrix-staging.ts';
 import { rowEnd } from './ready-halves.ts';
@@ -125,13 +125,14 @@ const firstOfBlock = ({ gated }: LinearShape) => `(block * ${gated ? 2 * INTERLE
  * finishes and rounds blocks; else lanes finish four columns each, and some of them then round what others left in workgroup memory.
  */
 function finishText(piece: Piece): string {
-  const { variant: { shape, splits }, geometry: { workgroupSize }, rows, columns } = piece;
+  const { variant, geometry: { workgroupSize }, rows, columns } = piece;
+  const { shape } = variant;
   const { f32, q8 } = shape.outputs;
   const blocks = columns / Q8_BLOCK;
   const areWhole = q8 !== undefined && rows * blocks >= workgroupSize;
   const quads = areWhole ? Q8_BLOCK / 4 : 1;
   const width = outputWidth(shape);
-  const row = splits > 1 ? `(workgroup.z * tile.rows + row)` : yRowOf(shape, 'row');
+  const row = isInParts(variant) ? `(part * tile.rows + row)` : yRowOf(shape, 'row');
   const each = (q: number) => {
     const out = `(((${firstColumn(shape)}) >> 2u) + ${quads}u * block + ${q}u)`;
     const store = f32 ? `\n    y[${row} * ${width / 4}u + ${out}] = v${q};` : '';
@@ -151,7 +152,7 @@ export function finishFunction(variant: MatrixGemmVariant, geometry: MatrixGeome
   const { shape, subgroups: [down] } = variant;
   const { tileCols, pieceRows } = geometry;
   const piece: Piece = { variant, geometry, rows: down * pieceRows, columns: shape.gated ? tileCols / 2 : tileCols };
-  return `fn finishPiece(first: u32, lane: u32, tile: Tile, before: u32, workgroup: vec3<u32>) {
+  return `fn finishPiece(first: u32, lane: u32, tile: Tile, before: u32, part: u32) {
 ${finishText(piece)}
 }`;
 }
@@ -167,7 +168,7 @@ export function matrixEpilogueText({ config, subgroups: [downs, acrosses] }: Mat
   const piece = (p: number) => `workgroupBarrier();
 ${range(perPiece).flatMap((i) => range(matricesAcross).map((j) => store(p * perPiece + i, j))).join('\n')}
 workgroupBarrier();
-finishPiece(${p * pieceRows}u, lane, tile, before, workgroup);`;
+finishPiece(${p * pieceRows}u, lane, tile, before, part);`;
   return `let area = ((deep * ${downs}u + down) * ${acrosses}u + across) * ${pieceRows * pieceStride}u;
 ${unrolled(rowsEach / pieceRows, piece)}`;
 }

@@ -19,6 +19,33 @@ describe.each(['nvidia', 'metalF32'] as const)('the table of tilings, %s', (name
     },
   );
 
+  it('few rows fill the places of the cores, and no more', () => {
+    if (name !== 'nvidia') return;
+    const tilingOf = (out: number, cols: number) => tilingsFor(config, { out, cols, expertRows: undefined })[0]!.tiling;
+    // 40 tiles of 152 steps, fetched by two: in 13 parts of 6 fetches, which 528 places hold; 12 had 7.
+    expect(tilingOf(2560, 9728)).toMatchObject({ tileCols: 64, splits: 13, burst: 2 });
+    expect(tilingOf(19456, 2560).splits).toBe(1);
+    for (let out = 64; out < 40000; out += 64) {
+      const { splits } = tilingOf(out, 4096);
+      if (splits > 1) expect((out / 64) * splits, `${out} rows of W`).toBeLessThanOrEqual(528);
+    }
+  });
+
+  it('many rows take what was measured to be fastest', () => {
+    if (name !== 'nvidia') return;
+    const tilings = (out: number, cols: number) => tilingsFor(config, { out, cols, expertRows: undefined });
+    const tileOf = (out: number, cols: number, rows: number) => {
+      const { tileRows, tileCols, splits } = tilings(out, cols).find(({ isFor }) => isFor(rows))!.tiling;
+      return `${tileRows}x${tileCols} /${splits}`;
+    };
+    // Of Qwen3-0.6B, Qwen3-4B and Llama-3.2-3B.
+    expect(tileOf(6144, 1024, 512)).toBe('128x192 /1');
+    expect([128, 512, 1024].map((rows) => tileOf(6144, 2560, rows))).toEqual(['128x192 /4', '256x64 /1', '128x192 /1']);
+    expect([128, 512, 1024].map((rows) => tileOf(2560, 9728, rows))).toEqual(['128x160 /8', '256x64 /3', '128x160 /1']);
+    expect([512, 1024].map((rows) => tileOf(3072, 8192, rows))).toEqual(['128x192 /2', '128x192 /1']);
+    expect([512, 1024].map((rows) => tileOf(5120, 3072, rows))).toEqual(['128x160 /1', '128x160 /1']);
+  });
+
   it('experts take tiles of the rows that their lists have', () => {
     const [only, ...others] = tilingsFor(config, { out: 1536, cols: 2048, expertRows: 32 });
     expect(others).toEqual([]);
