@@ -219,7 +219,7 @@ export interface Executor {
   readonly description: string;
   /** Rows of a prefill step that suit the device; absent where the engine's default does. */
   readonly prefillRows?: number | undefined;
-  /** Multiply-adds of products that take the device about a tenth of a second: a step has fewer rows of a model of more; absent: it does not. */
+  /** Multiply-adds of a step's products that take a tenth of a second: steps of larger models have fewer rows. Absent: they have not. */
   readonly chunkMultiplyAdds?: number | undefined;
   /** Bytes that a model may take where nobody named any; absent: as many as the device gives. */
   readonly memoryBytes?: number | undefined;
