@@ -1,5 +1,5 @@
 /** Streams as OpenAI's client reads them: what is in a chunk, comments between them, a failure in the middle, the end. */
-import OpenAI from 'openai';
+import OpenAI, { APIError } from 'openai';
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
 import { describe, expect, it } from 'vitest';
 import { loadFakeModel } from '../../../test/fake-model.ts';
@@ -85,7 +85,7 @@ describe('a stream of a chat', () => {
     });
     const { chunks, error } = await chunksOf(await client.chat.completions.create(request));
     expect(chunks.map(({ choices: [choice] }) => choice?.delta.content ?? '').join('')).toBe('a');
-    expect(error).toBeInstanceOf(OpenAI.APIError);
+    expect(error).toBeInstanceOf(APIError);
     expect(error).toMatchObject({ code: 'internal_error', type: 'server_error' });
     await later(5);
     expect(texts[0]).not.toContain('secret');
