@@ -101,6 +101,12 @@ describe("files, by OpenAI's client", () => {
   });
 });
 
+/** As a server leaves one that has just begun. */
+const BATCH = {
+  keyId: undefined, endpoint: '/v1/completions', inputFileId: 'file-x', status: 'in_progress', metadata: {}, errors: [], outputMs: 60_000,
+  cancellingAt: undefined, endedAt: undefined, outputFileId: undefined, errorFileId: undefined,
+} as const;
+
 describe("batches, by OpenAI's client", () => {
   it('answer as the route does, each request by its custom_id, errors in a file of their own', async () => {
     const lines = Array.from({ length: 10 }, (_, index) => line(`r${index}`, { ...ASK, prompt: `fox ${index}`, temperature: 0 }));
@@ -123,6 +129,63 @@ describe("batches, by OpenAI's client", () => {
     const logged = [...store.audit.entries({ from: undefined, to: undefined })].map(({ id }) => id);
     expect(logged).toEqual(expect.arrayContaining(output.map(({ response }) => response.request_id)));
     expect((await client.batches.list({ limit: 1 })).data.map(({ id }) => id)).toEqual([made.id]);
+  });
+
+  it.each([
+    ['/v1/chat/completions', { messages: [{ role: 'user', content: 'fox' }], max_tokens: 3 }, 'chat.completion'],
+    ['/v1/responses', { input: 'fox', max_output_tokens: 3 }, 'response'],
+  ] as const)('are for %s too', async (endpoint, body, object) => {
+    const { id } = await upload([line('a', { model: 'fake', ...body }, endpoint), line('b', { model: 'fake' }, endpoint)].join('\n'));
+    const batch = await ended((await client.batches.create({ input_file_id: id, endpoint, completion_window: '24h' })).id);
+    const [{ response }] = await linesOf(batch.output_file_id);
+    expect([response.status_code, response.body.object]).toEqual([200, object]);
+    expect((await linesOf(batch.error_file_id))[0].response.status_code).toBe(400);
+  });
+
+  it('of embeddings answer as that route does', async () => {
+    const endpoint = '/v1/embeddings';
+    const { id } = await upload(line('a', { model: 'fake', input: 'fox' }, endpoint));
+    const batch = await ended((await client.batches.create({ input_file_id: id, endpoint, completion_window: '24h' })).id);
+    expect((await linesOf(batch.error_file_id))[0].response.body.error.code).toBe('unsupported_model');
+  });
+
+  it('go on with the next server where one ended, without what has run', async () => {
+    const own = await openStore(join(folder, 'next.db'));
+    const rows = Array.from({ length: 6 }, (_, index) => ({ line: index + 1, customId: `r${index}`, body: ASK }));
+    const batch = {
+      ...BATCH, id: 'batch_next', createdAt: Date.now(), expiresAt: Date.now() + 60_000, counts: { total: 6, completed: 0, failed: 0 },
+    } as const;
+    await own.batches.create(batch, rows);
+    const done = { batchId: batch.id, line: 2, isError: false };
+    await own.batches.finish({ ...done, text: '{"custom_id":"r1","kept":true}' });
+    await own.batches.finish({ ...done, text: '{"custom_id":"r1","kept":false}' });
+    const generate = vi.spyOn(model, 'generate');
+    const next = createServer({ models: { fake: model }, store: own });
+    while ((await own.batches.find(batch.id))!.status === 'in_progress') await new Promise((resolve) => setTimeout(resolve, 10));
+    await next.drain();
+    expect(generate).toHaveBeenCalledTimes(5);
+    generate.mockRestore();
+    const { outputFileId, counts } = (await own.batches.find(batch.id))!;
+    expect(counts).toEqual({ total: 6, completed: 6, failed: 0 });
+    const lines = new TextDecoder().decode(await own.files.content(outputFileId!)).trimEnd().split('\n').map((text) => JSON.parse(text));
+    const expected = rows.map(({ customId }) => [customId, customId === 'r1' || undefined]);
+    expect(lines.map(({ custom_id: one, kept }) => [one, kept])).toEqual(expected);
+    await own.close();
+  });
+
+  it('that ran out of time end, with the rest in the error file', async () => {
+    const own = await openStore(join(folder, 'late.db'));
+    const batch = {
+      ...BATCH, id: 'batch_late', createdAt: 0, expiresAt: 1, counts: { total: 1, completed: 0, failed: 0 },
+    } as const;
+    await own.batches.create(batch, [{ line: 1, customId: 'a', body: ASK }]);
+    const next = createServer({ models: { fake: model }, store: own });
+    while ((await own.batches.find(batch.id))!.status === 'in_progress') await new Promise((resolve) => setTimeout(resolve, 10));
+    await next.drain();
+    const { status, errorFileId } = (await own.batches.find(batch.id))!;
+    expect(status).toBe('expired');
+    expect(JSON.parse(new TextDecoder().decode(await own.files.content(errorFileId!)))).toMatchObject({ error: { code: 'batch_expired' } });
+    await own.close();
   });
 
   it('let those that somebody waits for go first', async () => {

@@ -3,12 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CapacityError, FormatError } from '../../../tensor/errors.ts';
-import { openDatabase } from './database.ts';
+import { createLock, openDatabase } from './database.ts';
 import { openStore } from './open-store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ingot-database-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
+
+it('a lock is held by one, until it lets go or ends', async () => {
+  const [one, other] = [await createLock(at('lock')), await createLock(at('lock'))];
+  expect([one.acquire(), one.acquire(), other.acquire()]).toEqual([true, true, false]);
+  one.release();
+  expect([other.acquire(), one.acquire()]).toEqual([true, false]);
+  other.release();
+});
 
 describe('a database', () => {
   it('keeps writes of one turn together, and drops only those that fail', async () => {
