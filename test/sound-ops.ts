@@ -1,12 +1,13 @@
 /** Ops over time on an executor, against what torch computes (scripts/fixtures/sound_ops.py). */
 import { readFileSync } from 'node:fs';
-import { conv1d } from '../src/graph/conv1d.ts';
+import { conv1d, transposedConv1d } from '../src/graph/conv1d.ts';
 import type { Executor, GraphRun, WeightSource } from '../src/graph/executor.ts';
 import type { GraphBuilder } from '../src/graph/graph-builder.ts';
 import { buildModel } from '../src/graph/model-graphs.ts';
 import { groupNorm } from '../src/graph/ops/group-norm.ts';
 import { linear } from '../src/graph/ops/linear.ts';
 import { lstm } from '../src/graph/ops/lstm.ts';
+import { overlappedFrames } from '../src/graph/ops/overlap-add.ts';
 import { outputFrames } from '../src/graph/ops/windows.ts';
 import type { Value } from '../src/graph/value.ts';
 import { fixturesPath } from './fixture-tensors.ts';
@@ -25,6 +26,13 @@ type Case = { readonly x: Numbers; readonly y: Numbers; readonly weight?: Number
       readonly dilation: number;
       readonly padding: number;
       readonly groups: number;
+    }
+  | {
+      readonly kind: 'transposed';
+      readonly taps: number;
+      readonly stride: number;
+      readonly padding: number;
+      readonly after: number;
     }
   | { readonly kind: 'groupNorm'; readonly groups: number; readonly eps: number }
   | { readonly kind: 'lstm'; readonly reverse: boolean; readonly input: Numbers }
@@ -54,6 +62,12 @@ function writeOp(g: GraphBuilder, of: Case, x: Value, stateful: boolean): Value 
       const span = { taps, stride, dilation, before: padding };
       const frames = g.derivedDim('frames', ({ rows = 0 }) => outputFrames(rows, { ...span, after: padding }));
       return conv1d(g, 'conv', x, { ...span, groups, frames, weight: weight('weight')!, bias: weight('bias') });
+    }
+    case 'transposed': {
+      const { taps, stride, padding, after } = of;
+      const span = { taps, stride, before: padding };
+      const frames = g.derivedDim('frames', ({ rows = 0 }) => overlappedFrames(rows, { ...span, after }));
+      return transposedConv1d(g, 'conv', x, { ...span, frames, weight: weight('weight')!, bias: weight('bias') });
     }
     case 'groupNorm':
       return groupNorm(g, 'norm', x, { groups: of.groups, eps: of.eps, weight: weight('weight'), bias: weight('bias') });

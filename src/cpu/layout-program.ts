@@ -168,6 +168,7 @@ function vectorsOf(op: GraphOp): readonly WeightRef[] {
     case 'groupNorm':
     case 'shortConvolution': return refs(op.weight, op.bias);
     case 'lstm': return refs(op.weight);
+    case 'overlapAdd': return refs(op.bias);
     case 'deltaRule': return refs(op.decay, op.dtBias);
     case 'route': return refs(op.selectionBias, op.expertScale);
     case 'expertLinear':

@@ -4,6 +4,8 @@ import { channelConvolution } from './ops/channel-convolution.ts';
 import type { ChannelConvolutionOp } from './ops/channel-convolution.ts';
 import { linear } from './ops/linear.ts';
 import type { LinearOp } from './ops/linear.ts';
+import { overlapAdd } from './ops/overlap-add.ts';
+import type { OverlapAddOp } from './ops/overlap-add.ts';
 import { windows } from './ops/windows.ts';
 import type { WindowsFields, WindowsOp } from './ops/windows.ts';
 import { formatShape } from './value.ts';
@@ -32,4 +34,20 @@ export function conv1d(g: OpSink<WindowsOp | LinearOp | ChannelConvolutionOp>, n
   if (groups !== x.shape[1])
     throw new Error(`graph op ${name}: expected 1 group or one for each channel of ${formatShape(x.shape)}, found ${groups}`);
   return channelConvolution(g, name, x, { weight, bias, ...span });
+}
+
+export interface TransposedConv1dFields extends WindowsFields {
+  /** [taps * out, channels]: row j * out + o is that of tap j and the result's channel o. */
+  readonly weight: WeightRef;
+  /** [out]; none where it is not given. */
+  readonly bias?: WeightRef | undefined;
+}
+
+/**
+ * y[t, o] = bias[o] + the sum of weight[j, o, c] * x[s, c] over all rows s and taps j with s * stride + j * dilation - before = t. Input x
+ * [rows, channels]. Output [frames, out]. What torch calls `ConvTranspose1d` of one group.
+ */
+export function transposedConv1d(g: OpSink<LinearOp | OverlapAddOp>, name: string, x: Value, fields: TransposedConv1dFields): Value {
+  const { weight, bias, ...span } = fields;
+  return overlapAdd(g, name, linear(g, `${name}.products`, x, weight), { ...span, bias });
 }

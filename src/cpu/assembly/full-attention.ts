@@ -44,7 +44,8 @@ function attendHead(op: FullAttentionRecord, first: i32, rows: i32, head: i32, k
       attendTile(scores, count, sums + row * 8, v, op.vStride, out + row * op.outStride, op.valueDim);
     }
   }
-  for (let row: usize = 0; row < <usize>(keys > 0 ? rows : 0); row++)
+  if (keys == 0) return;
+  for (let row: usize = 0; row < <usize>rows; row++)
     scaleRow(out + row * op.outStride, <f32>1 / load<f32>(sums + row * 8, 4), out + row * op.outStride, op.valueDim);
 }
 

@@ -15,10 +15,10 @@ import {
 } from './row-steps';
 import {
   AttentionRecord, ChannelConvolutionRecord, CheckRecord, DeltaRuleRecord, EmbedRecord, ExpertsRecord, FullAttentionRecord, GatedRecord,
-  GroupNormRecord, LinearsRecord, LstmRecord, NormRecord, NumberRecord, OpRecord, PackRecord, RotateRecord, RouteRecord, RowRecord,
-  ShortConvolutionRecord, StepRecord, WindowsRecord,
+  GroupNormRecord, LinearsRecord, LstmRecord, NormRecord, NumberRecord, OpRecord, OverlapAddRecord, PackRecord, RotateRecord, RouteRecord,
+  RowRecord, ShortConvolutionRecord, StepRecord, WindowsRecord,
 } from './step-records';
-import { runChannelConvolution, runWindows } from './windows';
+import { runChannelConvolution, runOverlapAdd, runWindows } from './windows';
 
 /** Op codes; cpu/ops/ holds the same numbers. */
 const OP_EMBED: i32 = 1;
@@ -50,6 +50,7 @@ const OP_WINDOWS: i32 = 26;
 const OP_CHANNEL_CONVOLUTION: i32 = 27;
 const OP_GROUP_NORM: i32 = 28;
 const OP_LSTM: i32 = 29;
+const OP_OVERLAP_ADD: i32 = 30;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -105,6 +106,7 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_CHANNEL_CONVOLUTION: return runChannelConvolution(control, changetype<ChannelConvolutionRecord>(at), step, scratch);
     case OP_GROUP_NORM: return runGroupNorm(control, changetype<GroupNormRecord>(at), step, scratch);
     case OP_LSTM: return runLstm(control, changetype<LstmRecord>(at), step, scratch);
+    case OP_OVERLAP_ADD: return runOverlapAdd(control, changetype<OverlapAddRecord>(at), step);
     default: unreachable();
   }
 }

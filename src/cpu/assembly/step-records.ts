@@ -466,3 +466,10 @@ export class LstmRecord extends OpRecord {
   out: usize;
   outStride: usize;
 }
+
+/** Windows backwards: `channels` are those of the result. */
+@unmanaged
+export class OverlapAddRecord extends WindowsRecord {
+  /** f32[channels], or 0. */
+  bias: usize;
+}

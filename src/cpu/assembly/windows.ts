@@ -1,7 +1,8 @@
-/** Rows put side by side, and the convolution of every channel over them. */
+/** Rows put side by side, the convolution of every channel over them, and the way back: rows taken apart and added up. */
 import { itemsPerTake, takeItems } from './control';
+import { addRow } from './elementwise';
 import { madd } from './float-math';
-import { ChannelConvolutionRecord, rowsOf, StepRecord, WindowsRecord } from './step-records';
+import { ChannelConvolutionRecord, OverlapAddRecord, rowsOf, StepRecord, WindowsRecord } from './step-records';
 
 export function runWindows(control: usize, op: WindowsRecord, step: StepRecord): void {
   const frames = rowsOf(op, step);
@@ -80,5 +81,25 @@ function convolveRow(op: ChannelConvolutionRecord, t: i32, rows: i32, first: i32
       if (row >= 0 && row < rows) sum += load<f32>(taps + <usize>j * TAP_BYTES + at) * load<f32>(x + <usize>row * op.xStride + at);
     }
     store<f32>(out + at, sum);
+  }
+}
+
+/** The sums of what rows of x have for each row of the result. */
+export function runOverlapAdd(control: usize, op: OverlapAddRecord, step: StepRecord): void {
+  const frames = rowsOf(op, step);
+  const rows = load<i32>(step.sizes + <usize>(op.rows * 4));
+  const take = itemsPerTake(control, frames);
+  const partBytes = <usize>op.channels * 4;
+  for (let first = takeItems(control, take); first < frames; first = takeItems(control, take)) {
+    for (let t = first; t < min(first + take, frames); t++) {
+      const out = op.out + <usize>t * op.outStride;
+      if (op.bias) memory.copy(out, op.bias, partBytes);
+      else memory.fill(out, 0, partBytes);
+      for (let j = 0; j < op.taps; j++) {
+        const at = t + op.before - j * op.dilation;
+        if (at < 0 || at % op.stride != 0 || at / op.stride >= rows) continue;
+        addRow(out, op.x + <usize>(at / op.stride) * op.xStride + <usize>j * partBytes, out, op.channels);
+      }
+    }
   }
 }

@@ -16,6 +16,7 @@ import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.ts';
 import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
 import type { LstmOp } from '../../graph/ops/lstm.ts';
+import type { OverlapAddOp } from '../../graph/ops/overlap-add.ts';
 import type { WindowsOp } from '../../graph/ops/windows.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
@@ -52,6 +53,7 @@ import { lowerScale, scaleRules } from './scale.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
 import type { ShortConvolutionOp } from './short-convolution.ts';
 import { lowerSoftcap, softcapRules } from './softcap.ts';
+import { lowerOverlapAdd, overlapAddRules } from './overlap-add.ts';
 import { lowerWindows, windowsRules } from './windows.ts';
 import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
@@ -81,6 +83,7 @@ export type CpuOp =
   | ShortConvolutionOp
   | DeltaRuleOp
   | WindowsOp
+  | OverlapAddOp
   | ChannelConvolutionOp
   | GroupNormOp
   | LstmOp;
@@ -111,6 +114,7 @@ export const LOWERINGS = {
   add: lowerAdd,
   gatherRows: lowerGatherRows,
   windows: lowerWindows,
+  overlapAdd: lowerOverlapAdd,
   channelConvolution: lowerChannelConvolution,
   groupNorm: lowerGroupNorm,
   lstm: lowerLstm,
@@ -142,6 +146,7 @@ export const CPU_OPS = {
   scaleRows: scaleRowsRules,
   attention: attentionRules,
   windows: windowsRules,
+  overlapAdd: overlapAddRules,
   channelConvolution: channelConvolutionRules,
   groupNorm: groupNormRules,
   lstm: lstmRules,

@@ -12,6 +12,7 @@ import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.ts';
 import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
 import type { LstmOp } from '../../graph/ops/lstm.ts';
+import type { OverlapAddOp } from '../../graph/ops/overlap-add.ts';
 import type { WindowsOp } from '../../graph/ops/windows.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
@@ -59,6 +60,7 @@ import { lowerScaleRows, scaleRowsRules } from './scale-rows.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
 import type { ShortConvolutionOp } from './short-convolution.ts';
 import { lowerSoftcap, softcapRules } from './softcap.ts';
+import { lowerOverlapAdd, overlapAddRules } from './overlap-add.ts';
 import { lowerWindows, windowsRules } from './windows.ts';
 import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
@@ -89,6 +91,7 @@ export type GpuOp =
   | AddNormOp
   | GatherOp
   | WindowsOp
+  | OverlapAddOp
   | ChannelConvolutionOp
   | GroupNormOp
   | LstmOp;
@@ -119,6 +122,7 @@ export const LOWERINGS = {
   add: lowerAdd,
   gatherRows: lowerGatherRows,
   windows: lowerWindows,
+  overlapAdd: lowerOverlapAdd,
   channelConvolution: lowerChannelConvolution,
   groupNorm: lowerGroupNorm,
   lstm: lowerLstm,
@@ -151,6 +155,7 @@ export const GPU_OPS = {
   addNorm: addNormRules,
   gather: gatherRules,
   windows: windowsRules,
+  overlapAdd: overlapAddRules,
   channelConvolution: channelConvolutionRules,
   groupNorm: groupNormRules,
   lstm: lstmRules,

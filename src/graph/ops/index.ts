@@ -29,6 +29,8 @@ import { groupNormRules } from './group-norm.ts';
 import type { GroupNormOp } from './group-norm.ts';
 import { lstmRules } from './lstm.ts';
 import type { LstmOp } from './lstm.ts';
+import { overlapAddRules } from './overlap-add.ts';
+import type { OverlapAddOp } from './overlap-add.ts';
 import { windowsRules } from './windows.ts';
 import type { WindowsOp } from './windows.ts';
 import { scaleRules } from './scale.ts';
@@ -77,6 +79,7 @@ export type GraphOp =
   | AddOp
   | GatherRowsOp
   | WindowsOp
+  | OverlapAddOp
   | ChannelConvolutionOp
   | GroupNormOp
   | LstmOp;
@@ -106,6 +109,7 @@ export const OP_RULES = {
   add: addRules,
   gatherRows: gatherRowsRules,
   windows: windowsRules,
+  overlapAdd: overlapAddRules,
   channelConvolution: channelConvolutionRules,
   groupNorm: groupNormRules,
   lstm: lstmRules,

@@ -24,6 +24,7 @@ import { runRoute } from './route.ts';
 import { runExpertLinear } from './expert-linear.ts';
 import { runExpertSum } from './expert-sum.ts';
 import { runScaleRows } from './scale-rows.ts';
+import { runOverlapAdd } from './overlap-add.ts';
 import { runWindows } from './windows.ts';
 import { runWriteMemory } from './write-memory.ts';
 
@@ -50,6 +51,7 @@ export const REFERENCE_OPS = {
   add: runAdd,
   gatherRows: runGatherRows,
   windows: runWindows,
+  overlapAdd: runOverlapAdd,
   channelConvolution: runChannelConvolution,
   groupNorm: runGroupNorm,
   lstm: runLstm,
