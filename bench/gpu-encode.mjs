@@ -1,7 +1,7 @@
 /**
  * What encoding a decoded token, or one of each of several sequences, costs the host, on Dawn's null backend, which runs nothing: no GPU
  * is needed. Usage: node bench/gpu-encode.mjs [--model gemma-3-1b] [--profile amd] [--keys 128] [--rows 1] [--toggles skip_validation]
- *   [--groups 5: so many dispatches share a bind group, as shared-groups.mjs has it]
+ *   [--groups 5 [--arena]: so many dispatches share a bind group, as shared-groups.mjs has it]
  * Times are of this process's processor, which a busy machine still tells.
  */
 import { parseArgs } from 'node:util';
@@ -28,6 +28,7 @@ const { values: flags } = parseArgs({
     rows: { type: 'string', default: '1' },
     toggles: { type: 'string' },
     groups: { type: 'string' },
+    arena: { type: 'boolean', default: false },
   },
 });
 /** Storage buffers that the null adapter has for a stage. */
@@ -68,7 +69,7 @@ async function boundToken() {
   const bound = bindPlan(steps, { gpu, pipelines, resolve });
   await bound.prepare(mode, counts);
   if (flags.groups === undefined) return bound.dispatches(mode, counts);
-  const options = { gpu, pipelines, each: Number(flags.groups), most: 2 * STAGE_BUFFERS, arena: true };
+  const options = { gpu, pipelines, each: Number(flags.groups), most: 2 * STAGE_BUFFERS, arena: flags.arena };
   return sharedDispatches(bound.bindings(mode, counts), options);
 }
 

@@ -1,13 +1,14 @@
 /**
  * A prototype for benchmarks: consecutive dispatches share a bind group, whose few buffers hold what today's many do. Kernels see their
- * arrays through views (`bufferView` of WGSL's language extension buffer_view), at places that are constants in their texts and, for
- * layers of equal shape, the same. docs/experiments.md, "Calls of a token", says what that gains and what a program would have to change
+ * arrays at places that are constants in their texts and, for layers of equal shape, the same: by a number added to the index where a buffer
+ * has elements of one type for them, else through views (`bufferView` of WGSL's language extension buffer_view). docs/experiments.md, "Calls of a token", says what that gains and what a program would have to change
  * for it.
  */
 
 const ACCESS = { read: 'var<storage, read>', write: 'var<storage, read_write>', uniform: 'var<uniform>' };
 const ALIGNMENT = 256;
 const STORAGE = 128;
+const ARENA = 'arena';
 const WIDTHS = { vec4: 16, vec2: 8 };
 
 /**
@@ -23,7 +24,8 @@ export async function sharedDispatches(uses, { gpu, pipelines, each, most, arena
     seen: use.kernel.bindings.map(({ name, access, type }, i) => {
       const ref = use.buffers[name];
       const { buffer, offset = 0, size = buffer.size - offset } = placedValues.get(keyOfRange(resources[i])) ?? resources[i];
-      return { name, access, type, buffer, offset, size, isWeight: ref.kind === 'plane' || ref.kind === 'vector' };
+      const isWeight = ref.kind === 'plane' || ref.kind === 'vector';
+      return { name, access, type, buffer, offset, size, part: isWeight ? widthOf(type) : buffer.label === ARENA ? 'all' : `from ${offset}` };
     }),
   }));
   const dispatches = [];
@@ -55,7 +57,7 @@ function valuesInArena(uses, gpu) {
       end = Math.ceil((end + size) / ALIGNMENT) * ALIGNMENT;
     });
   }
-  const buffer = gpu.device.createBuffer({ label: 'arena', size: Math.max(ALIGNMENT, end), usage: STORAGE });
+  const buffer = gpu.device.createBuffer({ label: ARENA, size: Math.max(ALIGNMENT, end), usage: STORAGE });
   return new Map([...places].map(([key, place]) => [key, { ...place, buffer }]));
 }
 
@@ -72,10 +74,14 @@ function chunksOf(uses, { each, most }) {
 
 const storageBuffers = (members) => [...members.values()].filter(({ access }) => access !== 'uniform').length;
 
-/** Weights of one buffer are a member for each width of elements, so that loads stay as wide as they are; other buffers are one each. */
-function memberKey({ buffer, access, type, isWeight }) {
-  const [, width] = /^array<(vec\d)</.exec(type) ?? [];
-  return `${access === 'uniform' ? 'u' : 's'}${numberOf(buffer)}${isWeight ? ` ${WIDTHS[width] ?? 4}` : ''}`;
+function widthOf(type) {
+  const [, vector] = /^array<(vec\d)</.exec(type) ?? [];
+  return WIDTHS[vector] ?? 4;
+}
+
+/** Weights of one buffer are a member for each width of elements, so that loads stay as wide as they are; other ranges are one each. */
+function memberKey({ buffer, access, part }) {
+  return `${access === 'uniform' ? 'u' : 's'}${numberOf(buffer)} ${part}`;
 }
 
 /** What a group of some uses binds, by key: ranges that hold all that they see, written where one of them writes. */
@@ -115,17 +121,22 @@ async function boundChunk(uses, { gpu, pipelines }) {
   return dispatches;
 }
 
-/** A kernel's text whose arrays are views of a group's members: each function begins with those that it uses. */
+/** A kernel's text whose arrays are parts of a group's members. */
 function textWithViews({ wgsl, bindings, label }, views, members) {
   const declarations = [];
   const lets = [];
+  const moved = [];
   for (const at of new Set(views.map((view) => view.at))) {
     const own = views.filter((view) => view.at === at);
     const isWhole = own.length === 1 && own[0].offset === 0;
-    const declared = isWhole ? `${own[0].name}: ${own[0].type}` : `shared${at}: buffer`;
+    const isOfOneType = own.every(({ type }) => type === own[0].type);
+    const declared = isWhole ? `${own[0].name}: ${own[0].type}` : `shared${at}: ${isOfOneType ? own[0].type : 'buffer'}`;
     declarations.push(`@group(0) @binding(${at}) ${ACCESS[members[at].access]} ${declared};`);
     if (isWhole) continue;
-    for (const { name, type, offset } of own) lets.push({ name, text: `let ${name} = bufferView<${type}>(&shared${at}, ${offset}u);` });
+    for (const { name, type, offset } of own) {
+      if (isOfOneType) moved.push({ name, to: `shared${at}`, by: offset / widthOf(type) });
+      else lets.push({ name, text: `let ${name} = bufferView<${type}>(&shared${at}, ${offset}u);` });
+    }
   }
   let text = wgsl;
   bindings.forEach(({ name, access, type }, i) => {
@@ -133,8 +144,21 @@ function textWithViews({ wgsl, bindings, label }, views, members) {
     if (!text.includes(line)) throw new Error(`${label}: no declaration of ${name}`);
     text = text.replace(line, i === 0 ? `${declarations.join('\n')}\n` : '');
   });
+  for (const each of moved) text = withMovedIndex(text, each);
   const [before, ...functions] = text.split(/(?=\bfn\s+\w+\s*\()/);
   return [before, ...functions.map((part) => withLets(part, lets))].join('');
+}
+
+/** `name[index]` as `to[by + (index)]`, wherever it stands. */
+function withMovedIndex(text, { name, to, by }) {
+  const [before, ...uses] = text.split(new RegExp(`\\b${name}\\[`));
+  if (new RegExp(`\\b${name}\\b`).test([before, ...uses].join(''))) throw new Error(`${name} is used as a whole`);
+  const moved = uses.reduceRight((rest, use) => {
+    const all = `${use}${rest}`;
+    const end = closeOf(all, 0, '[]') - 1;
+    return `${to}[${by}u + (${all.slice(0, end)})${all.slice(end)}`;
+  }, '');
+  return `${before}${moved}`;
 }
 
 /** A text that begins with a function, whose body then begins with the views that it names. */
@@ -146,12 +170,14 @@ function withLets(text, lets) {
 
 /** Where the body of a text's first function is, without its braces. */
 function bodyOf(text) {
-  const close = (from, [open, shut]) => {
-    let depth = 1;
-    let at = from;
-    for (; depth > 0; at++) depth += text[at] === open ? 1 : text[at] === shut ? -1 : 0;
-    return at;
-  };
-  const from = text.indexOf('{', close(text.indexOf('(') + 1, '()')) + 1;
-  return { from, to: close(from, '{}') };
+  const from = text.indexOf('{', closeOf(text, text.indexOf('(') + 1, '()')) + 1;
+  return { from, to: closeOf(text, from, '{}') };
+}
+
+/** The place behind what closes a bracket that was opened before `from`. */
+function closeOf(text, from, [open, shut]) {
+  let depth = 1;
+  let at = from;
+  for (; depth > 0; at++) depth += text[at] === open ? 1 : text[at] === shut ? -1 : 0;
+  return at;
 }
