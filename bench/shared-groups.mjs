@@ -1,8 +1,8 @@
 /**
  * A prototype for benchmarks: consecutive dispatches share a bind group, whose few buffers hold what today's many do. Kernels see their
- * arrays at places that are constants in their texts and, for layers of equal shape, the same: by a number added to the index where a buffer
- * has elements of one type for them, else through views (`bufferView` of WGSL's language extension buffer_view). docs/experiments.md, "Calls of a token", says what that gains and what a program would have to change
- * for it.
+ * arrays at places that are constants in their texts and, for layers of equal shape, the same: by a number added to the index where a
+ * buffer has elements of one type for them, else through views (`bufferView` of WGSL's language extension buffer_view).
+ * docs/experiments.md, "Calls of a token", says what that gains and what a program would have to change for it.
  */
 
 const ACCESS = { read: 'var<storage, read>', write: 'var<storage, read_write>', uniform: 'var<uniform>' };
@@ -25,7 +25,8 @@ export async function sharedDispatches(uses, { gpu, pipelines, each, most, arena
       const ref = use.buffers[name];
       const { buffer, offset = 0, size = buffer.size - offset } = placedValues.get(keyOfRange(resources[i])) ?? resources[i];
       const isWeight = ref.kind === 'plane' || ref.kind === 'vector';
-      return { name, access, type, buffer, offset, size, part: isWeight ? widthOf(type) : buffer.label === ARENA ? 'all' : `from ${offset}` };
+      const part = isWeight ? widthOf(type) : buffer.label === ARENA ? 'all' : `from ${offset}`;
+      return { name, access, type, buffer, offset, size, part };
     }),
   }));
   const dispatches = [];
