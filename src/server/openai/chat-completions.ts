@@ -143,10 +143,10 @@ async function* chunkEvents(
 ): AsyncGenerator<string, void, undefined> {
   const begun = new Set<number>();
   const sum = createUsageSum();
+  // What all chunks have in common is made text once.
+  const [head, end] = [`data: ${JSON.stringify(frame).slice(0, -1)},"choices":`, `${hasUsage ? ',"usage":null' : ''}}\n\n`];
   const event = (index: number, delta: object, rest: { readonly finish_reason?: string } & object = {}) =>
-    dataEvent({
-      ...frame, choices: [{ index, delta, logprobs: null, finish_reason: null, ...rest }], ...(hasUsage ? { usage: null } : {}),
-    });
+    head + JSON.stringify([{ index, delta, logprobs: null, finish_reason: null, ...rest }]) + end;
   for await (const piece of pieces) {
     const { index, finishReason } = piece;
     sum.add(piece);
