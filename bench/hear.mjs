@@ -64,7 +64,8 @@ for (let round = 0; round < Number(flags.rounds); round++) {
 }
 for (const { piece, errors, tokens, listener, all, timesReal } of results) {
   const shown = ({ clock, processor }) => `${clock.toFixed(0)} (${processor.toFixed(0)})`;
-  console.log(`piece ${piece}: ${errors} errors of ${tokens}, listener ${shown(listener)} ms, all ${shown(all)} ms, ${timesReal.toFixed(1)} x`);
+  const times = `listener ${shown(listener)} ms, all ${shown(all)} ms, ${timesReal.toFixed(1)} x`;
+  console.log(`piece ${piece}: ${errors} errors of ${tokens}, ${times}`);
 }
 const errors = results.reduce((sum, result) => sum + result.errors, 0);
 console.log(`${errors} token errors of ${results.reduce((sum, { tokens }) => sum + tokens, 0)}, ${executor.description}`);

@@ -4,7 +4,6 @@ import type { AccessControl, Holder } from './access/access-control.ts';
 import type { AuditLog } from './access/audit-log.ts';
 import type { ServerLimits } from './api.ts';
 import type { RequestRecord } from './request-record.ts';
-import type { Trace } from './tracing.ts';
 import type { ServerStore } from './store.ts';
 import { Failure, Stopped } from './failure.ts';
 import type { Metrics } from './metrics.ts';
@@ -21,6 +20,9 @@ export interface CallFigures {
   completionTokens: number;
   firstTokenMs: number | undefined;
 }
+
+/** Tells a request that is over. */
+export type Trace = (call: Call, record: RequestRecord) => void;
 
 /** What all calls of a server share. */
 export interface ServerState {

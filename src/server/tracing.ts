@@ -4,7 +4,7 @@
  * Nothing of what was asked or answered is in it.
  */
 import type { JsonObject } from '../tensor/checkpoint.ts';
-import type { Call } from './call.ts';
+import type { Call, Trace } from './call.ts';
 import type { OpenTelemetryApi } from './open-telemetry.ts';
 import type { RequestRecord } from './request-record.ts';
 
@@ -48,9 +48,6 @@ function attributesOf(call: Call, record: RequestRecord, operation: string): Att
     ...(keyId === undefined ? {} : { 'ingot.key_id': keyId }),
   };
 }
-
-/** Tells a request that is over. */
-export type Trace = (call: Call, record: RequestRecord) => void;
 
 /** Spans are made when a request is over, with the times that it had: so a sampler sees all of it. */
 export function createTrace({ trace, propagation, context }: OpenTelemetryApi): Trace {
