@@ -74,11 +74,11 @@ function unrollOf(shape: LinearShape, batch: number, groupsPerLane: number): num
   return isOne ? 1 : Math.min(MOST_UNROLLED, groupsPerLane);
 }
 
-/** Whether a product of 5 to 8 rows on matrix units would wait for sums of its parts longer than GEMVs take for all of it. */
+/** Whether GEMVs of 5 to 8 rows are faster than matrix units, whose tiles are half empty and wait for sums of their parts. */
 function suitsGemv(shape: LinearShape, { gemvInt8 }: ProfileKnobs): boolean {
-  const { parts, input, gated, experts, cols } = shape;
-  const isPlain = input !== 'f32' && !gated && experts === undefined;
-  return isPlain && cols >= gemvInt8.splitFromCols && matrixRows(shape) <= cols && parts.every((part) => !blocksOf(part).hasMinimum);
+  const { parts, input, experts, cols } = shape;
+  const isPlain = input !== 'f32' && experts === undefined && matrixRows(shape) < HEAD_ROWS;
+  return isPlain && cols >= gemvInt8.eightFromCols && parts.every((part) => !blocksOf(part).hasMinimum);
 }
 
 function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvInt8Variant {

@@ -10,7 +10,7 @@ const GIB = 2 ** 30;
 const FLAT = { flatInvocations: 64 };
 
 const KNOBS: ProfileKnobs = {
-  gemvInt8: { rows: 16, headRows: 8, splitFromCols: 4096, wideRows: 17_408, largeRows: 16_384, ...FLAT },
+  gemvInt8: { rows: 16, headRows: 8, splitFromCols: 4096, eightFromCols: 2048, wideRows: 17_408, largeRows: 16_384, ...FLAT },
   gemvFloat: { arithmetic: 'half', rowsPerTeam: 4, teams: 2, flatLanes: 16, ...FLAT },
   gemm: {
     int8: { tileRows: 32, tileCols: 64, tileDepth: 32, rowsPerInvocation: 4 },
@@ -123,7 +123,8 @@ const NVIDIA: DeviceProfile = {
       'A row a warp, and as many rows a workgroup as make a block of the int8 result, which it so owns. Two warps on two ' +
       'rows where columns are many (a tenth faster there; the head would lose half by it), and more rows a warp for wide ' +
       'gate-and-up products, so that all workgroups run in one wave; of several columns four rows a warp, which share what is loaded ' +
-      'of them (Qwen3-4B: down of 4 columns 12.8 us, 21 with one row a warp).',
+      'of them (Qwen3-4B: down of 4 columns 12.8 us, 21 with one row a warp). Of 5 to 8 columns they take 27 us for gate and up where ' +
+      'matrix units take 32, 11 for 15 and a sum of parts of q, k and v (H200).',
     gemvFloat: 'A row a warp: two rows a warp were 15% slower.',
     gemm: LARGE_GEMM_WHY,
     attention:

@@ -128,6 +128,8 @@ describe('gemv-int8', () => {
       await check({ ...problem, batch: 8, xRows: 7 });
       await check({ ...problem, batch: 4, xRows: 6, unroll: 2, cols: 1536 });
       await check({ ...problem, batch: 2, xRows: 2, cols: 256, rowsPerSubgroup: 1 });
+      const gated = { residual: false, gated: 'silu', outputs: q8, rowsPerWorkgroup: subgroupSize === undefined ? 64 : 32 } as const;
+      await check({ ...problem, ...gated, subgroupsPerRow: 1, parts: [{ type: 'q4_0', rows: 192 }], batch: 8, xRows: 7 });
     }
   });
 
