@@ -57,8 +57,8 @@ for (const name of flags.formats.split(',')) {
     ms.push((performance.now() - from) / made);
     processorMs.push((user + system) / 1000 / made);
   }
-  const median = (list) => (list.length === 0 ? '-' : summarise(list).median.toFixed(3));
-  const parts = Object.entries(spans).map(([key, list]) => `${key} ${median(list)} (${list.length})`).join(', ');
+  const median = (times) => (times.length === 0 ? '-' : summarise(times).median.toFixed(3));
+  const parts = Object.entries(spans).map(([key, times]) => `${key} ${median(times)} (${times.length})`).join(', ');
   console.log(`${name}, ${streams} streams: ${median(ms)} ms a token, processor ${median(processorMs)}; ${parts}`);
 }
 await model.dispose();

@@ -20,7 +20,8 @@ describe('kernels of a product by its rows', () => {
   it('5 to 8 rows take matrix units where they were measured to be faster, as one tile in parts', () => {
     const qkv = { ...DOWN, cols: 1024, parts: [{ type: 'q4_0', rows: 4096 }] } as const;
     const gateAndUp: LinearShape = {
-      ...DOWN, cols: 2560, parts: [{ type: 'q4_0', rows: 19_456 }], gated: 'silu', residual: false, outputs: { f32: false, q8: { norm: undefined } },
+      ...DOWN, cols: 2560, parts: [{ type: 'q4_0', rows: 19_456 }], gated: 'silu', residual: false,
+      outputs: { f32: false, q8: { norm: undefined } },
     };
     expect(labelsOf('nvidia', 8, qkv)).toEqual(['matrix-gemm', 'matrix-combine']);
     expect(labelsOf('nvidia', 8)).toEqual(['gemv-int8']);
