@@ -55,6 +55,7 @@ describe('workloads', () => {
       '1 stream: 641, shared', '4 streams: 641, shared', '4 streams of mixed lengths: 1057, shared',
       '16 streams: 641, shared', '16 streams of mixed lengths: 1281, shared',
       '64 streams: 641, shared', '64 streams of mixed lengths: 1281, shared',
+      '1 stream: 641, shared', '16 streams: 641, shared', '64 streams: 641, shared', '256 streams: 641, shared',
       'a prompt of 4096 beside a stream: 4113, shared',
     ]);
     expect(WORKLOADS.load(PROTOCOL_SIZES, false)).toHaveLength(1);
