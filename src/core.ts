@@ -10,7 +10,7 @@ export type { WavOptions } from './audio/wav-writer.ts';
 export type { WavEncoding } from './audio/wav-samples.ts';
 export { createTurnTaking } from './audio/turn-taking.ts';
 export type { TurnEvent, TurnOptions, TurnTaking } from './audio/turn-taking.ts';
-export type { SpeechModel, SpeechModelInfo, TranscribeOptions } from './engine/speech/speech-model.ts';
+export type { SpeechAbilities, SpeechModel, SpeechModelInfo, TranscribeOptions } from './engine/speech/speech-model.ts';
 export type { Sound } from './engine/speech/mono-sound.ts';
 export { TRANSCRIPT_FORMS, writeTranscript } from './text/transcript-formats.ts';
 export type { Transcript, TranscriptForm, TranscriptSegment, TranscriptWord } from './text/transcript-formats.ts';

@@ -26,7 +26,7 @@ export interface Posted {
 
 /** Loads ember once for a file's tests; filled in when they begin. */
 export function serverRig(
-  options: Omit<ServerOptions, 'models' | 'onRequest'> = {}, models = (ember: Model): Record<string, Model> => ({ ember }),
+  options: Omit<ServerOptions, 'models' | 'onRequest'> = {}, models = (ember: Model): ServerOptions['models'] => ({ ember }),
 ): ServerRig {
   const rig: { -readonly [Name in keyof ServerRig]: ServerRig[Name] } = {
     model: undefined as unknown as Model, server: undefined as unknown as Server, origin: '', records: [],

@@ -10,6 +10,7 @@ import type { KvTypes } from '../graph/kv-types.ts';
 import { graphOf } from '../graph/model-graphs.ts';
 import type { ListenerNames, ModelGraphs } from '../graph/model-graphs.ts';
 import type { SamplingSettings } from '../graph/sampling.ts';
+import { stateBytes } from '../graph/state-sizes.ts';
 import { stateGroups } from '../graph/state.ts';
 import { widthOf } from '../graph/value.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
@@ -97,15 +98,28 @@ export function memoryOf(model: ModelGraphs, rows: number): number {
   return sizesOf(graphOf(model, graph).derivedDims, { [dim]: rows })[memory] as number;
 }
 
-/** Loads a model that hears. @throws what the executor's `load` does */
-export async function createSoundDecoder(options: SoundDecoderOptions): Promise<SoundDecoder> {
-  const { executor, decoder: { config, model, weights }, mostRows, sounds = 1, kvTypes = { type: 'f32' }, signal, onProgress } = options;
-  const names = listenerOf(model);
-  const { contextLength, vocabSize } = config;
+type Sizes = Pick<SoundDecoderOptions, 'decoder' | 'mostRows' | 'sounds' | 'kvTypes'>;
+
+function roomOf({ decoder: { config: { contextLength }, model }, mostRows, sounds = 1, kvTypes = { type: 'f32' } }: Sizes) {
   const pagesOf = (positions: number) => Math.ceil(positions / PAGE_TOKENS);
   const perSound = { memory: pagesOf(memoryOf(model, mostRows)), own: pagesOf(contextLength) };
   const kv = { ...kvTypes, pageTokens: PAGE_TOKENS, maxPages: Math.max(1, perSound.memory, perSound.own), sequences: sounds };
-  const rows = Math.max(sounds, Math.min(STEP_ROWS, contextLength));
+  return { perSound, kv, rows: Math.max(sounds, Math.min(STEP_ROWS, contextLength)) };
+}
+
+/** Bytes of weights and states that such a decoder takes, before it is loaded. */
+export function soundDecoderBytes(sizes: Sizes): number {
+  const { kv, rows } = roomOf(sizes);
+  const weights = [...sizes.decoder.weights.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return weights + stateBytes(sizes.decoder.model, kv, rows);
+}
+
+/** Loads a model that hears. @throws what the executor's `load` does */
+export async function createSoundDecoder(options: SoundDecoderOptions): Promise<SoundDecoder> {
+  const { executor, decoder: { config, model, weights }, mostRows, sounds = 1, signal, onProgress } = options;
+  const names = listenerOf(model);
+  const { contextLength, vocabSize } = config;
+  const { perSound, kv, rows } = roomOf(options);
   const program = await executor.load({ model, weights, kv, sizes: { [names.rows]: mostRows, rows, outRows: rows }, signal, onProgress });
   return new Decoding({ program, names, contextLength, vocabSize, mostRows, sounds, perSound });
 }

@@ -1,5 +1,6 @@
 /** A model that hears, from a path, with what it needs beside it. */
-import { createSoundDecoder } from '../engine/sound-decoder.ts';
+import type { MemoryNeeds } from '../engine/memory-needs.ts';
+import { createSoundDecoder, soundDecoderBytes } from '../engine/sound-decoder.ts';
 import { createSpeechModel } from '../engine/speech/speech-model.ts';
 import type { Recogniser, SpeechModel } from '../engine/speech/speech-model.ts';
 import { createTurnRecogniser, MOST_SOUNDS, MOST_TURN_SECONDS } from '../engine/speech/turn-recogniser.ts';
@@ -8,7 +9,7 @@ import type { WhisperRules } from '../engine/speech/whisper/whisper-rules.ts';
 import { whisperTokens } from '../engine/speech/whisper/whisper-tokens.ts';
 import type { WhisperTokens } from '../engine/speech/whisper/whisper-tokens.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
-import type { Executor } from '../graph/executor.ts';
+import type { Executor, MemoryUse } from '../graph/executor.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
@@ -70,14 +71,41 @@ export async function loadSpeechModel(pathOrUrl: string, options: LoadSpeechMode
           'Text models are for loadModel, or "ingot run".',
       );
     }
-    const recogniser = await (checkpoint.architecture === 'whisper' ? whisperOf : turnRecogniserOf)({
+    const { recogniser, memory } = await (checkpoint.architecture === 'whisper' ? whisperOf : turnRecogniserOf)({
       opened, tokenizer, checkpoint, executor, options,
     });
     const { name, architecture } = checkpoint;
-    return createSpeechModel({ name, architecture, device: executor.description, warnings: opened.warnings }, recogniser);
+    return createSpeechModel({ name, architecture, device: executor.description, memory, warnings: opened.warnings }, recogniser);
   } finally {
     await checkpoint.close();
   }
+}
+
+/** What a model that hears takes, by its headers; undefined for a model that does not hear. Reads headers only. */
+export async function speechMemoryNeeds(
+  pathOrUrl: string, { quantize, signal }: Pick<LoadSpeechModelOptions, 'quantize' | 'signal'> = {},
+): Promise<MemoryNeeds | undefined> {
+  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
+  try {
+    const decoder = await openDecoder(checkpoint, { quantize, signal });
+    if (decoder.model.listener === undefined) return undefined;
+    const bytes = soundDecoderBytes({ decoder, ...soundRoom(checkpoint, decoder) });
+    const { contextLength } = decoder.config;
+    return { bytes, contextLength, contextIn: (there) => (bytes <= there ? contextLength : 0) };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Rows of the longest sound that is heard at once, and how many such are heard together. */
+function soundRoom({ architecture }: Checkpoint, { config }: DecoderModel): { readonly mostRows: number; readonly sounds: number } {
+  if (architecture === 'whisper') return { mostRows: 2 * (config as WhisperConfig).soundPositions, sounds: 1 };
+  return { mostRows: MOST_TURN_SECONDS * RATE, sounds: MOST_SOUNDS };
+}
+
+interface Loaded {
+  readonly recogniser: Recogniser;
+  readonly memory: MemoryUse;
 }
 
 interface Opened {
@@ -88,27 +116,28 @@ interface Opened {
   readonly options: LoadSpeechModelOptions;
 }
 
-async function turnRecogniserOf({ opened, tokenizer, checkpoint, executor, options }: Opened): Promise<Recogniser> {
+async function turnRecogniserOf({ opened, tokenizer, checkpoint, executor, options }: Opened): Promise<Loaded> {
   const { signal, onProgress } = options;
-  const mostRows = MOST_TURN_SECONDS * RATE;
-  const decoder = await createSoundDecoder({ executor, decoder: opened, mostRows, sounds: MOST_SOUNDS, signal, onProgress });
+  const decoder = await createSoundDecoder({ executor, decoder: opened, ...soundRoom(checkpoint, opened), signal, onProgress });
   try {
     const detector = await loadVoiceDetector(options.detector ?? bundledDetectorPath(), { signal });
     const { architecture } = checkpoint;
-    return createTurnRecogniser({ architecture, decoder, tokenizer, detector, ...endsOf(checkpoint, tokenizer) });
+    const recogniser = createTurnRecogniser({ architecture, decoder, tokenizer, detector, ...endsOf(checkpoint, tokenizer) });
+    return { recogniser, memory: decoder.program.memory };
   } catch (error) {
     await decoder.dispose();
     throw error;
   }
 }
 
-async function whisperOf({ opened, tokenizer, checkpoint, executor, options: { signal, onProgress } }: Opened): Promise<Recogniser> {
-  const { melBands: bands, soundPositions, vocabSize } = opened.config as WhisperConfig;
+async function whisperOf({ opened, tokenizer, checkpoint, executor, options: { signal, onProgress } }: Opened): Promise<Loaded> {
+  const { melBands: bands, vocabSize } = opened.config as WhisperConfig;
   const tokens = whisperTokens(vocabSize, checkpoint.name);
   const rules = whisperRules(checkpoint, tokens);
-  const rows = 2 * soundPositions;
-  const decoder = await createSoundDecoder({ executor, decoder: opened, mostRows: rows, signal, onProgress });
-  return createWhisperRecogniser({ decoder, tokenizer, tokens, rules, bands, rows });
+  const room = soundRoom(checkpoint, opened);
+  const decoder = await createSoundDecoder({ executor, decoder: opened, ...room, signal, onProgress });
+  const recogniser = createWhisperRecogniser({ decoder, tokenizer, tokens, rules, bands, rows: room.mostRows });
+  return { recogniser, memory: decoder.program.memory };
 }
 
 /** Timestamps begin within the first second. */

@@ -3,9 +3,13 @@ import { memoryNeeds } from '../engine/memory-needs.ts';
 import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import type { Model } from '../engine/api.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
+import type { SpeechModel } from '../engine/speech/speech-model.ts';
+import { InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import { loadModel, openExecutor } from './load-model.ts';
 import type { LoadModelOptions } from './load-model.ts';
+import { loadSpeechModel, speechMemoryNeeds } from './load-speech-model.ts';
+import type { LoadSpeechModelOptions } from './load-speech-model.ts';
 import { locate } from './open-path.ts';
 
 /** What is said each time it is loaded. */
@@ -15,6 +19,7 @@ export interface ModelLoadOptions {
 }
 
 export interface ModelLoader {
+  readonly kind: 'text';
   /** As `loadModel` with the loader's own options. */
   load(options?: ModelLoadOptions): Promise<Model>;
   /** What it takes at least, by its headers. */
@@ -25,11 +30,33 @@ export interface ModelLoader {
 export function modelLoader(pathOrUrl: string, options: Omit<LoadModelOptions, 'signal' | 'spareMemory'> = {}): ModelLoader {
   const { device, threads, contextLength, kvType, snapshotBytes, perLayerTable, quantize } = options;
   return {
+    kind: 'text',
     load: ({ signal, spareMemory } = {}) => loadModel(pathOrUrl, { ...options, signal, spareMemory }),
     async memoryNeeds({ signal } = {}) {
       const executor = await openExecutor({ device, threads });
       const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
       return memoryNeeds({ checkpoint, executor, contextLength, kvType, snapshotBytes, perLayerTable, quantize, signal });
+    },
+  };
+}
+
+export interface SpeechModelLoader {
+  readonly kind: 'speech';
+  /** As `loadSpeechModel` with the loader's own options. */
+  load(options?: { readonly signal?: CancelSignal | undefined }): Promise<SpeechModel>;
+  /** What it takes, by its headers. @throws InputError for a model that does not hear */
+  memoryNeeds(options?: { readonly signal?: CancelSignal | undefined }): Promise<MemoryNeeds>;
+}
+
+/** As {@link modelLoader}, of a model that hears. */
+export function speechModelLoader(pathOrUrl: string, options: Omit<LoadSpeechModelOptions, 'signal'> = {}): SpeechModelLoader {
+  return {
+    kind: 'speech',
+    load: ({ signal } = {}) => loadSpeechModel(pathOrUrl, { ...options, signal }),
+    async memoryNeeds({ signal } = {}) {
+      const needs = await speechMemoryNeeds(pathOrUrl, { quantize: options.quantize, signal });
+      if (needs === undefined) throw new InputError(`${pathOrUrl} does not hear: modelLoader is for models of text.`);
+      return needs;
     },
   };
 }

@@ -3,6 +3,7 @@ import type { Holder } from './access/access-control.ts';
 import { startCall } from './call.ts';
 import type { Call, OpeningCall, ServerState } from './call.ts';
 import { Failure, failureOf } from './failure.ts';
+import { readForm } from './form-body.ts';
 import { readParameters } from './parameter-table.ts';
 import { readQuery } from './query-parameters.ts';
 import { readJson } from './request-body.ts';
@@ -53,6 +54,8 @@ export async function answerRequest(asked: RouteRequest): Promise<Response> {
     if (route.isPublic !== true) await admit(call, asked);
     if (route.query !== undefined) call.query = readQuery(request, route.query);
     if (route.parameters !== undefined) call.parameters = readParameters(await readJson(request, state.limits), route.parameters);
+    route.check?.(call);
+    if (route.form !== undefined) Object.assign(call, await readForm(request, route.form, state.limits));
     response = await route.handle(call);
     if (!call.isStreaming) await call.end(response.status);
   } catch (error) {

@@ -1,5 +1,6 @@
 /** The public types of the server: what `createServer` takes and returns. */
 import type { Model } from '../engine/api.ts';
+import type { SpeechModel } from '../engine/speech/speech-model.ts';
 import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import type { CancelSignal, Platform } from '../tensor/platform.ts';
 import type { OpenTelemetryApi } from './open-telemetry.ts';
@@ -34,7 +35,7 @@ export interface ServerLimits {
   readonly requestMs?: number | undefined;
   /** Most milliseconds in which a client takes no byte of a stream; default 60,000. */
   readonly stallMs?: number | undefined;
-  /** Most bytes of a file of `/v1/files`; default 100 MiB. */
+  /** Most bytes of a file of `/v1/files`, and of a sound of `/v1/audio`; default 100 MiB. */
   readonly fileBytes?: number | undefined;
   /** Most requests of a batch; default 50,000. */
   readonly batchRequests?: number | undefined;
@@ -42,14 +43,20 @@ export interface ServerLimits {
   readonly batchConcurrency?: number | undefined;
 }
 
+/** What the server serves: models of text (embeddings among them), and models that hear. */
+export type ServedModel = Model | SpeechModel;
+export type ModelKind = 'text' | 'speech';
+
 /** A model that the server loads when a request needs it, and frees when it is idle or another one needs its memory. */
 export interface ModelLoader {
+  /** What it loads, so that a request of the other kind is refused before that. Default `text`. */
+  readonly kind?: ModelKind | undefined;
   /**
    * Loads it; the model is the server's. What it rejects with is told to nobody but `onRequest`.
    * @param options.signal aborts when nobody waits any more: nothing of the load may stay then
    * @param options.spareMemory bytes that the model may take beyond what it has, as it is now: for `loadModel`
    */
-  load(options: { readonly signal: CancelSignal; readonly spareMemory: () => number }): Promise<Model>;
+  load(options: { readonly signal: CancelSignal; readonly spareMemory: () => number }): Promise<ServedModel>;
   /** What it takes at least. Without it, a model is loaded whether or not others leave it room. */
   memoryNeeds?(options: { readonly signal: CancelSignal }): Promise<MemoryNeeds>;
 }
@@ -57,9 +64,9 @@ export interface ModelLoader {
 export interface ServerOptions {
   /**
    * Models by the names that requests have for them. Loaded ones stay the caller's, and may have several names; the others are loaded when
-   * they are needed (`modelLoader` of `ingot` makes such), and freed by {@link Server.close} at the latest.
+   * they are needed (`modelLoader` and `speechModelLoader` of `ingot` make such), and freed by {@link Server.close} at the latest.
    */
-  readonly models: Readonly<Record<string, Model | ModelLoader>>;
+  readonly models: Readonly<Record<string, ServedModel | ModelLoader>>;
   /** Further names, and whose they are: `{ 'gpt-4o-mini': 'small' }`. */
   readonly aliases?: Readonly<Record<string, string>> | undefined;
   /** Names of models that stay once they are loaded. */

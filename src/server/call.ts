@@ -53,6 +53,8 @@ export interface Call {
   readonly request: Request;
   /** What the route obeys of the body; empty where it takes none. */
   readonly parameters: JsonObject;
+  /** Of its form; undefined where it takes none. */
+  readonly file: File | undefined;
   /** As {@link parameters}, of what stands behind the `?` of the URL. */
   readonly query: JsonObject;
   /** Of the path: `id` of `/v1/models/:id`. */
@@ -97,6 +99,7 @@ function outcomeOf(status: number, failure: unknown, signal: AbortSignal): Reque
 /** What comes while the request is read. */
 export interface OpeningCall extends Call {
   parameters: JsonObject;
+  file: File | undefined;
   query: JsonObject;
   pathParameters: Record<string, string>;
   holder: Holder | undefined;
@@ -128,7 +131,7 @@ export function startCall({ state, request, route }: CallStart): OpeningCall {
     }
   };
   const call: OpeningCall = {
-    id, state, request, figures, finishReasons: [], startedAt, signal, stop, parameters: {}, query: {}, pathParameters: {},
+    id, state, request, figures, finishReasons: [], startedAt, signal, stop, parameters: {}, file: undefined, query: {}, pathParameters: {},
     isStreaming: false, holder: undefined, priority: 0, isAdmitted: false, atEnd: [],
     remainingMs: () => Math.max(1, Math.ceil(state.limits.requestMs - (performance.now() - startedAt))),
     async end(status: number, error?: unknown) {

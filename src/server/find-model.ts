@@ -1,7 +1,9 @@
 /** The model that a request names. */
 import type { Model } from '../engine/api.ts';
+import type { SpeechModel } from '../engine/speech/speech-model.ts';
+import type { ModelKind, ServedModel } from './api.ts';
 import type { Call } from './call.ts';
-import { Failure } from './failure.ts';
+import { Failure, invalid } from './failure.ts';
 
 /** Whether the request's key may ask a model, by its own name or the one that it is asked by. */
 export function mayAsk({ holder }: Call, id: string, name: string): boolean {
@@ -26,12 +28,16 @@ export function checkModelOf(call: Call, id: string): string {
   });
 }
 
+export interface FindOptions {
+  /** How long it is to stay after the call; default: as the server's options say. */
+  readonly idleMs?: number | undefined;
+}
+
 /**
- * Waits until the model is loaded; the call holds it until it is over.
- * @param idleMs how long it is to stay after that; default: as the server's options say
+ * Waits until a model of either kind is loaded; the call holds it until it is over.
  * @throws Failure: 404 and 403 as {@link checkModelOf}; 503 where it is not loaded in time, does not fit or cannot be loaded
  */
-export async function findModel(call: Call, id: string, { idleMs }: { readonly idleMs?: number | undefined } = {}): Promise<Model> {
+export async function findAnyModel(call: Call, id: string, { idleMs }: FindOptions = {}): Promise<ServedModel> {
   call.figures.model = checkModelOf(call, id);
   try {
     const waitMs = Math.min(call.remainingMs(), call.state.limits.loadMs);
@@ -41,6 +47,30 @@ export async function findModel(call: Call, id: string, { idleMs }: { readonly i
   } catch (error) {
     throw call.signal.aborted ? call.signal.reason : error;
   }
+}
+
+const OTHER_KIND: Readonly<Record<ModelKind, string>> = {
+  text: 'reads text and hears nothing: ask one that hears, or send it text.',
+  speech: 'hears speech and reads no text: ask it at /v1/audio/transcriptions.',
+};
+
+/** Before it is loaded. @throws Failure: as {@link checkModelOf}, and 400 for a model of the other kind */
+export function checkKind(call: Call, id: string, wanted: ModelKind): void {
+  call.figures.model = checkModelOf(call, id);
+  const { kind } = call.state.models.describe(id);
+  if (kind !== wanted) throw invalid(`The model ${id} ${OTHER_KIND[kind]}`, { param: 'model', code: 'unsupported_model' });
+}
+
+/** A model of text. @throws Failure as {@link checkKind} and {@link findAnyModel} */
+export async function findModel(call: Call, id: string, options: FindOptions = {}): Promise<Model> {
+  checkKind(call, id, 'text');
+  return (await findAnyModel(call, id, options)) as Model;
+}
+
+/** A model that hears. @throws Failure as {@link checkKind} and {@link findAnyModel} */
+export async function findSpeechModel(call: Call, id: string): Promise<SpeechModel> {
+  checkKind(call, id, 'speech');
+  return (await findAnyModel(call, id)) as SpeechModel;
 }
 
 /** What ran an answer, as `system_fingerprint`: the same seed gives the same answer while it stays. FNV-1a of the model's description. */

@@ -1,6 +1,8 @@
 /** Gauges of how busy models are, and counters of the steps they made: read from the models when they are asked for. */
 import type { Model } from '../engine/api.ts';
+import type { ServedModel } from './api.ts';
 import type { Family } from './metrics-text.ts';
+import { kindOf } from './model-pool/model-entry.ts';
 
 type Models = ReadonlyMap<string, Model>;
 
@@ -17,7 +19,7 @@ function heldShare({ info: { load: { pages } } }: Model): number {
   return pages.held / pages.most;
 }
 
-function memoryFamily(models: Models): Family {
+function memoryFamily(models: ReadonlyMap<string, ServedModel>): Family {
   const values = [...models].flatMap(([name, { info: { memory } }]) =>
     Object.entries({ weights: memory.weightBytes, cache: memory.kvBytes, work: memory.workBytes }).map(
       ([kind, bytes]) => [{ model_name: name, kind }, bytes] as const,
@@ -45,10 +47,11 @@ function cacheFamily(models: Models): Family {
   return { name: 'vllm:cache_config_info', type: 'gauge', help: 'How keys and values are kept.', values };
 }
 
-/** @param models those that are loaded, by name */
-export function loadFamilies(models: Models): Family[] {
+/** @param loaded models that are loaded, by name; those that hear have memory alone */
+export function loadFamilies(loaded: ReadonlyMap<string, ServedModel>): Family[] {
+  const models = new Map([...loaded].filter((one): one is [string, Model] => kindOf(one[1]) === 'text'));
   const plain = VALUES.map(([name, type, help, value]): Family => ({
-    name, type, help, values: [...models].map(([model, loaded]) => [{ model_name: model }, value(loaded)]),
+    name, type, help, values: [...models].map(([of, model]) => [{ model_name: of }, value(model)]),
   }));
-  return [...plain, cacheFamily(models), pageFamily(models), memoryFamily(models)];
+  return [...plain, cacheFamily(models), pageFamily(models), memoryFamily(loaded)];
 }

@@ -48,9 +48,9 @@ function bodyOf({ parameters, form }: DescribedRoute): object | undefined {
 }
 
 function operationOf(route: DescribedRoute): object {
-  const { summary, parameters } = route;
+  const { summary, parameters, form } = route;
   const [inUrl, requestBody] = [urlParameters(route), bodyOf(route)];
-  const refused = Object.entries(parameters ?? {}).flatMap(([name, one]) => (isRefused(one) ? [name] : []));
+  const refused = Object.entries(parameters ?? form ?? {}).flatMap(([name, one]) => (isRefused(one) ? [name] : []));
   return {
     summary,
     ...(refused.length === 0 ? {} : { description: `Not obeyed, and refused unless they ask for nothing: ${refused.join(', ')}.` }),

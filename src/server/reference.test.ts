@@ -17,6 +17,8 @@ it.each([
   ['/v1/completions', 'openai/resources/completions.d.ts', 'CompletionCreateParamsBase', []],
   ['/v1/embeddings', 'openai/resources/embeddings.d.ts', 'EmbeddingCreateParams', []],
   ['/v1/responses', 'openai/resources/responses/responses.d.ts', 'ResponseCreateParamsBase', []],
+  ['/v1/audio/transcriptions', 'openai/resources/audio/transcriptions.d.ts', 'TranscriptionCreateParamsBase', []],
+  ['/v1/audio/translations', 'openai/resources/audio/translations.d.ts', 'TranslationCreateParams', []],
   ['/v1/messages', '@anthropic-ai/sdk/resources/messages/messages.d.ts', 'MessageCreateParamsBase', []],
   ['/v1/messages/count_tokens', '@anthropic-ai/sdk/resources/messages/messages.d.ts', 'MessageCountTokensParams', []],
   // Goes as a header.
@@ -25,6 +27,7 @@ it.each([
   const members = membersOf(file, name);
   expect(members).toContain('model');
   expect(members.length).toBeGreaterThan(4);
-  const { parameters = {} } = ROUTES.find((route) => route.path === path)!;
-  expect(members.filter((member) => !(member in parameters) && !elsewhere.includes(member))).toEqual([]);
+  const { parameters, form } = ROUTES.find((route) => route.path === path)!;
+  const table = parameters ?? form!;
+  expect(members.filter((member) => !(member in table) && !elsewhere.includes(member))).toEqual([]);
 });

@@ -10,8 +10,10 @@ export interface Route {
   readonly summary: string;
   /** Of its body, which is JSON; undefined where it has none. */
   readonly parameters?: ParameterTable;
-  /** Of its body where that is a form with a file. */
+  /** Of its body where that is a form with a file, of which the table has `file` too. */
   readonly form?: ParameterTable;
+  /** Refuses what needs no look at the body, before it is read. */
+  readonly check?: (call: Call) => void;
   /** Behind the `?` of its URL; undefined where nothing is read of it. */
   readonly query?: ParameterTable;
   /** The body of a refusal. */

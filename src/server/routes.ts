@@ -4,7 +4,8 @@ import { COUNT_PARAMETERS, MESSAGE_PARAMETERS } from './anthropic/message-parame
 import { countTokens, messages } from './anthropic/messages.ts';
 import { BATCH_LIST, BATCH_PARAMETERS, cancelBatch, createBatch, listBatches, showBatch } from './batches/batches.ts';
 import { health, metrics, ready } from './health.ts';
-import { refuseAudio } from './openai/audio.ts';
+import { refuseSpeech, transcriptions, translations } from './openai/audio.ts';
+import { TRANSCRIPTION_FORM, TRANSLATION_FORM } from './openai/audio-parameters.ts';
 import { CHAT_PARAMETERS } from './openai/chat-parameters.ts';
 import { chatCompletions } from './openai/chat-completions.ts';
 import { COMPLETION_PARAMETERS, completions } from './openai/completions.ts';
@@ -17,6 +18,7 @@ import { OLLAMA_ROUTES } from './ollama/ollama-routes.ts';
 import { openApi } from './openapi.ts';
 import { chatPage } from './page/chat-page.ts';
 import { docsPage } from './page/docs-page.ts';
+import { requireStore } from './require-store.ts';
 import type { Route } from './route.ts';
 import { RESPONSE_PARAMETERS } from './responses/response-parameters.ts';
 import { responses } from './responses/responses.ts';
@@ -33,7 +35,10 @@ const KEPT: readonly Route[] = [
     method: 'GET', path: '/v1/responses/:id/input_items', summary: 'Its input.', query: INPUT_ITEM_QUERY, errorBody,
     handle: listInputItems,
   },
-  { method: 'POST', path: '/v1/files', summary: 'Takes a file of requests.', form: FILE_FORM, errorBody, handle: uploadFile },
+  {
+    method: 'POST', path: '/v1/files', summary: 'Takes a file of requests.', form: FILE_FORM, check: requireStore, errorBody,
+    handle: uploadFile,
+  },
   { method: 'GET', path: '/v1/files', summary: 'Lists files.', query: FILE_LIST, errorBody, handle: listFiles },
   { method: 'GET', path: '/v1/files/:id', summary: 'Describes a file.', errorBody, handle: showFile },
   { method: 'GET', path: '/v1/files/:id/content', summary: 'What is in a file.', errorBody, handle: fileContent },
@@ -93,9 +98,15 @@ export const ROUTES: readonly Route[] = [
     handle: detokenize,
   },
   ...OLLAMA_ROUTES,
-  ...['transcriptions', 'translations', 'speech'].map((name): Route => ({
-    method: 'POST', path: `/v1/audio/${name}`, summary: 'Refused: there is no model of speech yet.', errorBody, handle: refuseAudio,
-  })),
+  {
+    method: 'POST', path: '/v1/audio/transcriptions', summary: 'What is said in a sound.', form: TRANSCRIPTION_FORM, errorBody,
+    handle: transcriptions,
+  },
+  {
+    method: 'POST', path: '/v1/audio/translations', summary: 'The same, in English.', form: TRANSLATION_FORM, errorBody,
+    handle: translations,
+  },
+  { method: 'POST', path: '/v1/audio/speech', summary: 'Refused: no model here speaks.', errorBody, handle: refuseSpeech },
   {
     method: 'GET', path: '/docs', summary: 'All of this, for people.', errorBody, isAlwaysOpen: true, isPublic: true,
     handle: () => docsPage(ROUTES),

@@ -3,7 +3,8 @@ import type { GenerateOptions, Model, Piece } from '../engine/api.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { createAnswerCounter } from './answer-counter.ts';
 import type { Call } from './call.ts';
-import { Failure, invalid, Stopped } from './failure.ts';
+import { invalid } from './failure.ts';
+import { ownError } from './own-error.ts';
 
 /** What a request asks for of its answer, without what the server adds. */
 export interface AnswerRequest extends Omit<GenerateOptions, 'signal' | 'deadlineMs' | 'priority'> {
@@ -81,15 +82,6 @@ function checkChoices(requests: readonly AnswerRequest[], choices: number, most:
   if (requests.length * choices <= most) return;
   const of = requests.length > 1 ? `${requests.length} prompts times n ${choices}` : `n ${choices}`;
   throw invalid(`${of} is more than this server answers at once, ${most}.`, { param: 'n', code: 'too_many_choices' });
-}
-
-/** One of the engine's own errors that is the call's: its time is over, or it was stopped. */
-function ownError(error: unknown, call: Call): unknown {
-  if (call.signal.aborted) return call.signal.reason as Stopped;
-  if (call.remainingMs() > 1) return error;
-  return new Failure(`The request took longer than ${call.state.limits.requestMs} ms, the most that this server gives.`, {
-    status: 504, code: 'timeout', headers: { 'x-should-retry': 'false' },
-  });
 }
 
 /**

@@ -1,10 +1,11 @@
 /** The models of `ingot serve`: loaded when they are needed, under one budget of memory. */
-import type { Model } from '../../engine/api.ts';
 import type { MemoryNeeds } from '../../engine/memory-needs.ts';
 import { openExecutor } from '../../node/load-model.ts';
 import type { LoadModelOptions } from '../../node/load-model.ts';
-import { modelLoader } from '../../node/model-loader.ts';
-import type { ServerOptions } from '../../server/api.ts';
+import { speechMemoryNeeds } from '../../node/load-speech-model.ts';
+import { modelLoader, speechModelLoader } from '../../node/model-loader.ts';
+import type { OnProgress } from '../../tensor/progress.ts';
+import type { ModelLoader, ServedModel, ServerOptions } from '../../server/api.ts';
 import { messageOf } from '../exit-codes.ts';
 import { createProgressDisplay } from '../progress-display.ts';
 import { printable } from '../terminal.ts';
@@ -32,7 +33,7 @@ function loadOptions(settings: Settings, memoryBudget: number | undefined): Omit
 }
 
 /** Whatever becomes of a load is on stderr: clients are not told what may name files. */
-async function loadTold(name: string, start: Start, load: (display: LoadModelOptions['onProgress']) => Promise<Model>): Promise<Model> {
+async function loadTold(name: string, start: Start, load: (display: OnProgress | undefined) => Promise<ServedModel>): Promise<ServedModel> {
   const display = createProgressDisplay(process.stderr);
   const begun = performance.now();
   try {
@@ -52,13 +53,21 @@ async function loadTold(name: string, start: Start, load: (display: LoadModelOpt
   }
 }
 
-function loaderOf({ name, path }: ServedPath, options: Omit<LoadModelOptions, 'signal' | 'spareMemory'>, start: Start) {
-  const { memoryNeeds } = modelLoader(path, options);
-  return {
-    memoryNeeds,
-    load: ({ signal, spareMemory }: Pick<LoadModelOptions, 'signal' | 'spareMemory'>) =>
-      loadTold(name, start, (onProgress) => modelLoader(path, { ...options, onProgress }).load({ signal, spareMemory })),
+interface KnownPath extends ServedPath {
+  /** What it takes, by its headers, where it is a model that hears. */
+  readonly ofSpeech: MemoryNeeds | undefined;
+}
+
+type TextOptions = Omit<LoadModelOptions, 'signal' | 'spareMemory'>;
+
+function loaderOf({ name, path, ofSpeech }: KnownPath, options: TextOptions, start: Start): ModelLoader {
+  const { device, threads, quantize } = options;
+  const loader = (onProgress?: OnProgress) => {
+    if (ofSpeech === undefined) return modelLoader(path, { ...options, onProgress });
+    return speechModelLoader(path, { device, threads, quantize, onProgress });
   };
+  const { kind, memoryNeeds } = loader();
+  return { kind, memoryNeeds, load: (told) => loadTold(name, start, (onProgress) => loader(onProgress).load(told)) };
 }
 
 /** Where nobody named a budget, the largest model may have what it needs, as it may alone. */
@@ -74,13 +83,19 @@ export async function servedModels({ models, settings }: ServeConfig, signal: Ab
     readonly pin?: readonly string[]; readonly alias?: readonly string[]; readonly idleMs?: number;
   };
   const needs: MemoryNeeds[] = [];
-  for (const { path } of models) needs.push(await modelLoader(path, loadOptions(settings, undefined)).memoryNeeds({ signal }));
+  const known: KnownPath[] = [];
+  for (const model of models) {
+    const textOptions = loadOptions(settings, undefined);
+    const ofSpeech = await speechMemoryNeeds(model.path, { quantize: textOptions.quantize, signal });
+    needs.push(ofSpeech ?? (await modelLoader(model.path, textOptions).memoryNeeds({ signal })));
+    known.push({ ...model, ofSpeech });
+  }
   const memoryBytes = await budgetOf(settings, needs);
   const start: Start = { isOver: false };
   const options = loadOptions(settings, memoryBytes);
   return {
     options: {
-      models: Object.fromEntries(models.map((one) => [one.name, loaderOf(one, options, start)])),
+      models: Object.fromEntries(known.map((one) => [one.name, loaderOf(one, options, start)])),
       aliases: Object.fromEntries(alias.map(parseAlias)), pinned: pin, memoryBytes, idleMs,
     },
     first: pin.length > 0 ? pin : models.slice(0, 1).map(({ name }) => name),

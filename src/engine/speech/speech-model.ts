@@ -1,4 +1,5 @@
 /** Speech to text: what every model of it offers. */
+import type { MemoryUse } from '../../graph/executor.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { checkOptionNames, describeValue } from '../../tensor/option-names.ts';
 import type { NamesOf } from '../../tensor/option-names.ts';
@@ -30,12 +31,29 @@ const TRANSCRIBE_NAMES: NamesOf<TranscribeOptions> = {
   language: true, timestamps: true, task: true, prompt: true, turns: true, pieceSeconds: true, signal: true, onProgress: true,
 };
 
+/** What of {@link TranscribeOptions} a model has, so that others are refused before any work. */
+export interface SpeechAbilities {
+  /** Codes that `language` may have. */
+  readonly languages: readonly string[];
+  /** It takes `prompt`. */
+  readonly prompts: boolean;
+  /** It takes `turns` and `pieceSeconds`. */
+  readonly turns: boolean;
+  /** It gives times of words. */
+  readonly words: boolean;
+  /** It takes the task `translate`. */
+  readonly translates: boolean;
+}
+
 export interface SpeechModelInfo {
   /** Path or URL of its file. */
   readonly name: string;
   readonly architecture: string;
   /** As `cpu (2 threads, relaxed SIMD)`. */
   readonly device: string;
+  readonly abilities: SpeechAbilities;
+  /** Bytes on the device, the detector's left out. */
+  readonly memory: MemoryUse;
   readonly warnings: readonly string[];
 }
 
@@ -54,6 +72,7 @@ export interface SpeechModel {
 
 /** What a family does with a sound. */
 export interface Recogniser {
+  readonly abilities: SpeechAbilities;
   /** @throws InputError for what this model does not have */
   checkOptions(options: TranscribeOptions): void;
   segments(sound: Sound, options: TranscribeOptions, hearing: Hearing): AsyncGenerator<TranscriptSegment>;
@@ -68,7 +87,8 @@ export interface Hearing {
 }
 
 /** A model of speech to text around what its family does. Owns the recogniser. */
-export function createSpeechModel(info: SpeechModelInfo, recogniser: Recogniser): SpeechModel {
+export function createSpeechModel(about: Omit<SpeechModelInfo, 'abilities'>, recogniser: Recogniser): SpeechModel {
+  const info: SpeechModelInfo = { ...about, abilities: recogniser.abilities };
   let isDisposed = false;
   const checkCall = (options: TranscribeOptions): void => {
     if (isDisposed) throw new InputError('the model was disposed: load it again.');

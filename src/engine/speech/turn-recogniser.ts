@@ -62,6 +62,7 @@ export function createTurnRecogniser(parts: TurnRecogniserParts): Recogniser {
     onProgress?.({ phase: 'transcribe', loaded: hearing.seconds, total: Math.max(total, hearing.seconds) });
   };
   return {
+    abilities: { languages: ['en'], prompts: false, turns: true, words: false, translates: false },
     checkOptions: (options) => checkOptions(options, architecture),
     segments,
     async dispose() {

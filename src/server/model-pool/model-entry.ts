@@ -1,24 +1,24 @@
 /** A model of the server's: what is known of it, who uses it, and who waits for it. */
 import type { MemoryNeeds } from '../../engine/memory-needs.ts';
-import type { Model } from '../../engine/api.ts';
-import type { ModelLoader } from '../api.ts';
+import type { ModelKind, ModelLoader, ServedModel } from '../api.ts';
 
 export type ModelStatus = 'unloaded' | 'loading' | 'loaded' | 'unloading';
 
 /** A request that waits. Exactly one of its functions is called. */
 export interface Waiter {
-  grant(model: Model): void;
+  grant(model: ServedModel): void;
   refuse(error: unknown): void;
 }
 
 export interface ModelEntry {
   readonly name: string;
+  readonly kind: ModelKind;
   /** Undefined: the caller's own, loaded for as long as the server is. */
   readonly loader: ModelLoader | undefined;
   readonly isPinned: boolean;
   status: ModelStatus;
   /** While it is loaded. */
-  model: Model | undefined;
+  model: ServedModel | undefined;
   /** As its files were when it was loaded last. */
   needs: MemoryNeeds | undefined;
   /** Bytes that are its, from before it is loaded until it is gone. */
@@ -43,19 +43,24 @@ export interface ModelEntry {
 
 export interface EntryOptions {
   readonly name: string;
-  readonly of: Model | ModelLoader;
+  readonly of: ServedModel | ModelLoader;
   readonly isPinned: boolean;
   readonly idleMs: number | undefined;
 }
 
-function isLoaded(of: Model | ModelLoader): of is Model {
-  return 'generate' in of;
+export function kindOf(model: ServedModel): ModelKind {
+  return 'segments' in model ? 'speech' : 'text';
+}
+
+function isLoaded(of: ServedModel | ModelLoader): of is ServedModel {
+  return 'generate' in of || 'segments' in of;
 }
 
 export function createEntry({ name, of, isPinned, idleMs }: EntryOptions): ModelEntry {
   const model = isLoaded(of) ? of : undefined;
   return {
-    name, loader: isLoaded(of) ? undefined : of, isPinned: isPinned || model !== undefined,
+    name, kind: isLoaded(of) ? kindOf(of) : (of.kind ?? 'text'), loader: isLoaded(of) ? undefined : of,
+    isPinned: isPinned || model !== undefined,
     status: model === undefined ? 'unloaded' : 'loaded', model, needs: undefined, reserved: 0, users: 0, waiters: new Set(),
     wantedBy: new Set(), lastUse: 0, idleMs, idleTimer: undefined, idleUntil: undefined, loading: undefined, isKept: false,
   };

@@ -136,7 +136,7 @@ describe('a model', () => {
 
   it('that is pinned, or was given loaded, stays', async () => {
     const { loader } = madeLoader(10);
-    const given = { ...(await loader.load({ signal: never, spareMemory: () => 0 })) };
+    const given = { ...((await loader.load({ signal: never, spareMemory: () => 0 })) as Model) };
     const dispose = vi.spyOn(given, 'dispose');
     const pool = open({ a: loader, b: given }, { pinned: ['a'] });
     (await hold(pool, 'a')).release();

@@ -2,13 +2,13 @@
  * The models of a server: loaded when a request needs them, freed when they are idle or another one needs their memory. A request holds
  * its model from when it begins until it is over; a model is freed only while nobody holds it.
  */
-import type { Model } from '../../engine/api.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
-import { CapacityError } from '../../tensor/errors.ts';
+import { CapacityError, InputError } from '../../tensor/errors.ts';
+import type { ModelKind, ServedModel } from '../api.ts';
 import { Failure, Stopped } from '../failure.ts';
 import { createChanges, createTurns } from './changes.ts';
 import { createMemoryRoom } from './memory-room.ts';
-import { grantWaiters, memoryOf, refuseWaiters } from './model-entry.ts';
+import { grantWaiters, kindOf, memoryOf, refuseWaiters } from './model-entry.ts';
 import type { ModelEntry, ModelStatus } from './model-entry.ts';
 import { waitForModel } from './wait-for-model.ts';
 
@@ -33,7 +33,7 @@ export interface HoldOptions {
 export interface HeldModel {
   /** Its own, where it was asked for by an alias. */
   readonly name: string;
-  readonly model: Model;
+  readonly model: ServedModel;
   /** Idempotent. */
   release(): void;
 }
@@ -41,11 +41,12 @@ export interface HeldModel {
 /** A model as it is now. */
 export interface ModelState {
   readonly name: string;
+  readonly kind: ModelKind;
   readonly aliases: readonly string[];
   readonly status: ModelStatus;
   readonly isPinned: boolean;
   /** While it is loaded. */
-  readonly model: Model | undefined;
+  readonly model: ServedModel | undefined;
   /** Bytes of weights and states, also before it is loaded; 0 while it is not. */
   readonly memoryBytes: number;
   readonly users: number;
@@ -58,7 +59,7 @@ export interface ModelPool {
   /** Models without aliases, in the order in which they were given. */
   readonly names: readonly string[];
   /** Those that are loaded, by name. */
-  readonly loaded: ReadonlyMap<string, Model>;
+  readonly loaded: ReadonlyMap<string, ServedModel>;
   /** By name or alias. @throws Failure (404) that names those there are */
   describe(id: string): ModelState;
   /**
@@ -103,9 +104,9 @@ class Pool implements ModelPool {
 
   describe(id: string): ModelState {
     const entry = this.#known(id);
-    const { name, status, isPinned, model, users, waiters, idleUntil } = entry;
+    const { name, kind, status, isPinned, model, users, waiters, idleUntil } = entry;
     const aliases = [...this.#options.aliases].flatMap(([alias, of]) => (of === name ? [alias] : []));
-    return { name, aliases, status, isPinned, model, users, waiting: waiters.size, memoryBytes: memoryOf(entry), idleUntil };
+    return { name, kind, aliases, status, isPinned, model, users, waiting: waiters.size, memoryBytes: memoryOf(entry), idleUntil };
   }
 
   async hold(id: string, { signal, waitMs, idleMs }: HoldOptions): Promise<HeldModel> {
@@ -170,7 +171,7 @@ class Pool implements ModelPool {
     });
   }
 
-  async #granted(entry: ModelEntry, signal: CancelSignal, waitMs: number): Promise<Model> {
+  async #granted(entry: ModelEntry, signal: CancelSignal, waitMs: number): Promise<ServedModel> {
     if (entry.status === 'loaded' && entry.model !== undefined && entry.wantedBy.size === 0) {
       entry.users++;
       return entry.model;
@@ -202,7 +203,7 @@ class Pool implements ModelPool {
     this.#loadAgain(entry);
   }
 
-  async #loadWithin(entry: ModelEntry, signal: CancelSignal): Promise<Model> {
+  async #loadWithin(entry: ModelEntry, signal: CancelSignal): Promise<ServedModel> {
     const { loader } = entry;
     if (loader === undefined) throw new Error(`pool: ${entry.name} has no loader`);
     entry.needs = await loader.memoryNeeds?.({ signal });
@@ -210,9 +211,10 @@ class Pool implements ModelPool {
     for (;;) {
       try {
         const model = await loader.load({ signal, spareMemory: () => this.#room.spareFor(entry) });
-        if (!signal.aborted) return model;
+        if (!signal.aborted && kindOf(model) === entry.kind) return model;
         await model.dispose();
         signal.throwIfAborted();
+        throw new InputError(`The loader of ${entry.name} says kind ${entry.kind}, and loaded a model of ${kindOf(model)}.`);
       } catch (error) {
         // A device that does not say how much memory it has says so only now.
         const isShort = error instanceof CapacityError && !signal.aborted;

@@ -17,9 +17,11 @@ function entriesOf({ models, pinned = [], idleMs }: ModelOptions): ModelEntry[] 
     throw new InputError('models has no model: the server needs at least one, by the name that requests have for it.');
   return named.map(([name, of]) => {
     if (name === '') throw new InputError('models has a model with an empty name.');
-    const { generate, load } = (of ?? {}) as { readonly generate?: unknown; readonly load?: unknown };
-    if (typeof generate !== 'function' && typeof load !== 'function')
+    const { generate, segments, load, kind } = (of ?? {}) as { readonly [Name in 'generate' | 'segments' | 'load' | 'kind']?: unknown };
+    if (![generate, segments, load].some((one) => typeof one === 'function'))
       throw new InputError(`models[${JSON.stringify(name)}] must be a loaded model, or an object with load, found ${describeValue(of)}.`);
+    if (typeof load === 'function' && kind !== undefined && kind !== 'text' && kind !== 'speech')
+      throw new InputError(`models[${JSON.stringify(name)}].kind must be text or speech, found ${describeValue(kind)}.`);
     return createEntry({ name, of, isPinned: pinned.includes(name), idleMs });
   });
 }

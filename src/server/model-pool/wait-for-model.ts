@@ -1,6 +1,6 @@
 /** A request's wait for its model. */
-import type { Model } from '../../engine/api.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
+import type { ServedModel } from '../api.ts';
 import { Failure } from '../failure.ts';
 import type { ModelEntry, Waiter } from './model-entry.ts';
 
@@ -20,7 +20,7 @@ function tooLong({ name }: ModelEntry): Failure {
  * it was only the time that was over, since the same request is likely to come again.
  * @throws Failure (503) when the time is over; the signal's reason; what the load failed with
  */
-export function waitForModel(entry: ModelEntry, { signal, waitMs }: WaitOptions): Promise<Model> {
+export function waitForModel(entry: ModelEntry, { signal, waitMs }: WaitOptions): Promise<ServedModel> {
   return new Promise((resolve, reject) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const end = () => {

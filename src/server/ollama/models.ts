@@ -2,7 +2,7 @@
 import type { Model } from '../../engine/api.ts';
 import type { Call } from '../call.ts';
 import { invalid } from '../failure.ts';
-import { checkModelOf, mayAsk } from '../find-model.ts';
+import { checkKind, mayAsk } from '../find-model.ts';
 import type { ModelState } from '../model-pool/model-pool.ts';
 import { typed } from '../openai/decoding-parameters.ts';
 import type { ParameterTable } from '../parameter-table.ts';
@@ -16,6 +16,9 @@ function parametersText(parameters: number): string {
   return parameters >= 1e9 ? `${(parameters / 1e9).toFixed(1)}B` : `${(parameters / 1e6).toFixed(1)}M`;
 }
 
+/** A model of text. */
+type TextState = ModelState & { readonly model: Model | undefined };
+
 /** Of a model that is not loaded no more is known than its name. */
 function detailsOf(model: Model | undefined) {
   const { architecture = '', parameters, quantisation = '' } = model?.info ?? {};
@@ -26,17 +29,17 @@ function detailsOf(model: Model | undefined) {
   };
 }
 
-function entryOf(id: string, { model, memoryBytes }: ModelState, { createdAt }: Call['state']) {
+function entryOf(id: string, { model, memoryBytes }: TextState, { createdAt }: Call['state']) {
   return {
     name: id, model: id, modified_at: new Date(createdAt * 1000).toISOString(), size: model?.info.sizeBytes ?? memoryBytes, digest: '',
     details: detailsOf(model),
   };
 }
 
-/** Names and aliases that the request's key may ask. */
-function seenBy(call: Call): (readonly [id: string, state: ModelState])[] {
+/** Names and aliases of models of text that the request's key may ask: its clients offer all that is listed for chats. */
+function seenBy(call: Call): (readonly [id: string, state: TextState])[] {
   const { models } = call.state;
-  const states = models.names.map((name) => models.describe(name));
+  const states = models.names.map((name) => models.describe(name)).filter((state): state is TextState => state.kind === 'text');
   const named = states.flatMap((one) => [one.name, ...one.aliases].map((id) => [id, one] as const));
   return named.filter(([id, { name }]) => mayAsk(call, id, name));
 }
@@ -85,8 +88,8 @@ function parameterLines(model: Model | undefined): string {
 /** Does not load it, since clients ask it of every model. */
 export function ollamaShow(call: Call): Response {
   const { model: id } = typed<{ readonly model: string }>(call.parameters);
-  call.figures.model = checkModelOf(call, ownName(call, id));
-  const { model } = call.state.models.describe(ownName(call, id));
+  checkKind(call, ownName(call, id), 'text');
+  const { model } = call.state.models.describe(ownName(call, id)) as TextState;
   const { architecture = '', parameters, modelContextLength, vocabSize, embedding } = model?.info ?? {};
   const info = model === undefined
     ? {}

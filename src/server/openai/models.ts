@@ -1,6 +1,7 @@
 /** `/v1/models`: the models that requests may name, and which of them are loaded. */
+import type { Model } from '../../engine/api.ts';
 import type { Call } from '../call.ts';
-import { checkModelOf, findModel, mayAsk } from '../find-model.ts';
+import { checkModelOf, findAnyModel, mayAsk } from '../find-model.ts';
 import type { ModelState } from '../model-pool/model-pool.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { typed } from './decoding-parameters.ts';
@@ -10,10 +11,10 @@ export const LOAD_PARAMETERS: ParameterTable = {
 };
 
 function entryOf(id: string, state: ModelState, created: number) {
-  const { name, aliases, status, isPinned, model, memoryBytes, users, waiting, idleUntil } = state;
-  const { contextLength, embedding } = model?.info ?? {};
+  const { name, kind, aliases, status, isPinned, model, memoryBytes, users, waiting, idleUntil } = state;
+  const { contextLength, embedding } = kind === 'text' ? ((model as Model | undefined)?.info ?? {}) : {};
   return {
-    id, object: 'model', created, owned_by: 'ingot', status, pinned: isPinned,
+    id, object: 'model', created, owned_by: 'ingot', kind, status, pinned: isPinned,
     ...(id === name ? { aliases } : { alias_of: name }),
     memory_bytes: memoryBytes, requests: users, waiting,
     ...(idleUntil === undefined ? {} : { unload_at: Math.ceil(idleUntil / 1000) }),
@@ -42,7 +43,7 @@ export function showModel(call: Call): Response {
 
 export async function loadModel(call: Call): Promise<Response> {
   const { model: id } = typed<{ readonly model: string }>(call.parameters);
-  await findModel(call, id);
+  await findAnyModel(call, id);
   return Response.json(described(call, id));
 }
 

@@ -67,7 +67,7 @@ async function loadModels() {
     const response = await fetch('v1/models', { headers: headers() });
     needKey(response.status === 401);
     if (!response.ok) throw await failureOf(response);
-    const all = (await response.json()).data.filter((model) => model.embedding_dimensions === undefined);
+    const all = (await response.json()).data.filter((model) => model.kind === 'text' && model.embedding_dimensions === undefined);
     const chosen = $('model').value || stored(localStorage, 'model');
     $('model').replaceChildren(...all.map(({ id }) => new Option(id, id, false, id === chosen)));
     notice(all.length === 0 ? 'No model here answers chats.' : 'Ask something.\nA chat is kept nowhere: it ends with this page.');

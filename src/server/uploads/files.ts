@@ -1,11 +1,8 @@
 /** `/v1/files`: files of requests for batches, and of their answers. */
 import type { Call } from '../call.ts';
-import { Failure, invalid } from '../failure.ts';
 import { typed } from '../openai/decoding-parameters.ts';
 import type { ParameterTable } from '../parameter-table.ts';
-import { readParameters } from '../parameter-table.ts';
 import { listJson, ORDER, pageParameters } from '../query-parameters.ts';
-import { readBytes } from '../request-body.ts';
 import { findOwned, fromStore, newId, requireStore, secondsOf } from '../require-store.ts';
 import type { StoredFile } from '../store.ts';
 
@@ -19,8 +16,12 @@ export const FILE_LIST: ParameterTable = {
 export const FILE_FORM: ParameterTable = {
   file: { schema: { type: 'string' }, isRequired: true, about: 'A file of JSON lines.' },
   purpose: { schema: { enum: ['batch'] }, isRequired: true, about: 'Files are for batches here.' },
-  'expires_after[anchor]': { schema: { enum: ['created_at'] } },
-  'expires_after[seconds]': { schema: { type: 'integer', minimum: 3600, maximum: 2_592_000 }, about: 'From an hour to 30 days.' },
+  expires_after: {
+    table: {
+      anchor: { schema: { enum: ['created_at'] } },
+      seconds: { schema: { type: 'integer', minimum: 3600, maximum: 2_592_000 }, about: 'From an hour to 30 days.' },
+    },
+  },
 };
 
 export function fileJson({ id, bytes, createdAt, expiresAt, filename, purpose }: StoredFile) {
@@ -29,44 +30,14 @@ export function fileJson({ id, bytes, createdAt, expiresAt, filename, purpose }:
   };
 }
 
-async function readForm(call: Call): Promise<FormData> {
-  const { request, state: { limits } } = call;
-  const type = request.headers.get('content-type') ?? '';
-  if (!/^multipart\/form-data\s*;/i.test(type)) throw invalid('The body must be multipart/form-data.', { code: 'invalid_form' });
-  // What a form says around its file is small.
-  const bytes = await readBytes(request, { bodyBytes: limits.fileBytes + 65_536, bodyMs: limits.bodyMs });
-  try {
-    return await new Response(bytes, { headers: { 'content-type': type } }).formData();
-  } catch {
-    throw invalid('The body is no valid multipart/form-data.', { code: 'invalid_form' });
-  }
-}
-
-function fieldsOf(form: FormData): Readonly<Record<string, string | number>> {
-  const fields = [...form].map(([name, value]) => [name, typeof value === 'string' ? value : 'file'] as const);
-  const twice = fields.find(([name], index) => fields.findIndex(([other]) => other === name) !== index);
-  if (twice !== undefined)
-    throw invalid(`${twice[0].slice(0, 60)} is given twice.`, { param: twice[0].slice(0, 60), code: 'invalid_value' });
-  return Object.fromEntries(
-    fields.map(([name, value]) => [name, name === 'expires_after[seconds]' && /^\d{1,9}$/.test(value) ? Number(value) : value]),
-  );
-}
-
 export async function uploadFile(call: Call): Promise<Response> {
   const store = requireStore(call);
-  const { limits, fileMs } = call.state;
-  const form = await readForm(call);
-  const fields = readParameters(fieldsOf(form), FILE_FORM);
-  const file = form.get('file');
-  if (file === null || typeof file === 'string') throw invalid('file must be a file.', { param: 'file', code: 'invalid_value' });
-  if (file.size > limits.fileBytes)
-    throw new Failure(`The file is larger than ${limits.fileBytes} bytes, the most that this server takes.`, {
-      status: 413, code: 'file_too_large', param: 'file',
-    });
-  const seconds = fields['expires_after[seconds]'] as number | undefined;
+  const file = call.file as File;
+  const { expires_after: { seconds } = {} } = typed<{ readonly expires_after?: { readonly seconds?: number } }>(call.parameters);
   const createdAt = Date.now();
   const stored: StoredFile = {
-    id: newId('file-'), keyId: call.holder?.keyId, createdAt, expiresAt: createdAt + (seconds === undefined ? fileMs : seconds * 1000),
+    id: newId('file-'), keyId: call.holder?.keyId, createdAt,
+    expiresAt: createdAt + (seconds === undefined ? call.state.fileMs : seconds * 1000),
     purpose: 'batch', filename: file.name.slice(0, 255), bytes: file.size,
   };
   await fromStore(store.files.add(stored, new Uint8Array(await file.arrayBuffer())));

@@ -83,7 +83,9 @@ function told(script: Script): Told {
   };
   const rules = { suppressed: [34, 35, 36, 37, 38, 31], suppressedFirst: [END], timestamps: { mostInitial: 50 } };
   const recogniser = createWhisperRecogniser({ decoder, tokenizer, tokens: TOKENS, rules, bands: 80, rows: 120 });
-  return { model: createSpeechModel({ name: 'x', architecture: 'whisper', device: 'none', warnings: [] }, recogniser), prompts, windows };
+  const memory = { weightBytes: 0, kvBytes: 0, workBytes: 0 };
+  const model = createSpeechModel({ name: 'x', architecture: 'whisper', device: 'none', memory, warnings: [] }, recogniser);
+  return { model, prompts, windows };
 }
 
 /** 0.5 s and 1.2 s of a window, then others. */

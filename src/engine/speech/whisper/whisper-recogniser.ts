@@ -33,7 +33,9 @@ export interface WhisperParts {
 /** @param parts whose decoder it owns */
 export function createWhisperRecogniser(parts: WhisperParts & { readonly decoder: Pick<SoundDecoder, 'dispose'> }): Recogniser {
   const inTurn = createTurns();
+  const codes = [...parts.tokens.languages.keys()];
   return {
+    abilities: { languages: codes.length === 0 ? ['en'] : codes, prompts: true, turns: false, words: false, translates: codes.length > 0 },
     checkOptions: (options) => checkOptions(options, parts.tokens),
     segments: (sound, options, hearing) => whisperSegments({ ...parts, inTurn }, { sound, options, hearing }),
     dispose: () => inTurn(() => parts.decoder.dispose()),
