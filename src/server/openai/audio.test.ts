@@ -133,7 +133,7 @@ describe('transcriptions', () => {
     for (const bytes of [Buffer.from('zanzibar and more'), Buffer.alloc(0), cut]) {
       const refusal = await send(bytes).catch((error: unknown) => error as any);
       expect(refusal).toMatchObject({ status: 400, param: 'file', code: 'invalid_audio' });
-      expect(refusal.message).not.toContain('zanzibar');
+      expect(refusal.message).not.toMatch(/zanzibar|--damaged/);
     }
     await expect(send(Buffer.alloc(2_000_001))).rejects.toMatchObject({ status: 413, code: 'file_too_large' });
     await expect(send(Buffer.alloc(3_000_000))).rejects.toMatchObject({ status: 413, code: 'body_too_large' });

@@ -67,13 +67,14 @@ function signalOf(call: Call): AbortSignal {
   return AbortSignal.any([call.signal, AbortSignal.timeout(call.remainingMs())]);
 }
 
-/** What a message repeats of a file that is no sound. */
+/** What a message repeats of a file that is no sound, and advises to those who have the option. */
 const CONTENT = /a file that begins with "(?:[^"\\]|\\.)*"/;
+const ADVICE = / To use what is there.*$/s;
 
 /** A file that is no sound, or a damaged one, is the client's. */
 function failureOfSound(error: unknown, call: Call): unknown {
   if (error instanceof FormatError)
-    return invalid(error.message.replace(CONTENT, 'something else'), { param: 'file', code: 'invalid_audio' });
+    return invalid(error.message.replace(CONTENT, 'something else').replace(ADVICE, ''), { param: 'file', code: 'invalid_audio' });
   return ownError(error, call);
 }
 
