@@ -206,7 +206,10 @@ async function openSound(file: string, { damaged, signal, onInterrupt }: Call): 
 async function checkReadable(file: string, flags: Call): Promise<void> {
   if (file === '-' || file === MICROPHONE || file.startsWith('/dev/')) return;
   const { chunks } = await openSound(file, flags);
-  await chunks[Symbol.asyncIterator]().return?.();
+  const pieces = chunks[Symbol.asyncIterator]();
+  // Leaving it closes the file, once it has begun.
+  await pieces.next();
+  await pieces.return?.();
 }
 
 interface Output {
