@@ -21,7 +21,7 @@ export function fakeSpeechModel(abilities: Partial<SpeechAbilities> = {}, segmen
   const recogniser: Recogniser = {
     abilities: { ...ALL, ...abilities },
     checkOptions: (options) => void asked.push(options),
-    async *segments(sound, { signal, onProgress, timestamps, language = 'de' }, hearing) {
+    async *segments(sound, { signal, onProgress, onTokens, timestamps, language = 'de' }, hearing) {
       state.running++;
       try {
         const { pieces } = monoSound(sound, RATE);
@@ -31,6 +31,7 @@ export function fakeSpeechModel(abilities: Partial<SpeechAbilities> = {}, segmen
         for (let start = 0; start * RATE < samples.length; start++) {
           await new Promise((resolve) => setTimeout(resolve, segmentMs));
           signal?.throwIfAborted();
+          onTokens?.(3);
           const text = `at ${samples[start * RATE + 100]!.toFixed(2)}`;
           const end = Math.min(start + 1, samples.length / RATE);
           yield { start, end, text, ...(timestamps === 'words' ? { words: [{ start, end, text: ` ${text}` }] } : {}) };

@@ -63,3 +63,21 @@ export function countPrompt({ figures, state }: Pick<Call, 'figures' | 'state'>,
     each.cachedTokens += cachedTokens;
   }
 }
+
+/** What a model that hears predicts for a call: for `onTokens`. */
+export function countTranscript({ figures, startedAt, state }: Call): (count: number) => void {
+  const counts = state.metrics.of(figures.model as string);
+  return (count) => {
+    if (figures.firstTokenMs === undefined) {
+      figures.firstTokenMs = performance.now() - startedAt;
+      observe(counts.firstToken, figures.firstTokenMs / 1000);
+    }
+    for (const each of [figures, counts]) each.completionTokens += count;
+  };
+}
+
+/** Such a transcript came to its end. */
+export function endTranscript({ figures, finishReasons, state }: Call): void {
+  state.metrics.of(figures.model as string).answers.stop++;
+  finishReasons.push('stop');
+}

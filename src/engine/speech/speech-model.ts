@@ -23,12 +23,15 @@ export interface TranscribeOptions {
   readonly turns?: TurnOptions | undefined;
   /** Cuts the sound every so many seconds, in place of where speech pauses. */
   readonly pieceSeconds?: number | undefined;
+  /** Told of the tokens that the model predicted, as it did: those of a whole sound are their sum. */
+  readonly onTokens?: ((count: number) => void) | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
 
 const TRANSCRIBE_NAMES: NamesOf<TranscribeOptions> = {
-  language: true, timestamps: true, task: true, prompt: true, turns: true, pieceSeconds: true, signal: true, onProgress: true,
+  language: true, timestamps: true, task: true, prompt: true, turns: true, pieceSeconds: true, onTokens: true, signal: true,
+  onProgress: true,
 };
 
 /** What of {@link TranscribeOptions} a model has, so that others are refused before any work. */
@@ -120,7 +123,9 @@ export function createSpeechModel(about: Omit<SpeechModelInfo, 'abilities'>, rec
 function checkOptions(options: TranscribeOptions): void {
   checkOptionNames(options, TRANSCRIBE_NAMES, 'transcribe');
   checkOperation(options);
-  const { timestamps = 'segments', task = 'transcribe', prompt, language } = options;
+  const { timestamps = 'segments', task = 'transcribe', prompt, language, onTokens } = options;
+  if (onTokens !== undefined && typeof onTokens !== 'function')
+    throw new InputError(`onTokens must be a function, found ${describeValue(onTokens)}.`);
   if (timestamps !== 'segments' && timestamps !== 'words')
     throw new InputError(`timestamps must be "segments" or "words", found ${describeValue(timestamps)}.`);
   if (task !== 'transcribe' && task !== 'translate')

@@ -52,7 +52,7 @@ export function createTurnRecogniser(parts: TurnRecogniserParts): Recogniser {
       : evenParts(pieces, { seconds: pieceSeconds, onHeard });
     onProgress?.({ phase: 'transcribe', loaded: 0, total });
     for await (const batch of batches(untilAborted(cut, signal), MOST_SOUNDS)) {
-      const texts = await inTurn(() => textsOf(batch, parts, signal));
+      const texts = await inTurn(() => textsOf(batch, parts, options));
       for (const [i, { startSample, samples }] of batch.entries()) {
         const end = (startSample + samples.length) / SILERO_RATE;
         onProgress?.({ phase: 'transcribe', loaded: end, total });
@@ -114,7 +114,8 @@ async function* batches<Item>(items: AsyncIterable<Item>, most: number): AsyncGe
 
 /** Text of each part, in the same order. */
 async function textsOf(
-  batch: readonly SoundPart[], { decoder, tokenizer, startId, endIds }: TurnRecogniserParts, signal: CancelSignal | undefined,
+  batch: readonly SoundPart[], { decoder, tokenizer, startId, endIds }: TurnRecogniserParts,
+  { signal, onTokens }: TranscribeOptions,
 ): Promise<string[]> {
   const sounds: HeardSound[] = [];
   try {
@@ -127,6 +128,7 @@ async function textsOf(
     const seconds = Math.max(...batch.map(({ samples }) => samples.length)) / SILERO_RATE;
     const maxTokens = Math.max(LEAST_TOKENS, Math.ceil(seconds * TOKENS_PER_SECOND));
     const answers = await decoder.greedy(sounds, { prompt: [startId], endIds, maxTokens, signal });
+    onTokens?.(answers.reduce((sum, { length }) => sum + length, 0));
     return answers.map((ids) => tokenizer.decode(ids.filter((id) => !endIds.includes(id)), { skipSpecial: true }).trim());
   } finally {
     for (const sound of sounds) sound.close();

@@ -86,8 +86,21 @@ describe('transcriptions', () => {
       { type: 'transcript.text.delta', delta: 'at 0.25' }, { type: 'transcript.text.delta', delta: ' at 0.50' },
       { type: 'transcript.text.done', text: 'at 0.25 at 0.50', usage: { type: 'duration', seconds: 2 } },
     ]);
-    expect(records.at(-1)).toMatchObject({ route: '/v1/audio/transcriptions', model: 'all', outcome: 'done', status: 200 });
+    const about = { route: '/v1/audio/transcriptions', model: 'all', outcome: 'done', status: 200, completionTokens: 6 };
+    expect(records.at(-1)).toMatchObject(about);
     expect(records.at(-1)!.firstTokenMs).toBeGreaterThan(0);
+  });
+
+  it('count tokens as other answers do', async () => {
+    const figures = async () => {
+      const printed = await (await fetch(`${listener.origin}/metrics`)).text();
+      const of = (name: string, labels = '') => Number(printed.split(`\n${name}{model_name="poor"${labels}} `)[1]!.split('\n')[0]);
+      return [of('vllm:generation_tokens_total'), of('vllm:request_success_total', ',finished_reason="stop"')] as const;
+    };
+    const before = await figures();
+    await transcribe({}, 'poor');
+    expect(records.at(-1)).toMatchObject({ model: 'poor', promptTokens: 0, completionTokens: 6 });
+    expect(await figures()).toEqual([before[0] + 6, before[1] + 1]);
   });
 
   it('give the model what the request says', async () => {
@@ -143,6 +156,20 @@ describe('transcriptions', () => {
     odd.fill(0xff, odd.length - 4);
     await expect(send(odd)).rejects.toMatchObject({ status: 400 });
   });
+});
+
+it.each([
+  [['model', 'model'], 'model'], [['include[]', 'include'], 'include'], [['chunking_strategy[type]', 'chunking_strategy[type]'], 'type'],
+  [['__proto__'], '__proto__'], [['model[a]'], 'model'], [['language[]'], 'language'], [['stream[x][y]'], 'stream'],
+  [['constructor'], 'constructor'], [['temperature[]'], 'temperature'], [['chunking_strategy[__proto__]'], 'chunking_strategy'],
+] as const)('a form with %j is refused', async (names, param) => {
+  const form = new FormData();
+  form.set('file', await wav(0.5));
+  if (!names.some((name) => name.startsWith('model'))) form.set('model', 'all');
+  for (const name of names) form.append(name, 'all');
+  const answer = await fetch(`${listener.origin}/v1/audio/transcriptions`, { method: 'POST', body: form });
+  expect(answer.status).toBe(400);
+  expect((await answer.json()).error.param).toContain(param);
 });
 
 describe('models of both kinds', () => {
@@ -218,6 +245,8 @@ describe.skipIf(!hasReal)('Moonshine, by its own weights', () => {
     const [one, two] = await Promise.all([ask(), ask()]);
     expect(one.text).toBe(pieces[0].text);
     expect(two).toEqual(one);
+    // The end token too.
+    expect(records.filter(({ model }) => model === 'real').map(({ completionTokens }) => completionTokens)).toEqual([34, 34]);
     await expect(client.audio.translations.create({ file, model: 'real' })).rejects.toMatchObject({ code: 'unsupported_model' });
   });
 });

@@ -4,6 +4,7 @@ import type { AudioStream } from '../../audio/audio-stream.ts';
 import type { SpeechModel, TranscribeOptions } from '../../engine/speech/speech-model.ts';
 import type { ByteSource } from '../../tensor/byte-source.ts';
 import { FormatError } from '../../tensor/errors.ts';
+import { countTranscript, endTranscript } from '../answer-counter.ts';
 import type { Call } from '../call.ts';
 import { dataEvent, eventStream } from '../event-stream.ts';
 import { Failure, invalid } from '../failure.ts';
@@ -34,10 +35,11 @@ async function hear(call: Call, task: 'transcribe' | 'translate'): Promise<Respo
   const parameters = typed<TranscriptionParameters>(call.parameters);
   checkForm(parameters);
   const model = await findSpeechModel(call, parameters.model);
-  const options = transcribeOptions(parameters, task, model);
+  const options = { ...transcribeOptions(parameters, task, model), onTokens: countTranscript(call) };
   const hearing: Hearing = { call, model, options };
   if (parameters.stream === true) return eventStream(call, segmentEvents(hearing), { failureEvents });
   const transcript = await withinCall(hearing, (signal, sound) => model.transcribe(sound, { ...options, signal }));
+  endTranscript(call);
   const { languages } = model.info.abilities;
   return transcriptResponse({
     transcript, format: parameters.response_format ?? 'json', task, times: parameters.timestamp_granularities ?? ['segment'],
@@ -97,7 +99,6 @@ async function* segmentEvents({ call, model, options }: Hearing): AsyncGenerator
   try {
     const sound = await openFile(call.file as File, signal);
     for await (const segment of model.segments(sound, { ...options, signal, onProgress })) {
-      call.figures.firstTokenMs ??= performance.now() - call.startedAt;
       const delta = text === '' ? segment.text : ` ${segment.text}`;
       text += delta;
       yield dataEvent({ type: 'transcript.text.delta', delta });
@@ -105,5 +106,6 @@ async function* segmentEvents({ call, model, options }: Hearing): AsyncGenerator
   } catch (error) {
     throw failureOfSound(error, call);
   }
+  endTranscript(call);
   yield dataEvent({ type: 'transcript.text.done', text, usage: durationUsage(seconds) });
 }

@@ -68,7 +68,7 @@ async function* whisperSegments(
   parts: WhisperParts & { readonly inTurn: InTurn }, { sound, options, hearing }: Call,
 ): AsyncGenerator<TranscriptSegment> {
   const { tokenizer, tokens, bands, rows, inTurn } = parts;
-  const { signal, onProgress, prompt } = options;
+  const { signal, onProgress, onTokens, prompt } = options;
   const { pieces, seconds: total = 0 } = monoSound(sound, WHISPER_RATE);
   const windows = createMelWindows(pieces, { bands, rows });
   let context: number[] = prompt === undefined ? [] : tokenizer.encode(` ${prompt.trim()}`);
@@ -80,6 +80,7 @@ async function* whisperSegments(
     hearing.seconds = windows.samples / WHISPER_RATE;
     if (frames === 0) break;
     const { answer, segments, advance } = await inTurn(() => hearWindow(parts, windows, { options, hearing, context, frames }));
+    onTokens?.(answer.ids.length);
     for (const { start, end, ids } of segments) {
       const text = tokenizer.decode(textIds(ids, tokens)).trim();
       if (text !== '') yield { start: at * FRAME_SECONDS + start, end: at * FRAME_SECONDS + end, text };
