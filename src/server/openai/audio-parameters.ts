@@ -12,6 +12,9 @@ const MOST_PAUSE_MS = 10_000;
 /** What a turn keeps behind its last speech, as the recogniser has it by itself; never more than the pause that ends it. */
 const POST_ROLL_MS = 200;
 
+/** A turn goes on down to a probability of its own, by itself at least this: never above the threshold. */
+const LEAST_RELEASE = 0.01;
+
 export interface VadParameters {
   readonly type: 'server_vad';
   readonly prefix_padding_ms?: number;
@@ -86,7 +89,8 @@ export function checkForm({ response_format: format = 'json', stream, timestamp_
 
 function turnsOf({ prefix_padding_ms: preRollMs, silence_duration_ms: endSilenceMs, threshold }: VadParameters): TurnOptions {
   return {
-    ...(preRollMs === undefined ? {} : { preRollMs }), ...(threshold === undefined ? {} : { threshold }),
+    ...(preRollMs === undefined ? {} : { preRollMs }),
+    ...(threshold === undefined ? {} : { threshold, ...(threshold < LEAST_RELEASE ? { release: threshold } : {}) }),
     ...(endSilenceMs === undefined ? {} : { endSilenceMs, postRollMs: Math.min(POST_ROLL_MS, endSilenceMs) }),
   };
 }
