@@ -45,8 +45,16 @@ async function loaded(stored: MemoryCheckpoint, slotBytes: number): Promise<Map<
   const matrices = sources.filter(({ shape }) => shape.length === 2).map(matrixOf);
   const all = await loadWeights({ gpu, pipelines, matrices, vectors, staging: { slots: 2, slotBytes } });
   const found = new Map<string, string>();
-  for (const [id, { buffer }] of [...all.matrices, ...all.vectors])
-    found.set(id, createHash('sha256').update(await bytesOf(gpu, buffer)).digest('hex'));
+  const ranges = [
+    ...[...all.matrices].map(([id, { buffer, planes }]) => ({ id, buffer, parts: planes })),
+    ...[...all.vectors].map(([id, { buffer, ...part }]) => ({ id, buffer, parts: [part] })),
+  ];
+  for (const { id, buffer, parts } of ranges) {
+    const bytes = await bytesOf(gpu, buffer);
+    const digest = createHash('sha256');
+    for (const { offset, sizeBytes } of parts) digest.update(bytes.subarray(offset, offset + sizeBytes));
+    found.set(id, digest.digest('hex'));
+  }
   all.destroy();
   return found;
 }
