@@ -55,6 +55,7 @@ describe.skipIf(!existsSync(main))('ingot transcribe', () => {
     [['silence.wav', '--srt', '--json'], '--srt and --json are forms of one output'],
     [['silence.wav', '--words'], '--words is for --json'],
     [['silence.wav', 'silence.wav', '--vtt'], 'name a folder for them (--output-dir)'],
+    [['silence.wav', './silence.wav', '--output-dir', 'twice'], 'would both be silence.txt in --output-dir'],
     [['silence.wav', '--piece-seconds', '99'], 'Expected a number from 0.1 to 30'],
     [['silence.wav', '--device', 'gpu', '--threads', '2'], '--threads is for the CPU device'],
   ])('%j is refused', (args, message) => {

@@ -43,8 +43,11 @@ Reads WAV, FLAC, MP3 and Ogg (Opus, Vorbis, FLAC) of any rate and number of
 channels. Segments are printed as they are heard; how long it took is told on
 stderr.
 
+No model of speech to text comes with the package yet: name one with --model or
+INGOT_SPEECH_MODEL, as the folder of UsefulSensors/moonshine-tiny.
+
 Examples:
-  $ ingot transcribe talk.wav
+  $ ingot transcribe --model moonshine-tiny talk.wav
   $ ingot transcribe --srt film.mp3 > film.srt
   $ ingot transcribe --vtt --output-dir subtitles *.ogg
   $ ffmpeg -i clip.mp4 -f wav - | ingot transcribe -
@@ -57,7 +60,7 @@ export function registerTranscribe(program: Command): void {
     .summary('print what is said in sound files')
     .description('Prints what is said in sound files: text, or subtitles with times.')
     .argument('[files...]', 'sound files; "-" reads stdin')
-    .option('--model <path>', 'a model of speech to text: a file, a folder or a URL (default: INGOT_SPEECH_MODEL, or the bundled one)');
+    .option('--model <path>', 'a model of speech to text: a file, a folder or a URL (default: what INGOT_SPEECH_MODEL names)');
   for (const form of TRANSCRIPT_FORMS) command.option(`--${form}`, FORM_HELP[form]);
   command
     .option('--words', 'times of words too, in JSON')
@@ -132,7 +135,27 @@ function checkSounds(files: readonly string[], flags: TranscribeFlags, form: Tra
   if (files.length > 1 && flags.outputDir === undefined && (form === 'srt' || form === 'vtt'))
     throw new UsageError(`--${form} of several files would be one text on stdout: name a folder for them (--output-dir).`);
   // A misspelt name is told before a model is loaded.
-  return files.map((file) => (file === '-' ? file : inputPath(file)));
+  const sounds = files.map((file) => (file === '-' ? file : inputPath(file)));
+  if (flags.outputDir !== undefined) checkOutputNames(sounds, form);
+  return sounds;
+}
+
+function outputName(file: string, form: TranscriptForm): string {
+  return `${file === '-' ? 'stdin' : basename(file, extname(file))}.${form}`;
+}
+
+/** Folders whose names differ by case alone hold one file on some systems. */
+function checkOutputNames(files: readonly string[], form: TranscriptForm): void {
+  const first = new Map<string, string>();
+  for (const file of files) {
+    const name = outputName(file, form);
+    const other = first.get(name.toLowerCase());
+    if (other !== undefined) {
+      const both = `${printable(other)} and ${printable(file)}`;
+      throw new UsageError(`${both} would both be ${printable(name)} in --output-dir: give each a folder of its own.`);
+    }
+    first.set(name.toLowerCase(), file);
+  }
 }
 
 const MICROPHONE = 'microphone';
@@ -225,7 +248,6 @@ async function openOutput(
     return { write: (text) => void process.stdout.write(text), close: async () => {} };
   }
   await mkdir(outputDir, { recursive: true });
-  const name = file === '-' ? 'stdin' : basename(file, extname(file));
   const parts: string[] = [];
-  return { write: (text) => void parts.push(text), close: () => writeFile(join(outputDir, `${name}.${form}`), parts.join('')) };
+  return { write: (text) => void parts.push(text), close: () => writeFile(join(outputDir, outputName(file, form)), parts.join('')) };
 }
