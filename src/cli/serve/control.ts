@@ -2,11 +2,12 @@
  * How other processes of this user find a server and talk to it: a file that names its socket (a pipe on Windows). A server that was killed
  * leaves the file, and nothing that answers: whoever finds that removes it.
  */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../make-folder.ts';
 
 /** What a server says of itself. */
 export interface ServerDescription {
@@ -64,7 +65,7 @@ export async function openControl({ dataFolder, describe, stop }: ControlOptions
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
   if (process.platform !== 'win32') chmodSync(path, 0o600);
   const folder = folderOf(dataFolder);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const file = join(folder, `${process.pid}.json`);
   writeFileSync(`${file}.new`, JSON.stringify({ pid: process.pid, socket: path }), { mode: 0o600 });
   renameSync(`${file}.new`, file);

@@ -1,6 +1,7 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Libsql from 'libsql';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CapacityError, FormatError } from '../../../tensor/errors.ts';
 import { createLock, openDatabase } from './database.ts';
@@ -44,6 +45,43 @@ describe('a database', () => {
     await database.close();
     expect(statSync(at('own')).mode & 0o077).toBe(0);
     expect(statSync(at('own/one.db')).mode & 0o077).toBe(0);
+    writeFileSync(at('own/touched.db'), '', { mode: 0o644 });
+    chmodSync(at('own/touched.db'), 0o644);
+    const store = await openStore(at('own/touched.db'));
+    await store.batches.acquire();
+    for (const name of ['touched.db', 'touched.db-wal', 'touched.db-batches']) expect(statSync(at(`own/${name}`)).mode & 0o077).toBe(0);
+    await store.close();
+  });
+
+  it.skipIf(process.platform !== 'linux')('in a folder that cannot be made is refused at once', async () => {
+    await expect(openDatabase('/proc/none-such/x.db')).rejects.toMatchObject({ code: 'ENOENT', path: '/proc/none-such' });
+  });
+
+  it.each([
+    ['no version', "CREATE TABLE notes (text)", /other\.db belongs to another program \(found notes\); it was left as it is\./],
+    ['a version', "CREATE TABLE notes (text); PRAGMA user_version = 7", /belongs to another program/],
+    ['a name of ours', "CREATE TABLE keys (text); CREATE TABLE b (x); PRAGMA user_version = 1", /another program \(found keys, b\)/],
+  ])('of another program, with %s, is refused and not written', async (_, sql, message) => {
+    const other = new Libsql(at('other.db'));
+    other.exec(sql);
+    other.close();
+    const before = readFileSync(at('other.db'));
+    await expect(openDatabase(at('other.db'))).rejects.toBeInstanceOf(FormatError);
+    await expect(openStore(at('other.db'))).rejects.toThrow(message);
+    expect(readFileSync(at('other.db')).equals(before)).toBe(true);
+    rmSync(at('other.db'));
+  });
+
+  it.skipIf(process.platform === 'win32')('that is removed or replaced under its user takes nothing more', async () => {
+    const one = await openDatabase(at('gone.db'));
+    const put = (number: number) => one.write(() => one.change('INSERT INTO probe VALUES (?, 0)', number));
+    await put(1);
+    rmSync(at('gone.db'));
+    await expect(put(2)).rejects.toThrow(/gone\.db was removed while it was in use/);
+    writeFileSync(at('gone.db'), '');
+    await expect(put(3)).rejects.toThrow(/gone\.db was replaced while it was in use/);
+    expect(() => one.rows('SELECT number FROM probe')).toThrow(CapacityError);
+    await one.close();
   });
 
   it('that is full says so and loses nothing of what it has', async () => {

@@ -3,11 +3,12 @@
  * (https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_synchronous), so that other processes read while one writes,
  * and what was committed outlives the process and the machine.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type Libsql from 'libsql';
 import { CapacityError, FormatError } from '../../../tensor/errors.ts';
-import { MIGRATIONS } from './migrations.ts';
+import { makeFolder } from '../../make-folder.ts';
+import { checkTables, migrate } from './migrate.ts';
 
 export type SqlValue = string | number | null | Uint8Array;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
@@ -74,22 +75,30 @@ export function describeDatabaseError(error: unknown, path: string): Error {
   return error as Error;
 }
 
-/** Brings the tables to the version of this program. @throws FormatError for those of a later one */
-function migrate(connection: Libsql.Database, path: string): void {
-  const versionOf = () => Number((connection.prepare('PRAGMA user_version').all() as { user_version: number }[])[0]?.user_version ?? 0);
-  if (versionOf() > MIGRATIONS.length)
-    throw new FormatError(
-      `The database ${path} has tables of version ${versionOf()}; this program knows up to ${MIGRATIONS.length}. ` +
-        'Update ingot, or name another file.',
+/** SQLite would begin a file that everybody may read. */
+function beginFile(path: string): void {
+  makeFolder(dirname(path));
+  closeSync(openSync(path, 'a', 0o600));
+}
+
+/** A file that was here already may be open to others; the log of a database gets the rights of its file. */
+function ownAlone(path: string): void {
+  const { mode, uid } = statSync(path);
+  if ((mode & 0o077) !== 0 && uid === process.getuid?.()) chmodSync(path, 0o600);
+}
+
+/** @returns what throws once another file, or none, stands where the database was: what is written then goes nowhere that lasts */
+function watchFile(path: string): () => void {
+  const find = () => statSync(path, { bigint: true, throwIfNoEntry: false });
+  const opened = find();
+  return () => {
+    const now = find();
+    if (now !== undefined && now.ino === opened?.ino && now.dev === opened.dev) return;
+    throw new CapacityError(
+      `The database ${path} was ${now === undefined ? 'removed' : 'replaced'} while it was in use. What is asked now would be lost: ` +
+        'start the server again with the file that is meant.',
     );
-  if (versionOf() === MIGRATIONS.length) return;
-  connection.exec('BEGIN IMMEDIATE');
-  // Another process may have done it meanwhile.
-  for (let version = versionOf(); version < MIGRATIONS.length; version++) {
-    connection.exec(MIGRATIONS[version] as string);
-    connection.exec(`PRAGMA user_version = ${version + 1}`);
-  }
-  connection.exec('COMMIT');
+  };
 }
 
 function connect(Connection: typeof Libsql, path: string): Libsql.Database {
@@ -97,12 +106,15 @@ function connect(Connection: typeof Libsql, path: string): Libsql.Database {
   try {
     connection = new Connection(path);
     connection.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    // Nothing of another program's is written.
+    checkTables(connection, path);
+    ownAlone(path);
     connection.exec('PRAGMA journal_mode = WAL');
     connection.exec('PRAGMA synchronous = FULL');
     const [first] = connection.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
     const verdict = first?.quick_check ?? 'no answer';
     if (verdict !== 'ok') throw Object.assign(new Error(verdict), { code: 'SQLITE_CORRUPT' });
-    migrate(connection, path);
+    migrate(connection);
     return connection;
   } catch (error) {
     connection?.close();
@@ -116,19 +128,19 @@ function connect(Connection: typeof Libsql, path: string): Libsql.Database {
  */
 export async function openDatabase(path: string): Promise<Database> {
   const Connection = await loadLibsql();
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  // SQLite would begin a file that everybody may read; its log has the rights of the file.
-  closeSync(openSync(path, 'a', 0o600));
+  beginFile(path);
   const connection = connect(Connection, path);
+  const checkFile = watchFile(path);
   const statements = new Map<string, Libsql.Statement<unknown[]>>();
   const prepared = (sql: string) => {
     const kept = statements.get(sql) ?? connection.prepare(sql);
     statements.set(sql, kept);
     return kept;
   };
-  const queue = createWriteQueue(connection, path);
+  const queue = createWriteQueue(connection, path, checkFile);
   return {
     rows: (sql, ...values) => {
+      checkFile();
       try {
         return prepared(sql).all(...values) as SqlRow[];
       } catch (error) {
@@ -160,6 +172,8 @@ export async function createLock(path: string): Promise<Lock> {
   return {
     acquire() {
       if (held !== undefined) return true;
+      beginFile(path);
+      ownAlone(path);
       const connection = new Connection(path);
       try {
         connection.exec('BEGIN EXCLUSIVE');
@@ -180,7 +194,7 @@ export async function createLock(path: string): Promise<Lock> {
 }
 
 /** The one place that begins and ends transactions. */
-function createWriteQueue(connection: Libsql.Database, path: string) {
+function createWriteQueue(connection: Libsql.Database, path: string, checkFile: () => void) {
   let jobs: Job[] = [];
   /** @returns what to tell whom, once all of it is durable */
   const run = (job: Job): (() => void) => {
@@ -206,6 +220,7 @@ function createWriteQueue(connection: Libsql.Database, path: string) {
       connection.exec('BEGIN IMMEDIATE');
       const told = taken.map(run);
       connection.exec('COMMIT');
+      checkFile();
       tell = told;
     } catch (error) {
       if (connection.inTransaction) connection.exec('ROLLBACK');
