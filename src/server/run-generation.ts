@@ -12,6 +12,8 @@ export interface AnswerRequest extends Omit<GenerateOptions, 'signal' | 'deadlin
   readonly suffix?: string | undefined;
   /** Without `maxTokens`: it gets what the context has left, also where it is no conversation. */
   readonly fillsContext?: true | undefined;
+  /** Of the answer nothing is told or counted: what is asked about is the prompt. The engine makes one token, so `maxTokens` is 1. */
+  readonly isPromptOnly?: boolean | undefined;
 }
 
 /** Pieces of several generations as they come; those of request i have the indices from i times `choices` on. */
@@ -53,7 +55,7 @@ export function promptPieces(hasEcho: boolean): (piece: Piece) => boolean {
 
 type TimedRequest = AnswerRequest & Pick<GenerateOptions, 'signal' | 'deadlineMs' | 'priority'>;
 
-function startAnswer(model: Model, { suffix, fillsContext: _fills, ...options }: TimedRequest): AsyncGenerator<Piece, void, undefined> {
+function startAnswer(model: Model, { suffix, fillsContext: _fills, isPromptOnly: _only, ...options }: TimedRequest): AsyncGenerator<Piece, void, undefined> {
   if (suffix === undefined) return model.generate(options) as AsyncGenerator<Piece, void, undefined>;
   const { prompt = '', n: _n, ...infill } = options;
   return model.infill({ ...infill, prefix: prompt, suffix }) as AsyncGenerator<Piece, void, undefined>;
@@ -75,6 +77,13 @@ async function* generateWithin(model: Model, options: TimedRequest, most: number
     if (hasBegun || room < 1) throw error;
     yield* startAnswer(model, { ...options, maxTokens: room });
   }
+}
+
+/** A piece of an answer that nobody asked for: its end is left of it. */
+function withoutAnswer(piece: Piece): Piece {
+  const nothing = { text: '', tokens: [], parts: [], ...(piece.logprobs === undefined ? {} : { logprobs: [] }) };
+  if (piece.finishReason === undefined) return { ...piece, ...nothing };
+  return { ...piece, ...nothing, finishReason: 'length', stopText: undefined, usage: { ...piece.usage, completionTokens: 0 } };
 }
 
 /** @throws Failure (400) for more answers than the server makes for one request */
@@ -102,8 +111,10 @@ export async function* runGeneration(call: Call, model: Model, requests: readonl
   });
   try {
     for await (const piece of mergePieces(generations, choices)) {
-      if (!isPrompt(piece)) counter.add(piece);
-      yield piece;
+      const isOfPrompt = isPrompt(piece);
+      const told = !isOfPrompt && requests[0]?.isPromptOnly === true ? withoutAnswer(piece) : piece;
+      if (!isOfPrompt) counter.add(told);
+      yield told;
     }
   } catch (error) {
     throw ownError(error, call);

@@ -2,6 +2,7 @@
  * API keys: `ingot-<id>-<secret>`. The id says which key it is, the secret has 256 random bits, and what is kept is the SHA-256 of the
  * whole text. A hash made for passwords would only slow down what cannot be guessed.
  */
+import { sha256Hex } from '../sha256-hex.ts';
 
 const KEY = /^ingot-([0-9a-f]{16})-[A-Za-z0-9_-]{43}$/;
 
@@ -16,9 +17,9 @@ function isEqualInConstantTime(one: string, other: string): boolean {
   return difference === 0;
 }
 
-/** SHA-256 of a key's text, in 64 hexadecimal digits. */
-export async function hashKey(text: string): Promise<string> {
-  return hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))));
+/** What is kept of a key: SHA-256 of its text, in 64 hexadecimal digits. */
+export function hashKey(text: string): Promise<string> {
+  return sha256Hex(text);
 }
 
 export function newKey(): { readonly id: string; readonly text: string } {

@@ -140,7 +140,7 @@ export const MESSAGE_PARAMETERS: ParameterTable = {
   stream: { schema: { type: 'boolean' } },
   temperature: { schema: { type: 'number', minimum: 0, maximum: 1 }, about: "Default: the model's own, as for the next ones." },
   top_k: { schema: { type: 'integer', minimum: 0 } },
-  top_p: { schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 } },
+  top_p: { schema: { type: 'number', minimum: 0, maximum: 1 }, about: '0: the likeliest token alone.' },
   metadata: {
     schema: {
       type: 'object', properties: { user_id: { type: 'string', maxLength: 1000, nullable: true } }, additionalProperties: false,

@@ -56,6 +56,7 @@ describe("messages, by Anthropic's client", () => {
     expect(streamed).toMatchObject({ stop_reason: 'tool_use', content: [{ type: 'tool_use', name: 'weather', input: { place: 'Oslo' } }] });
     const [call] = whole.content;
     if (call.type !== 'tool_use') throw new Error('no call');
+    expect(call.id).toMatch(/^toolu_[A-Za-z0-9]{9}$/);
     const result = { type: 'tool_result' as const, tool_use_id: call.id, content: [{ type: 'text' as const, text: 'Rain.' }] };
     const answer = await client().messages.create({
       ...asked, messages: [...asked.messages, { role: 'assistant', content: whole.content }, { role: 'user', content: [result] }],

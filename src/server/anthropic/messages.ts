@@ -3,9 +3,10 @@ import { createPartCollector } from '../../text/answers/collect-parts.ts';
 import type { AnswerPart } from '../../text/answers/answer-parts.ts';
 import type { FinalPiece, FinishReason, Piece } from '../../engine/api.ts';
 import type { Call } from '../call.ts';
+import { toldCallId } from '../call-ids.ts';
 import { eventStream } from '../event-stream.ts';
 import { findModel } from '../find-model.ts';
-import { typed } from '../openai/decoding-parameters.ts';
+import { drawnFrom, typed } from '../openai/decoding-parameters.ts';
 import { runGeneration } from '../run-generation.ts';
 import { eventOf, failureEvents } from './error-form.ts';
 import type { MessageParameters, PromptParameters } from './message-parameters.ts';
@@ -48,7 +49,7 @@ async function wholeMessage({ pieces, frame }: Answer) {
     content: [
       ...(reasoning === '' ? [] : [{ type: 'thinking', thinking: reasoning, signature: '' }]),
       ...(content === '' ? [] : [{ type: 'text', text: content }]),
-      ...toolCalls.map(({ id, name, arguments: input }) => ({ type: 'tool_use', id, name, input })),
+      ...toolCalls.map(({ id, name, arguments: input }) => ({ type: 'tool_use', id: toldCallId(id, 'toolUse'), name, input })),
     ],
     ...endOf(last as FinalPiece),
     usage: usageOf(last as FinalPiece),
@@ -63,7 +64,7 @@ function blockKey(part: AnswerPart): string {
 function blockStart(part: AnswerPart): object {
   if (part.kind === 'text') return { type: 'text', text: '' };
   if (part.kind === 'reasoning') return { type: 'thinking', thinking: '', signature: '' };
-  return { type: 'tool_use', id: part.id, name: part.phase === 'arguments' ? '' : part.name, input: {} };
+  return { type: 'tool_use', id: toldCallId(part.id, 'toolUse'), name: part.phase === 'arguments' ? '' : part.name, input: {} };
 }
 
 function blockDelta(part: AnswerPart): object | undefined {
@@ -123,10 +124,10 @@ export async function messages(call: Call): Promise<Response> {
   const parameters = typed<MessageParameters>(call.parameters);
   const model = await findModel(call, parameters.model);
   call.figures.user = parameters.metadata?.user_id ?? undefined;
-  const { stop_sequences: stop = [], max_tokens: maxTokens, temperature, top_k: topK, top_p: topP } = parameters;
+  const { stop_sequences: stop = [], max_tokens: maxTokens, temperature } = parameters;
   let newTokens = 0;
   const request = {
-    ...promptOptions(parameters), maxTokens, temperature, topK, topP, stop: stop.length === 0 ? undefined : stop,
+    ...promptOptions(parameters), maxTokens, temperature, ...drawnFrom(parameters), stop: stop.length === 0 ? undefined : stop,
     onProgress: ({ total }: { readonly total?: number | undefined }) => void (newTokens = total ?? 0),
   };
   const answer: Answer = {

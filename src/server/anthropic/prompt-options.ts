@@ -1,6 +1,7 @@
 /** A prompt of Anthropic's form as the engine has it. */
 import type { ChatMessage, ToolChoice } from '../../engine/api.ts';
 import type { AnswerRequest } from '../run-generation.ts';
+import { engineCallId } from '../call-ids.ts';
 import { invalid } from '../failure.ts';
 import { textOfContent } from '../text-of-content.ts';
 import type { Block, PromptParameters, RequestMessage } from './message-parameters.ts';
@@ -14,7 +15,7 @@ function blocksOf<Type extends Block['type']>(blocks: readonly Block[], type: Ty
 /** Results are messages of their own for chat templates, and stand before what the user says beside them. */
 function userMessages(blocks: readonly Block[]): ChatMessage[] {
   const results = blocksOf(blocks, 'tool_result').map(({ tool_use_id: id, content, is_error: isError }) => ({
-    role: 'tool', tool_call_id: id, content: `${isError === true ? 'Error: ' : ''}${textOfContent(content)}`,
+    role: 'tool', tool_call_id: engineCallId(id), content: `${isError === true ? 'Error: ' : ''}${textOfContent(content)}`,
   }));
   const text = textOfContent(blocksOf(blocks, 'text'));
   return text === '' && results.length > 0 ? results : [...results, { role: 'user', content: text }];
@@ -22,7 +23,9 @@ function userMessages(blocks: readonly Block[]): ChatMessage[] {
 
 function assistantMessage(blocks: readonly Block[]): ChatMessage {
   const thought = blocksOf(blocks, 'thinking').map(({ thinking }) => thinking).join('');
-  const calls = blocksOf(blocks, 'tool_use').map(({ id, name, input }) => ({ id, type: 'function', function: { name, arguments: input } }));
+  const calls = blocksOf(blocks, 'tool_use').map(({ id, name, input }) => ({
+    id: engineCallId(id), type: 'function', function: { name, arguments: input },
+  }));
   return {
     role: 'assistant',
     content: textOfContent(blocksOf(blocks, 'text')),

@@ -4,6 +4,7 @@ import type { Model } from '../../engine/api.ts';
 import type { Call } from '../call.ts';
 import { invalid } from '../failure.ts';
 import { checkModelOf, findModel } from '../find-model.ts';
+import { drawnFrom } from '../openai/decoding-parameters.ts';
 import type { AnswerRequest } from '../run-generation.ts';
 import type { AnswerParameters } from './option-parameters.ts';
 
@@ -64,8 +65,7 @@ export function answerOptions({ options = {}, ...parameters }: AnswerParameters)
     stop: stop.length === 0 ? undefined : stop,
     seed: options.seed,
     temperature: options.temperature,
-    topK: options.top_k,
-    topP: options.top_p,
+    ...drawnFrom(options),
     minP: options.min_p,
     repetitionPenalty: options.repeat_penalty,
     presencePenalty: options.presence_penalty,

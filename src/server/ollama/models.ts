@@ -4,6 +4,7 @@ import type { Call } from '../call.ts';
 import { invalid } from '../failure.ts';
 import { checkKind, mayAsk } from '../find-model.ts';
 import type { ModelState } from '../model-pool/model-pool.ts';
+import { sha256Hex } from '../sha256-hex.ts';
 import { typed } from '../openai/decoding-parameters.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { ownName } from './answer-options.ts';
@@ -29,9 +30,14 @@ function detailsOf(model: Model | undefined) {
   };
 }
 
-function entryOf(id: string, { model, memoryBytes }: TextState, { createdAt }: Call['state']) {
+/**
+ * Ollama's own client shows twelve digits of the digest, and breaks where there are none. Files are not hashed for it: it is of the
+ * model's own name, so that aliases have the same one.
+ */
+async function entryOf(id: string, { name, model, memoryBytes }: TextState, { createdAt }: Call['state']) {
   return {
-    name: id, model: id, modified_at: new Date(createdAt * 1000).toISOString(), size: model?.info.sizeBytes ?? memoryBytes, digest: '',
+    name: id, model: id, modified_at: new Date(createdAt * 1000).toISOString(), size: model?.info.sizeBytes ?? memoryBytes,
+    digest: await sha256Hex(name),
     details: detailsOf(model),
   };
 }
@@ -44,22 +50,22 @@ function seenBy(call: Call): (readonly [id: string, state: TextState])[] {
   return named.filter(([id, { name }]) => mayAsk(call, id, name));
 }
 
-export function ollamaTags(call: Call): Response {
-  return Response.json({ models: seenBy(call).map(([id, state]) => entryOf(id, state, call.state)) });
+export async function ollamaTags(call: Call): Promise<Response> {
+  return Response.json({ models: await Promise.all(seenBy(call).map(([id, state]) => entryOf(id, state, call.state))) });
 }
 
-export function ollamaPs(call: Call): Response {
+export async function ollamaPs(call: Call): Promise<Response> {
   const loaded = seenBy(call).filter(([id, { name, status }]) => id === name && status === 'loaded');
-  const models = loaded.map(([id, state]) => {
+  const models = loaded.map(async ([id, state]) => {
     const { memory, contextLength, device } = (state.model as Model).info;
     const size = memory.weightBytes + memory.kvBytes + memory.workBytes;
     return {
-      ...entryOf(id, state, call.state), size, size_vram: device === 'gpu' ? size : 0, context_length: contextLength,
+      ...(await entryOf(id, state, call.state)), size, size_vram: device === 'gpu' ? size : 0, context_length: contextLength,
       // Of what stays, a time that does not come.
       expires_at: new Date(state.idleUntil ?? Date.UTC(9999, 11, 31)).toISOString(),
     };
   });
-  return Response.json({ models });
+  return Response.json({ models: await Promise.all(models) });
 }
 
 export function ollamaVersion(): Response {

@@ -184,10 +184,16 @@ describe('models', () => {
 
   it('are listed, loaded by an empty request, shown, and freed by keep_alive 0', async () => {
     expect((await ollama.list()).models.map(({ name }) => name)).toEqual(['a', 'c', 'b']);
+    // Its command line breaks where a digest is shorter; of aliases it is one model's.
+    const digests = (await ollama.list()).models.map(({ digest }) => digest);
+    for (const digest of digests) expect(digest).toMatch(/^[0-9a-f]{64}$/);
+    expect((await ollama.list()).models.map(({ digest }) => digest)).toEqual(digests);
+    expect(new Set(digests).size).toBe(2);
     expect((await ollama.ps()).models).toEqual([]);
     const loaded = await ollama.generate({ model: 'a', prompt: '', keep_alive: '10m' });
     expect(loaded).toMatchObject({ done: true, done_reason: 'load', response: '' });
     const { models: [running] } = await ollama.ps();
+    expect(digests).toContain(running!.digest);
     const details = { family: expect.any(String), parameter_size: expect.stringMatching(/M$/) };
     expect(running).toMatchObject({ name: 'a', context_length: 128, details });
     const until = Date.parse(String(running!.expires_at)) - Date.now();

@@ -14,7 +14,7 @@ const OPTION_PARAMETERS: ParameterTable = {
   seed: { schema: integer(0) },
   temperature: { schema: number(0, 100), about: "Default: the model's own, as for the next ones." },
   top_k: { schema: integer(0) },
-  top_p: { schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 } },
+  top_p: { schema: { type: 'number', minimum: 0, maximum: 1 }, about: '0: the likeliest token alone.' },
   min_p: { schema: number(0, 1) },
   repeat_penalty: { schema: { type: 'number', exclusiveMinimum: 0, maximum: 100 }, about: 'Of all tokens so far.' },
   presence_penalty: { schema: number(-2, 2) },

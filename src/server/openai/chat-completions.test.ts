@@ -192,6 +192,7 @@ describe("tools, by OpenAI's client", () => {
   it('results go back to the model; no tools where the choice is none', async () => {
     const { choices: [{ message }], usage } = await client().chat.completions.create(asked);
     const [call] = message.tool_calls ?? [];
+    expect(call.id).toMatch(/^call_[A-Za-z0-9]{9}$/);
     const result = { role: 'tool' as const, tool_call_id: call.id, content: 'Rain.' };
     const answer = await client().chat.completions.create({ ...asked, messages: [question, message, result] });
     expect(answer.choices[0].message.content).toMatch(/rain/i);

@@ -2,6 +2,7 @@
 import type { FinishReason, Model, Piece } from '../../engine/api.ts';
 import type { AnswerPart } from '../../text/answers/answer-parts.ts';
 import type { Call } from '../call.ts';
+import { toldCallId } from '../call-ids.ts';
 import { dataEvent, eventStream } from '../event-stream.ts';
 import { invalid } from '../failure.ts';
 import { findModel, fingerprintOf } from '../find-model.ts';
@@ -79,7 +80,8 @@ function addParts(choice: Choice, parts: Piece['parts']): void {
   for (const part of parts) {
     if (part.kind === 'text') choice.content += part.text;
     else if (part.kind === 'reasoning') choice.reasoning += part.text;
-    else if (part.phase === 'start') choice.calls[part.index] = { id: part.id, name: part.name, arguments: '' };
+    else if (part.phase === 'start')
+      choice.calls[part.index] = { id: toldCallId(part.id, 'call'), name: part.name, arguments: '' };
     else if (part.phase === 'arguments') (choice.calls[part.index] as CallText).arguments += part.text;
   }
 }
@@ -122,7 +124,7 @@ function deltaOf(part: AnswerPart): object | undefined {
   if (part.kind === 'reasoning') return part.text === '' ? undefined : { reasoning_content: part.text };
   const { index } = part;
   if (part.phase === 'start')
-    return { tool_calls: [{ index, id: part.id, type: 'function', function: { name: part.name, arguments: '' } }] };
+    return { tool_calls: [{ index, id: toldCallId(part.id, 'call'), type: 'function', function: { name: part.name, arguments: '' } }] };
   return part.phase === 'arguments' ? { tool_calls: [{ index, function: { arguments: part.text } }] } : undefined;
 }
 

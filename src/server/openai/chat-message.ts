@@ -2,6 +2,7 @@
 import type { ChatMessage } from '../../engine/api.ts';
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { isJsonObject } from '../../tensor/json.ts';
+import { engineCallId } from '../call-ids.ts';
 import { invalid } from '../failure.ts';
 import { textOfContent } from '../text-of-content.ts';
 import type { RequestMessage } from './chat-parameters.ts';
@@ -28,11 +29,11 @@ function engineMessage(message: RequestMessage, at: string): ChatMessage {
     content: textOfContent(content),
     ...(name ? { name } : {}),
     ...(reasoning ? { reasoning_content: reasoning } : {}),
-    ...(callId === undefined ? {} : { tool_call_id: callId }),
+    ...(callId === undefined ? {} : { tool_call_id: engineCallId(callId) }),
     ...(calls && calls.length > 0
       ? {
           tool_calls: calls.map(({ id, function: called }, index) => ({
-            id, type: 'function',
+            id: engineCallId(id), type: 'function',
             function: { name: called.name, arguments: argumentsOf(called.arguments, `${at}.tool_calls[${index}].function.arguments`) },
           })),
         }

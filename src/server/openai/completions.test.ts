@@ -39,6 +39,19 @@ describe('echo', () => {
     }
     expect(choice!.text.slice(offsets!.at(-1)).startsWith(tokens!.at(-1)!)).toBe(true);
   });
+
+  it('with max_tokens 0 is the prompt alone, and nothing counts as an answer', async () => {
+    const asked = { ...request, echo: true, logprobs: 1 };
+    const { choices: [longer] } = await client().completions.create(asked);
+    const { choices: [choice], usage } = await client().completions.create({ ...asked, max_tokens: 0 });
+    const length = rig.model.tokenizer!.encode(prompt, { addSpecial: true }).length;
+    expect(choice).toMatchObject({ text: prompt, finish_reason: 'length' });
+    expect(choice!.logprobs!.token_logprobs).toEqual(longer!.logprobs!.token_logprobs!.slice(0, length));
+    expect([usage!.completion_tokens, rig.records.at(-1)!.completionTokens]).toEqual([0, 0]);
+    let text = '';
+    for await (const { choices } of await client().completions.create({ ...asked, max_tokens: 0, stream: true })) text += choices[0]?.text;
+    expect(text).toBe(prompt);
+  });
 });
 
 describe('best_of', () => {
@@ -94,5 +107,22 @@ describe('suffix', () => {
     const stream = await (await ask({ temperature: 0, stream: true })).text();
     const events = stream.split('\n\n').filter((line) => line.startsWith('data: {')).map((line) => JSON.parse(line.slice(6)));
     expect(events.map(({ choices }) => choices[0].text).join('')).toBe(expected.text);
+  });
+});
+
+describe('how tokens are drawn', () => {
+  const drawn = { ...request, temperature: 1.5, max_tokens: 8 };
+  const textOf = async (body: object) => (await post(`${rig.origin}/v1/completions`, { ...drawn, ...body })).body.choices[0].text as string;
+
+  it('top_p 0 is the likeliest token, top_k -1 all of them', async () => {
+    expect(await textOf({ top_p: 0, seed: 3 })).toBe(await textOf({ temperature: 0 }));
+    expect(await textOf({ top_k: -1, seed: 3 })).toBe(await textOf({ top_k: 0, seed: 3 }));
+  });
+
+  it('negative seeds are seeds of their own', async () => {
+    const texts = await Promise.all([-1, -1, -2, 1].map((seed) => textOf({ seed })));
+    expect(texts[1]).toBe(texts[0]);
+    expect(new Set(texts).size).toBe(3);
+    expect(await textOf({ seed: -Number.MAX_SAFE_INTEGER })).not.toBe('');
   });
 });

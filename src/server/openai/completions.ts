@@ -35,7 +35,10 @@ interface CompletionParameters extends DecodingParameters {
 export const COMPLETION_PARAMETERS: ParameterTable = {
   prompt: { schema: PROMPT, isRequired: true, about: 'A text, token ids, or several of one kind.' },
   ...DECODING_PARAMETERS,
-  max_tokens: { schema: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER }, about: 'Default 16.' },
+  max_tokens: {
+    schema: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+    about: 'Default 16. 0: no answer; with echo and logprobs how likely the prompt is.',
+  },
   logprobs: { schema: { type: 'integer', minimum: 0, maximum: 20 } },
   best_of: {
     schema: { type: 'integer', minimum: 1, maximum: 64 },
@@ -194,7 +197,10 @@ function checkTogether({ prompt, suffix = '', echo, best_of: best, n = 1, stream
 /** What the engine is asked for, of all prompts. */
 function answerRequests(parameters: CompletionParameters, model: Model): readonly AnswerRequest[] {
   const { logprobs, max_tokens: maxTokens = DEFAULT_TOKENS, echo, suffix = '', n = 1, best_of: best = n } = parameters;
-  const own = { ...decodingOptions(parameters), n: best, maxTokens, logprobs: best > n ? (logprobs ?? 0) : logprobs };
+  const own = {
+    ...decodingOptions(parameters), n: best, maxTokens: Math.max(1, maxTokens), isPromptOnly: maxTokens === 0,
+    logprobs: best > n ? (logprobs ?? 0) : logprobs,
+  };
   const prompts = promptsOf(parameters.prompt);
   if (suffix === '')
     return prompts.map((one) => ({ ...own, echo: echo === true, ...(one.prompt === '' ? beginning(model) : one) }));

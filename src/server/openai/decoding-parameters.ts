@@ -45,13 +45,13 @@ export const DECODING_PARAMETERS: ParameterTable = {
   },
   n: { schema: integer(1, 64) },
   temperature: { schema: number(0, 2), about: "Default: the model's own, as for the next ones." },
-  top_p: { schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 } },
-  top_k: { schema: integer(0), about: "Beyond OpenAI's reference: keep the k likeliest tokens; 0 is off." },
+  top_p: { schema: number(0, 1), about: '0: the likeliest token alone.' },
+  top_k: { schema: integer(-1), about: "Beyond OpenAI's reference: keep the k likeliest tokens; 0 and -1 are off." },
   min_p: { schema: number(0, 1), about: "Beyond OpenAI's reference: drop tokens below this share of the likeliest one's probability." },
   repetition_penalty: { schema: { type: 'number', exclusiveMinimum: 0, maximum: 100 }, about: "Beyond OpenAI's reference; 1 is off." },
   presence_penalty: { schema: number(-2, 2) },
   frequency_penalty: { schema: number(-2, 2) },
-  seed: { schema: integer(0), about: 'The same seed gives the same answer while system_fingerprint stays.' },
+  seed: { schema: integer(-Number.MAX_SAFE_INTEGER), about: 'The same seed gives the same answer while system_fingerprint stays.' },
   stop: {
     schema: {
       anyOf: [
@@ -71,6 +71,19 @@ function checkStreamOptions({ stream, stream_options: options }: DecodingParamet
     throw invalid('stream_options is only for requests with stream true.', { param: 'stream_options', code: 'invalid_value' });
 }
 
+/** The engine's seeds are integers from 0 to 2^53 - 1. A negative one has its place in the upper half of them: -1 is 2^52. */
+function engineSeed(seed: number | undefined): number | undefined {
+  return seed === undefined || seed >= 0 ? seed : (2 ** 52 - 1 - seed) % 2 ** 53;
+}
+
+/** Which tokens are drawn from. `top_p` 0 is the likeliest one alone, as `top_k` 1 is for the engine; `top_k` -1 is vLLM's word for all. */
+export function drawnFrom(
+  { top_p: topP, top_k: topK }: Pick<DecodingParameters, 'top_p' | 'top_k'>,
+): Pick<AnswerRequest, 'topP' | 'topK'> {
+  if (topP === 0) return { topP: undefined, topK: 1 };
+  return { topP, topK: topK === -1 ? 0 : topK };
+}
+
 /** @throws Failure (400) for parameters that contradict each other */
 export function decodingOptions(parameters: DecodingParameters): Omit<AnswerRequest, 'prompt' | 'ids' | 'messages'> {
   checkStreamOptions(parameters);
@@ -78,13 +91,12 @@ export function decodingOptions(parameters: DecodingParameters): Omit<AnswerRequ
   return {
     n: parameters.n,
     temperature: parameters.temperature,
-    topP: parameters.top_p,
-    topK: parameters.top_k,
+    ...drawnFrom(parameters),
     minP: parameters.min_p,
     repetitionPenalty: parameters.repetition_penalty,
     presencePenalty: parameters.presence_penalty,
     frequencyPenalty: parameters.frequency_penalty,
-    seed: parameters.seed,
+    seed: engineSeed(parameters.seed),
     stop: Array.isArray(stop) && stop.length === 0 ? undefined : stop,
     logitBias: parameters.logit_bias,
     ignoreEos: parameters.ignore_eos,

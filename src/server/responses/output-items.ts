@@ -1,5 +1,6 @@
 /** The items of a response, and the events that tell of them as they grow. */
 import type { AnswerPart } from '../../text/answers/answer-parts.ts';
+import { toldCallId } from '../call-ids.ts';
 
 export interface ResponseEvent {
   readonly type: string;
@@ -60,7 +61,8 @@ function startItem(part: AnswerPart, id: string): Item {
   const status = 'in_progress';
   if (part.kind === 'text') return { type: 'message', id: `msg_${id}`, text: '', status };
   if (part.kind === 'reasoning') return { type: 'reasoning', id: `rs_${id}`, text: '', status };
-  return { type: 'function_call', id: `fc_${id}`, callId: part.id, name: part.phase === 'arguments' ? '' : part.name, text: '', status };
+  const name = part.phase === 'arguments' ? '' : part.name;
+  return { type: 'function_call', id: `fc_${id}`, callId: toldCallId(part.id, 'call'), name, text: '', status };
 }
 
 export interface OutputItems {

@@ -104,7 +104,7 @@ export const RESPONSE_PARAMETERS: ParameterTable = {
   instructions: { schema: TEXT, about: "The system's message." },
   max_output_tokens: { schema: { type: 'integer', minimum: 1 }, about: 'Default: what the context has left.' },
   temperature: { schema: { type: 'number', minimum: 0, maximum: 2 }, about: "Default: the model's own, as for the next one." },
-  top_p: { schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 } },
+  top_p: { schema: { type: 'number', minimum: 0, maximum: 1 }, about: '0: the likeliest token alone.' },
   stream: { schema: { type: 'boolean' } },
   stream_options: { schema: object({ include_obfuscation: { enum: [false, null] } }, []) },
   text: { schema: object({ format: { ...FORMAT, nullable: true }, verbosity: { enum: ['medium', null] } }, []) },

@@ -53,6 +53,7 @@ describe("responses, by OpenAI's client", () => {
     expect(whole.status).toBe('completed');
     if (call.type !== 'function_call') throw new Error('no call');
     expect([call.name, JSON.parse(call.arguments)]).toEqual(['weather', { place: 'Oslo' }]);
+    expect([call.id, call.call_id]).toEqual([expect.stringMatching(/^fc_/), expect.stringMatching(/^call_[A-Za-z0-9]{9}$/)]);
     const streamed = await client().responses.stream(asked).finalResponse();
     expect(streamed.output).toMatchObject([{ type: 'function_call', name: 'weather', arguments: call.arguments, status: 'completed' }]);
     const result = { type: 'function_call_output' as const, call_id: call.call_id, output: 'Rain.' };

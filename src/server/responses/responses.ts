@@ -8,7 +8,7 @@ import type { Failure } from '../failure.ts';
 import { findModel } from '../find-model.ts';
 import { checkMetadata } from '../metadata.ts';
 import { engineMessages } from '../openai/chat-message.ts';
-import { typed } from '../openai/decoding-parameters.ts';
+import { drawnFrom, typed } from '../openai/decoding-parameters.ts';
 import { formatOf } from '../openai/response-format.ts';
 import type { ResponseFormat } from '../openai/response-format.ts';
 import { toolOptions } from '../openai/tools.ts';
@@ -31,7 +31,7 @@ function answerRequest(parameters: ResponseParameters, history: readonly InputIt
     messages: engineMessages(inputMessages(parameters, history)),
     maxTokens: parameters.max_output_tokens,
     temperature: parameters.temperature,
-    topP: parameters.top_p,
+    ...drawnFrom(parameters),
     format: formatOf(chatFormat(parameters.text?.format)),
     contextPolicy: parameters.truncation === 'auto' ? 'slide' : undefined,
     ...toolOptions(chatTools(parameters)),
