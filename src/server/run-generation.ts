@@ -55,7 +55,8 @@ export function promptPieces(hasEcho: boolean): (piece: Piece) => boolean {
 
 type TimedRequest = AnswerRequest & Pick<GenerateOptions, 'signal' | 'deadlineMs' | 'priority'>;
 
-function startAnswer(model: Model, { suffix, fillsContext: _fills, isPromptOnly: _only, ...options }: TimedRequest): AsyncGenerator<Piece, void, undefined> {
+function startAnswer(model: Model, request: TimedRequest): AsyncGenerator<Piece, void, undefined> {
+  const { suffix, fillsContext: _fills, isPromptOnly: _only, ...options } = request;
   if (suffix === undefined) return model.generate(options) as AsyncGenerator<Piece, void, undefined>;
   const { prompt = '', n: _n, ...infill } = options;
   return model.infill({ ...infill, prefix: prompt, suffix }) as AsyncGenerator<Piece, void, undefined>;
