@@ -114,6 +114,11 @@ export function inWordsOfTheCommandLine(text: string): string {
 /** Of these a message says everything; of others, which nobody foresaw, it also says how to find out more. */
 const KNOWN = ['FormatError', 'CapacityError', 'InputError', 'UsageError', 'UnwritableOutput'];
 
+/** Whether its message is made for whoever runs the command, so that it may stand in a log: it names files, and nothing that was asked. */
+export function isForeseen(error: unknown): error is Error {
+  return error instanceof Error && (KNOWN.includes(error.name) || describeSystemError(error) !== undefined);
+}
+
 /** The error's message on one line; its stack where INGOT_DEBUG is set. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

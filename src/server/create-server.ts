@@ -167,8 +167,10 @@ export function createServer(options: ServerOptions): Server {
       isDraining = true;
       const batchesEnded = batches?.stop();
       const until = performance.now() + (withinMs ?? Infinity);
-      while (state.active.size > 0) {
-        if (performance.now() >= until) for (const call of state.active) call.stop('drain');
+      // Those that come from now on are refused, and not waited for: there may be no end of them.
+      const begun = [...state.active];
+      while (begun.some((call) => state.active.has(call))) {
+        if (performance.now() >= until) for (const call of begun) call.stop('drain');
         await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
       }
       await batchesEnded;

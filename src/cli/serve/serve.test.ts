@@ -1,11 +1,13 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { request as plainRequest } from 'node:http';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventsOf, post } from '../../../test/server-rig.ts';
@@ -149,6 +151,31 @@ describe.skipIf(!existsSync(main))('ingot serve', () => {
     expect(code).toBe(0);
     expect(server.stderr()).toMatch(/^req_[0-9a-f]{32} POST \/v1\/chat\/completions 200 done \S+ \d+\+2 tokens \d+ ms$/m);
     expect(server.stderr()).not.toContain('Zanzibar');
+  });
+
+  it('tells those who come while it stops, and says on stderr why a model could not be loaded', async () => {
+    const link = join(folder, 'gone.gguf');
+    symlinkSync(bundledModelPath(), link);
+    const server = await started([`ember=${bundledModelPath()}`, `gone=${link}`]);
+    rmSync(link);
+    const ask = (model: string) => post(`${server.origin}/v1/completions`, { model, prompt: 'a', max_tokens: 1 });
+    expect((await ask('gone')).status).toBe(503);
+    expect(server.stderr()).toMatch(/^req_[0-9a-f]{32} failed: .*gone\.gguf.*no such file/m);
+    // A request whose body is yet to come is at work.
+    const body = JSON.stringify({ model: 'ember', prompt: 'a', max_tokens: 1 });
+    const slow = plainRequest(`${server.origin}/v1/completions`, { method: 'POST', headers: { 'content-length': body.length } });
+    const answered = once(slow, 'response');
+    slow.write(body.slice(0, 5));
+    while (!(await (await fetch(`${server.origin}/metrics`)).text()).match(/^ingot_requests_active 2$/m)) await sleep(20);
+    const code = server.stop();
+    let ready = await fetch(`${server.origin}/ready`);
+    while (ready.status === 200) ready = await fetch(`${server.origin}/ready`);
+    expect([ready.status, (await ready.json() as any).error.code]).toEqual([503, 'stopping']);
+    expect((await ask('ember')).status).toBe(503);
+    slow.end(body.slice(5));
+    const [response] = await answered;
+    expect(response.statusCode).toBe(200);
+    expect(await code).toBe(0);
   });
 
   it('says what to do where its port is in use', async () => {

@@ -4,9 +4,10 @@ import type { Server } from '../../server/api.ts';
 import type { RequestRecord } from '../../server/request-record.ts';
 import type { OpenTelemetryApi } from '../../server/open-telemetry.ts';
 import { createServer } from '../../server/create-server.ts';
-import { EXIT, Interruption, messageOf } from '../exit-codes.ts';
+import { EXIT, Interruption, isForeseen, messageOf } from '../exit-codes.ts';
 import { expandHome, inputPath } from '../input-path.ts';
 import { withInterrupts } from '../interrupts.ts';
+import { printable } from '../terminal.ts';
 import { dataFolder } from '../data-folder.ts';
 import { NO_DATABASE } from './config.ts';
 import type { ServeConfig, Settings } from './config.ts';
@@ -117,7 +118,8 @@ async function serveWith(serving: Serving): Promise<void> {
     await aborted(signal);
     endRetention?.();
     process.stderr.write('ingot: stopping: requests at work may end\n');
-    await drain(listener, server, settings.drainMs as number);
+    // Until then the port is open, so that who comes is told to ask elsewhere; connections that are kept alive have no request after it.
+    await server.drain({ withinMs: settings.drainMs as number });
   } finally {
     const closed = listener.close();
     listener.destroy();
@@ -153,13 +155,6 @@ function tellStoreError(error: unknown): void {
   process.stderr.write(`ingot: ${messageOf(error)}\n`);
 }
 
-async function drain(listener: Listener, server: Server, drainMs: number): Promise<void> {
-  const closed = listener.close();
-  await server.drain({ withinMs: drainMs });
-  // Connections that are kept alive have no request any more.
-  listener.destroy();
-  await closed;
-}
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -200,11 +195,12 @@ function serverOptions(settings: Settings) {
   };
 }
 
-/** A line without prompt, path or key; failures that nobody foresaw are told in any case, where INGOT_DEBUG is set with their place. */
+/** A line without prompt or key; why a request failed is told in any case, of what nobody foresaw only where INGOT_DEBUG is set. */
 function logRequest(record: RequestRecord, hasLines: boolean): void {
   const { id, method, route = '-', status, outcome, model = '-', promptTokens, completionTokens, totalMs, error } = record;
   const line = `${id} ${method} ${route} ${status} ${outcome} ${model} ${promptTokens}+${completionTokens} tokens ${totalMs.toFixed(0)} ms`;
   if (hasLines) process.stderr.write(`${line}\n`);
-  if (outcome === 'failed' && error !== undefined && process.env['INGOT_DEBUG']) process.stderr.write(`${id} ${messageOf(error)}\n`);
-  else if (outcome === 'failed' && error !== undefined) process.stderr.write(`${id} failed (INGOT_DEBUG=1 shows where)\n`);
+  if (outcome !== 'failed' || error === undefined) return;
+  if (process.env['INGOT_DEBUG']) process.stderr.write(`${id} failed: ${messageOf(error)}\n`);
+  else process.stderr.write(`${id} failed${isForeseen(error) ? `: ${printable(messageOf(error))}` : ' (INGOT_DEBUG=1 shows where)'}\n`);
 }
