@@ -116,11 +116,20 @@ async function find(file: string): Promise<FoundServer | undefined> {
   }
 }
 
+/** None where no server was ever started. @throws the system's error for what is no folder, or may not be read */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 /** Servers of this user that run now, by their process ids; files of others go. */
 export async function findServers(dataFolder: string): Promise<readonly FoundServer[]> {
   const folder = folderOf(dataFolder);
-  if (!existsSync(folder)) return [];
-  const files = readdirSync(folder).filter((name) => /^\d+\.json$/.test(name)).map((name) => join(folder, name));
+  const files = namesIn(folder).filter((name) => /^\d+\.json$/.test(name)).map((name) => join(folder, name));
   const found = await Promise.all(files.map(find));
   return found.filter((one) => one !== undefined).toSorted((a, b) => a.description.pid - b.description.pid);
 }

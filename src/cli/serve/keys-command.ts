@@ -27,13 +27,23 @@ function modelNames(text: string): string[] {
   return names;
 }
 
+const MOST_NAME = 128;
+
+/** A name goes to terminals, and into lines of logs. */
+function keyName(text: string): string {
+  // Neither controls and their like, nor ends of lines.
+  const isPrintable = /^[^\p{C}\p{Zl}\p{Zp}]+$/u.test(text) && text.trim() === text;
+  if (isPrintable && text.length <= MOST_NAME) return text;
+  throw new InvalidArgumentError(`Expected a name of 1 to ${MOST_NAME} printable characters, with no space at its ends.`);
+}
+
 export function registerKeys(program: Command): void {
   const keys = program
     .command('keys')
     .summary('make, list and revoke API keys of "ingot serve"')
     .description('API keys of "ingot serve".')
     .addHelpText('after', EXAMPLES);
-  addStoreOptions(keys.command('create').description('Makes a key and prints it, once: it is not kept.').argument('<name>', 'whose it is'))
+  addStoreOptions(keys.command('create').description('Makes a key and prints it, once: it is not kept.').argument('<name>', 'whose it is', keyName))
     .option('--requests-per-minute <count>', 'most requests a minute', amount)
     .option('--tokens-per-minute <count>', 'most tokens of prompts and answers a minute', amount)
     .option('--tokens-per-day <count>', 'most tokens a day (UTC)', amount)
@@ -44,7 +54,7 @@ export function registerKeys(program: Command): void {
   addStoreOptions(keys.command('list').description('Shows keys, without what would open the server.'))
     .option('--json', 'as JSON')
     .action(list);
-  addStoreOptions(keys.command('revoke').description('Ends a key at once.').argument('<name>', 'its name or id')).action(revoke);
+  addStoreOptions(keys.command('revoke').description('Ends a key at once; answers under way are let end.').argument('<name>', 'its name or id')).action(revoke);
 }
 
 async function create(name: string, { config, database, ...limits }: StoreFlags & KeyLimits): Promise<void> {
@@ -81,5 +91,5 @@ async function list({ json, ...flags }: StoreFlags & { readonly json?: boolean }
 
 async function revoke(name: string, flags: StoreFlags): Promise<void> {
   const { id } = await withStore(flags, { isMade: false }, ({ keys }) => keys.revoke(name));
-  process.stderr.write(`ingot: the key ${id} is revoked; a server that runs refuses it from now on.\n`);
+  process.stderr.write(`ingot: the key ${id} is revoked; a server that runs refuses it from now on; answers under way are let end.\n`);
 }

@@ -84,3 +84,10 @@ it('a file of another process that has the number of a dead one is no server', a
   await stopped;
   expect(await findServers(folder)).toEqual([]);
 });
+
+it.skipIf(process.platform === 'win32')('a data folder that is a file is told', async () => {
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  await expect(findServers(file)).rejects.toMatchObject({ code: 'ENOTDIR', path: join(file, 'servers') });
+  expect(await findServers(join(folder, 'none'))).toEqual([]);
+});

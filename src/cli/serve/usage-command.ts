@@ -3,8 +3,9 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { UsageError } from '../exit-codes.ts';
 import { listOf } from '../option-values.ts';
+import { printable } from '../terminal.ts';
 import { tableLines } from '../text-table.ts';
-import { AUDIT_COLUMNS, USAGE_GROUPS } from './store/audit-table.ts';
+import { AUDIT_COLUMNS, USAGE_GROUPS, USAGE_SUMS } from './store/audit-table.ts';
 import type { Period, UsageGroup, UsageRow } from './store/audit-table.ts';
 import { addStoreOptions, withStore } from './with-store.ts';
 import type { StoreFlags } from './with-store.ts';
@@ -49,20 +50,30 @@ export function registerUsage(program: Command): void {
     .option('--requests', 'the audit log: every request in its order')
     .option('--csv', 'as CSV (RFC 4180)')
     .option('--json', 'as JSON: an array of sums, or an object a line with --requests');
-  addStoreOptions(command).addHelpText('after', EXAMPLES).action(usage);
+  addStoreOptions(command).addHelpText('after', EXAMPLES).action((flags: UsageFlags) => {
+    if (flags.requests === true && command.getOptionValueSource('by') === 'cli')
+      throw new UsageError('--requests shows every request by itself: leave --by out.');
+    return usage(flags);
+  });
 }
 
-/** A field as RFC 4180 has it. One that a spreadsheet would take for a formula is led by an apostrophe. */
+/** JSON escapes but those controls that are beyond ASCII. */
+function jsonLine(value: object): string {
+  return printable(JSON.stringify(value));
+}
+
+/** A field as RFC 4180 has it, but for what would move a terminal's cursor, which is shown by its code. One that a spreadsheet would take for a formula is led by an apostrophe. */
 function csvField(value: unknown): string {
   if (value === null || value === undefined) return '';
-  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value as string | number);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const shown = printable(String(value as string | number));
+  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${shown}` : shown;
+  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 const csvLine = (fields: readonly unknown[]) => `${fields.map(csvField).join(',')}\r\n`;
 
 function printSums(sums: readonly UsageRow[], { by, csv, json }: UsageFlags): void {
-  const columns = [...by, 'requests', 'failed', 'promptTokens', 'cachedTokens', 'completionTokens'] as const;
+  const columns = [...by, ...USAGE_SUMS];
   if (json === true) return void process.stdout.write(`${JSON.stringify(sums, undefined, 2)}\n`);
   if (csv === true) {
     const lines = [columns, ...sums.map((row) => columns.map((name) => row[name]))].map(csvLine);
@@ -77,11 +88,12 @@ function printSums(sums: readonly UsageRow[], { by, csv, json }: UsageFlags): vo
 async function usage(flags: UsageFlags): Promise<void> {
   const { by, from, to, requests, csv, json, database, config } = flags;
   if (csv === true && json === true) throw new UsageError('give either --csv or --json.');
+  if (from !== undefined && to !== undefined && from > to) throw new UsageError(`--from ${from} is later than --to ${to}.`);
   const period: Period = { from, to };
   await withStore({ database, config }, { isMade: false }, async ({ audit }) => {
     if (requests !== true) return printSums(audit.usage(by, period), flags);
     if (json !== true) process.stdout.write(csvLine(AUDIT_COLUMNS));
     for (const entry of audit.entries(period))
-      process.stdout.write(json === true ? `${JSON.stringify(entry)}\n` : csvLine(AUDIT_COLUMNS.map((name) => entry[name])));
+      process.stdout.write(json === true ? `${jsonLine(entry)}\n` : csvLine(AUDIT_COLUMNS.map((name) => entry[name])));
   });
 }

@@ -17,12 +17,14 @@ export interface UsageRow {
   readonly model?: string;
   readonly day?: string;
   readonly requests: number;
-  /** Those that ended in another way than `done`. */
-  readonly failed: number;
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-  readonly completionTokens: number;
+  /** Those that ended in another way than `done`: refused, failed or cancelled. */
+  readonly not_done: number;
+  readonly prompt_tokens: number;
+  readonly cached_tokens: number;
+  readonly completion_tokens: number;
 }
+
+export const USAGE_SUMS = ['requests', 'not_done', 'prompt_tokens', 'cached_tokens', 'completion_tokens'] as const;
 
 export interface AuditTable extends AuditStore {
   usage(by: readonly UsageGroup[], period: Period): readonly UsageRow[];
@@ -62,8 +64,8 @@ function insert(database: Database, entry: AuditEntry): void {
   database.change(COUNT, dayOf(at), keyId, model, outcome === 'done' ? 0 : 1, promptTokens, cachedTokens, completionTokens);
 }
 
-const SUMS = `sum(requests) AS requests, sum(failed) AS failed, sum(prompt_tokens) AS promptTokens, sum(cached_tokens) AS cachedTokens,
-  sum(completion_tokens) AS completionTokens`;
+const SUMS = `sum(requests) AS requests, sum(failed) AS not_done, sum(prompt_tokens) AS prompt_tokens, sum(cached_tokens) AS cached_tokens,
+  sum(completion_tokens) AS completion_tokens`;
 const NAMES: Readonly<Record<UsageGroup, string>> = { key: "coalesce(keys.name, '')", model: 'usage.model', day: 'usage.day' };
 
 const FIRST_DAY = '0000-01-01';
@@ -80,6 +82,10 @@ function usage(database: Database, by: readonly UsageGroup[], { from = FIRST_DAY
 
 /** How many are read at a time. */
 const PAGE = 1000;
+
+/** To the microsecond: what is beyond that is of the float. */
+const rounded = (ms: SqlValue | undefined): SqlValue => (typeof ms === 'number' ? Math.round(ms * 1000) / 1000 : null);
+
 const ENTRIES = `SELECT requests.*, coalesce(keys.name, '') AS key FROM requests LEFT JOIN keys ON keys.id = requests.key_id
   WHERE number > ? AND at >= ? AND at < ? ORDER BY number LIMIT ${PAGE}`;
 
@@ -90,7 +96,10 @@ function* entries(database: Database, { from, to }: Period): Iterable<AuditRow> 
   for (;;) {
     const page: readonly SqlRow[] = database.rows(ENTRIES, last, since, until);
     for (const row of page) {
-      const shown: Record<string, SqlValue> = { ...row, time: new Date(row['at'] as number).toISOString() };
+      const shown: Record<string, SqlValue> = {
+        ...row, time: new Date(row['at'] as number).toISOString(), first_token_ms: rounded(row['first_token_ms']),
+        total_ms: rounded(row['total_ms']),
+      };
       yield Object.fromEntries(AUDIT_COLUMNS.map((name) => [name, shown[name] ?? null])) as AuditRow;
     }
     if (page.length < PAGE) return;
