@@ -1,7 +1,10 @@
 import { printable } from './terminal.ts';
 import type { ProfileRow } from '../gpu/profile/profile-table.ts';
 
-/** Rows as lines with aligned columns, two spaces apart; what would move the cursor is shown by its code. @param rightAligned indices of columns of numbers */
+/**
+ * Rows as lines with aligned columns, two spaces apart; what would move the cursor is shown by its code.
+ * @param rightAligned indices of columns of numbers
+ */
 export function tableLines(texts: readonly (readonly string[])[], rightAligned: readonly number[] = []): string[] {
   const rows = texts.map((row) => row.map(printable));
   const widths: number[] = [];

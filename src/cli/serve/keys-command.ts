@@ -43,7 +43,8 @@ export function registerKeys(program: Command): void {
     .summary('make, list and revoke API keys of "ingot serve"')
     .description('API keys of "ingot serve".')
     .addHelpText('after', EXAMPLES);
-  addStoreOptions(keys.command('create').description('Makes a key and prints it, once: it is not kept.').argument('<name>', 'whose it is', keyName))
+  const made = keys.command('create').description('Makes a key and prints it, once: it is not kept.');
+  addStoreOptions(made.argument('<name>', 'whose it is', keyName))
     .option('--requests-per-minute <count>', 'most requests a minute', amount)
     .option('--tokens-per-minute <count>', 'most tokens of prompts and answers a minute', amount)
     .option('--tokens-per-day <count>', 'most tokens a day (UTC)', amount)
@@ -54,7 +55,8 @@ export function registerKeys(program: Command): void {
   addStoreOptions(keys.command('list').description('Shows keys, without what would open the server.'))
     .option('--json', 'as JSON')
     .action(list);
-  addStoreOptions(keys.command('revoke').description('Ends a key at once; answers under way are let end.').argument('<name>', 'its name or id')).action(revoke);
+  const revoked = keys.command('revoke').description('Ends a key at once; answers under way are let end.');
+  addStoreOptions(revoked.argument('<name>', 'its name or id')).action(revoke);
 }
 
 async function create(name: string, { config, database, ...limits }: StoreFlags & KeyLimits): Promise<void> {

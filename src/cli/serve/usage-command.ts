@@ -62,7 +62,10 @@ function jsonLine(value: object): string {
   return printable(JSON.stringify(value));
 }
 
-/** A field as RFC 4180 has it, but for what would move a terminal's cursor, which is shown by its code. One that a spreadsheet would take for a formula is led by an apostrophe. */
+/**
+ * A field as RFC 4180 has it, but for what would move a terminal's cursor, which is shown by its code. One that a spreadsheet would take for
+ * a formula is led by an apostrophe.
+ */
 function csvField(value: unknown): string {
   if (value === null || value === undefined) return '';
   const shown = printable(String(value as string | number));
