@@ -63,7 +63,7 @@ function jsonLine(value: object): string {
 }
 
 /**
- * A field as RFC 4180 has it, but for what would move a terminal's cursor, which is shown by its code. One that a spreadsheet would take for
+ * A field as RFC 4180 has it, but for what would move a terminal's cursor, shown by its code. One that a spreadsheet would take for
  * a formula is led by an apostrophe.
  */
 function csvField(value: unknown): string {
