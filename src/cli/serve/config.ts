@@ -1,5 +1,5 @@
 /** What `ingot serve` is told, by its config file, then by variables, then on the command line; the later one counts. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { InputError } from '../../tensor/errors.ts';
 import { describeValue } from '../../tensor/option-names.ts';
@@ -74,6 +74,7 @@ function modelOfFile(value: unknown, at: string, folder: string): ServedPath {
 }
 
 function parseFile(path: string): Record<string, unknown> {
+  if (statSync(path).isDirectory()) throw new InputError(`The config file ${path} is a folder. Name the file in it.`);
   const text = readFileSync(path, 'utf8');
   let value: unknown;
   try {
@@ -177,13 +178,23 @@ function checkSettingNames(models: readonly ServedPath[], { pin = [], alias = []
   }
 }
 
+/** Keys and the log are in the database. @throws UsageError for a setting that would have nowhere to be obeyed */
+function checkDatabaseNeeds(settings: Settings): void {
+  if (settings.database !== NO_DATABASE) return;
+  for (const name of ['requireKeys', 'auditPrompts'] as const)
+    if (settings[name] === true)
+      throw new UsageError(`${flagOf(name)} needs a database, and --database none keeps nothing: leave one of the two out.`);
+}
+
 /** @throws UsageError and InputError for what cannot be meant, by the name of where it stands */
 export function readConfig({ file, environment, flags, models, defaultModel }: ConfigSources): ServeConfig {
+  if (file === '') throw new UsageError('the path of the config file (--config, INGOT_SERVE_CONFIG) is empty: name a file.');
   const ofFile = file === undefined ? { models: [], settings: {} } : readFile(inputPath(file));
   const [own, ofVariables] = [defaults(environment), readEnvironment(environment)];
   const settings = { ...own, ...ofFile.settings, ...ofVariables, ...flags };
   if ((settings.tlsCert === undefined) !== (settings.tlsKey === undefined))
     throw new UsageError('a certificate and its key go together: give both --tls-cert and --tls-key.');
+  checkDatabaseNeeds(settings);
   const named = models.length > 0 ? models.map(parseModel) : ofFile.models;
   const served = named.length > 0 ? named : [parseModel(defaultModel)];
   checkNames(served);

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventsOf, post } from '../../../test/server-rig.ts';
 import { bundledModelPath } from '../../node/package-root.ts';
 import { listen } from './listen.ts';
+import { readTls } from './read-tls.ts';
 import { SETTING_NAMES } from './settings.ts';
 
 const main = new URL('../../../dist/cli/main.js', import.meta.url).pathname;
@@ -117,6 +118,10 @@ describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
     [undefined, { INGOT_SERVE_PORT: '1e3' }, [], /INGOT_SERVE_PORT: expected an integer/],
     [undefined, {}, ['--port', '99999'], /--port.*expected an integer from 0 to 65535/],
     [undefined, {}, ['--kv-type', 'q9'], /--kv-type/],
+    [undefined, {}, ['--config', ''], /the path of the config file .* is empty/],
+    [undefined, {}, ['--config', tmpdir()], /The config file .* is a folder/],
+    [undefined, {}, ['--database', 'none', '--audit-prompts'], /--audit-prompts needs a database, and --database none/],
+    [undefined, {}, ['--database', 'none', '--require-keys'], /--require-keys needs a database, and --database none/],
     [undefined, {}, ['--tls-cert', 'x'], /both --tls-cert and --tls-key/],
     [undefined, {}, ['a/m.gguf', 'b/m.gguf'], /two models would be called "m"/],
     [undefined, {}, ['--pin', 'b', 'a.gguf'], /--pin names string "b", which is not served: a/],
@@ -197,7 +202,16 @@ describe.skipIf(!existsSync(main))('ingot serve', () => {
     const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
     const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=localhost'];
     execFileSync('openssl', [...args, '-days', '1', '-keyout', key, '-out', cert], { stdio: 'ignore' });
-    const tls = { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+    const [otherKey, text] = [join(folder, 'other-key.pem'), join(folder, 'text.pem')];
+    execFileSync('openssl', ['genpkey', '-algorithm', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-out', otherKey]);
+    writeFileSync(text, 'none');
+    const told = (tlsCert: string, tlsKey: string) => () => readTls({ tlsCert, tlsKey });
+    expect(told(cert, otherKey)).toThrow(`--tls-key: ${otherKey} is not the key of --tls-cert, ${cert}.`);
+    expect(told(text, key)).toThrow(`--tls-cert: ${text} holds no certificate (PEM).`);
+    expect(told(cert, text)).toThrow(`--tls-key: ${text} holds no private key (PEM)`);
+    expect(told(join(folder, 'none.pem'), key)).toThrow('none.pem cannot be read');
+    expect(told(folder, key)).toThrow(/--tls-cert: .* cannot be read/);
+    const tls = readTls({ tlsCert: cert, tlsKey: key })!;
     const listener = await listen({ host: '127.0.0.1', port: 0, tls, fetch: async () => new Response('here') });
     try {
       expect(listener.origin).toMatch(/^https:/);

@@ -1,5 +1,5 @@
 /** `ingot serve`: models behind an endpoint of OpenAI's form. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Server } from '../../server/api.ts';
 import type { RequestRecord } from '../../server/request-record.ts';
 import type { OpenTelemetryApi } from '../../server/open-telemetry.ts';
@@ -16,6 +16,7 @@ import type { Control, ServerDescription } from './control.ts';
 import { listen } from './listen.ts';
 import { openTraces } from './open-traces.ts';
 import type { Listener } from './listen.ts';
+import { readTls } from './read-tls.ts';
 import { servedModels } from './served-models.ts';
 import { NoDatabase } from './store/database.ts';
 import { openStore } from './store/open-store.ts';
@@ -57,7 +58,8 @@ async function openStoreOf({ settings, from }: ServeConfig): Promise<ServeStore 
   try {
     return await openStore(path);
   } catch (error) {
-    if (!(error instanceof NoDatabase) || from['database'] !== 'default' || existsSync(path)) throw error;
+    const isNeeded = settings.requireKeys === true || settings.auditPrompts === true;
+    if (isNeeded || !(error instanceof NoDatabase) || from['database'] !== 'default' || existsSync(path)) throw error;
     process.stderr.write(`ingot: warning: there are no keys and no log: ${messageOf(error)}\n`);
     return undefined;
   }
@@ -167,11 +169,6 @@ function whileLoading(request: Request): Response {
   if (new URL(request.url).pathname === '/health') return Response.json({ status: 'ok' });
   const error = { message: 'The server is loading its models.', type: 'server_error', param: null, code: 'loading' };
   return Response.json({ error }, { status: 503, headers: { 'retry-after': '1' } });
-}
-
-function readTls({ tlsCert, tlsKey }: Settings): { readonly cert: string; readonly key: string } | undefined {
-  if (tlsCert === undefined || tlsKey === undefined) return undefined;
-  return { cert: readFileSync(tlsCert as string, 'utf8'), key: readFileSync(tlsKey as string, 'utf8') };
 }
 
 function serverOptions(settings: Settings) {
