@@ -31,12 +31,13 @@ function checkRoom({ state }: Call, route: Route): void {
     });
 }
 
-/** Finds out who asks, and takes the request from what that key has left. */
+/** Finds out who asks, and takes a request that has a model work from what that key has left. */
 async function admit(call: OpeningCall, { route, batch }: RouteRequest): Promise<void> {
   const { access, audit } = call.state;
   call.holder = batch === undefined ? await access.identify(call.request) : batch.holder;
   call.priority = batch?.priority ?? call.holder?.limits.priority ?? 0;
-  if (call.holder !== undefined) await (batch === undefined ? access.admit(call.holder) : access.checkQuota(call.holder));
+  if (call.holder !== undefined && route.isMetered === true)
+    await (batch === undefined ? access.admit(call.holder) : access.checkQuota(call.holder));
   // Figures are asked for every few seconds, and stay readable while the log is not.
   if (route.isAlwaysOpen === true) return;
   await audit.check();
@@ -52,7 +53,8 @@ export async function answerRequest(asked: RouteRequest): Promise<Response> {
     call.pathParameters = { ...pathParameters };
     checkRoom(call, route);
     if (route.isPublic !== true) await admit(call, asked);
-    if (route.query !== undefined) call.query = readQuery(request, route.query);
+    // Probes and links to pages add what they like.
+    if (route.isAlwaysOpen !== true) call.query = readQuery(request, route.query ?? {});
     if (route.parameters !== undefined) call.parameters = readParameters(await readJson(request, state.limits), route.parameters);
     route.check?.(call);
     if (route.form !== undefined) Object.assign(call, await readForm(request, route.form, state.limits));

@@ -61,9 +61,31 @@ function inWordsOfRequests(message: string): string {
   return message.replace(ENGINE_WORD, (word) => (Object.hasOwn(PARAMETERS, word) ? (PARAMETERS[word] as string) : word));
 }
 
-/** The parameter that a message of the engine begins with. */
+/** What the engine refuses in words of its library, as requests have it. */
+const REFUSALS: readonly (readonly [begins: RegExp, { readonly param: string; readonly code: string; readonly message?: string }])[] = [
+  [/^infill needs a model whose vocabulary/, {
+    param: 'suffix', code: 'unsupported_parameter',
+    message: 'suffix is for models whose vocabulary has tokens for a prefix, a suffix and the middle; this one has none. Leave it out.',
+  }],
+  [/^rerank needs a model of/, { param: 'model', code: 'unsupported_model' }],
+  [/^(generate|rerank|infill) needs a model that predicts tokens/, {
+    param: 'model', code: 'unsupported_model', message: 'This model makes embeddings, and predicts no tokens: ask it at /v1/embeddings.',
+  }],
+  [/^The tool /, { param: 'tools', code: 'invalid_value' }],
+];
+
+/** The parameter that a message of the engine begins with, where requests have it. */
 function parameterOf(message: string): string | undefined {
-  return /^([a-z][a-z_]*(?:\[\d+\])?(?:\.[a-z_]+)*)(?= )/.exec(message)?.[1];
+  const [, param, name = ''] = /^(([a-z][a-z_]*)(?:\[\d+\])?(?:\.[a-z_]+)*)(?=[ :])/.exec(message) ?? [];
+  return Object.values(PARAMETERS).includes(name) ? param : undefined;
+}
+
+function ofInput(error: InputError): Failure {
+  const [, refusal] = REFUSALS.find(([begins]) => begins.test(error.message)) ?? [];
+  if (refusal !== undefined) return invalid(refusal.message ?? error.message, { param: refusal.param, code: refusal.code });
+  // Of what keeps texts out of an answer requests have no parameter.
+  const message = inWordsOfRequests(error.message.replace(/, or keep a text out of the answer with bannedTexts\.$/, '.'));
+  return invalid(message, { param: parameterOf(message), code: 'invalid_value' });
 }
 
 function ofCapacity(error: CapacityError): Failure {
@@ -88,11 +110,7 @@ const STOPPED: Readonly<Record<Stopped['by'], string>> = {
 /** Any error as what the client is told. Errors that nobody foresaw say no more than that: they may name files. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error;
-  if (error instanceof InputError) {
-    const message = inWordsOfRequests(error.message);
-    const param = parameterOf(message);
-    return invalid(message, { param: param !== undefined && Object.values(PARAMETERS).includes(param) ? param : undefined });
-  }
+  if (error instanceof InputError) return ofInput(error);
   if (error instanceof CapacityError) return ofCapacity(error);
   if (error instanceof Stopped) {
     return new Failure(STOPPED[error.by], {

@@ -14,12 +14,14 @@ export interface Route {
   readonly form?: ParameterTable;
   /** Refuses what needs no look at the body, before it is read. */
   readonly check?: (call: Call) => void;
-  /** Behind the `?` of its URL; undefined where nothing is read of it. */
+  /** Behind the `?` of its URL; undefined where nothing may stand there (anything may where {@link isAlwaysOpen}). */
   readonly query?: ParameterTable;
   /** The body of a refusal. */
   readonly errorBody: (failure: Failure) => object;
   /** It answers while the server is full or stops. */
   readonly isAlwaysOpen?: true;
+  /** It has a model at work, or starts what will: it counts against its key's requests a minute, and is refused beyond a quota. */
+  readonly isMetered?: true;
   /** It needs no key. */
   readonly isPublic?: true;
   handle(call: Call): Response | Promise<Response>;

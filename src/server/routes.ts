@@ -1,6 +1,6 @@
 /** Every route of the server, in one list: what it takes, and what answers it. */
 import { errorBody as anthropicErrorBody } from './anthropic/error-form.ts';
-import { COUNT_PARAMETERS, MESSAGE_PARAMETERS } from './anthropic/message-parameters.ts';
+import { BETA_QUERY, COUNT_PARAMETERS, MESSAGE_PARAMETERS } from './anthropic/message-parameters.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
 import { BATCH_LIST, BATCH_PARAMETERS, cancelBatch, createBatch, listBatches, showBatch } from './batches/batches.ts';
 import { health, metrics, ready } from './health.ts';
@@ -44,7 +44,7 @@ const KEPT: readonly Route[] = [
   { method: 'GET', path: '/v1/files/:id/content', summary: 'What is in a file.', errorBody, handle: fileContent },
   { method: 'DELETE', path: '/v1/files/:id', summary: 'Deletes a file.', errorBody, handle: removeFile },
   {
-    method: 'POST', path: '/v1/batches', summary: 'Runs the requests of a file.', parameters: BATCH_PARAMETERS, errorBody,
+    method: 'POST', path: '/v1/batches', isMetered: true, summary: 'Runs the requests of a file.', parameters: BATCH_PARAMETERS, errorBody,
     handle: createBatch,
   },
   { method: 'GET', path: '/v1/batches', summary: 'Lists batches.', query: BATCH_LIST, errorBody, handle: listBatches },
@@ -54,32 +54,37 @@ const KEPT: readonly Route[] = [
 
 export const ROUTES: readonly Route[] = [
   {
-    method: 'POST', path: '/v1/chat/completions', summary: 'Answers a conversation.', parameters: CHAT_PARAMETERS, errorBody,
+    method: 'POST', path: '/v1/chat/completions', isMetered: true, summary: 'Answers a conversation.',
+    parameters: CHAT_PARAMETERS, errorBody,
     handle: chatCompletions,
   },
   {
-    method: 'POST', path: '/v1/completions', summary: 'Continues prompts.', parameters: COMPLETION_PARAMETERS, errorBody,
+    method: 'POST', path: '/v1/completions', isMetered: true, summary: 'Continues prompts.', parameters: COMPLETION_PARAMETERS, errorBody,
     handle: completions,
   },
   {
-    method: 'POST', path: '/v1/embeddings', summary: 'Unit vectors of texts.', parameters: EMBEDDING_PARAMETERS, errorBody,
+    method: 'POST', path: '/v1/embeddings', isMetered: true, summary: 'Unit vectors of texts.', parameters: EMBEDDING_PARAMETERS, errorBody,
     handle: embeddings,
   },
   {
-    method: 'POST', path: '/v1/rerank', summary: 'Orders documents by how well they answer a query.', parameters: RERANK_PARAMETERS,
+    method: 'POST', path: '/v1/rerank', isMetered: true, summary: 'Orders documents by how well they answer a query.',
+    parameters: RERANK_PARAMETERS,
     errorBody, handle: rerank,
   },
   {
-    method: 'POST', path: '/v1/responses', summary: 'Answers, in the newer form.', parameters: RESPONSE_PARAMETERS, errorBody,
+    method: 'POST', path: '/v1/responses', isMetered: true, summary: 'Answers, in the newer form.',
+    parameters: RESPONSE_PARAMETERS, errorBody,
     handle: responses,
   },
   {
-    method: 'POST', path: '/v1/messages', summary: "Answers a conversation in Anthropic's form.", parameters: MESSAGE_PARAMETERS,
+    method: 'POST', path: '/v1/messages', isMetered: true, summary: "Answers a conversation in Anthropic's form.",
+    query: BETA_QUERY,
+    parameters: MESSAGE_PARAMETERS,
     errorBody: anthropicErrorBody, handle: messages,
   },
   {
     method: 'POST', path: '/v1/messages/count_tokens', summary: 'Counts the tokens of such a conversation.',
-    parameters: COUNT_PARAMETERS, errorBody: anthropicErrorBody, handle: countTokens,
+    query: BETA_QUERY, parameters: COUNT_PARAMETERS, errorBody: anthropicErrorBody, handle: countTokens,
   },
   ...KEPT,
   { method: 'GET', path: '/v1/models', summary: 'Lists models.', errorBody, handle: listModels },
@@ -99,11 +104,12 @@ export const ROUTES: readonly Route[] = [
   },
   ...OLLAMA_ROUTES,
   {
-    method: 'POST', path: '/v1/audio/transcriptions', summary: 'What is said in a sound.', form: TRANSCRIPTION_FORM, errorBody,
+    method: 'POST', path: '/v1/audio/transcriptions', isMetered: true,
+    summary: 'What is said in a sound.', form: TRANSCRIPTION_FORM, errorBody,
     handle: transcriptions,
   },
   {
-    method: 'POST', path: '/v1/audio/translations', summary: 'The same, in English.', form: TRANSLATION_FORM, errorBody,
+    method: 'POST', path: '/v1/audio/translations', isMetered: true, summary: 'The same, in English.', form: TRANSLATION_FORM, errorBody,
     handle: translations,
   },
   { method: 'POST', path: '/v1/audio/speech', summary: 'Refused: no model here speaks.', errorBody, handle: refuseSpeech },

@@ -4,6 +4,7 @@ import { isJsonObject } from '../tensor/json.ts';
 import { describeNumber } from '../tensor/option-names.ts';
 import { nearestNames } from '../tensor/near-names.ts';
 import { invalid } from './failure.ts';
+import type { Failure } from './failure.ts';
 
 export type SchemaType = 'null' | 'boolean' | 'integer' | 'number' | 'string' | 'array' | 'object';
 
@@ -75,7 +76,9 @@ function describeFound(value: JsonValue): string {
 }
 
 function wrong(value: JsonValue, schema: Schema, at: string): Error {
-  return invalid(`${at} must be ${describeSchema(schema)}, found ${describeFound(value)}.`, { param: at, code: 'invalid_value' });
+  return invalid(`${at === '' ? 'The body' : at} must be ${describeSchema(schema)}, found ${describeFound(value)}.`, {
+    param: at === '' ? undefined : at, code: 'invalid_value',
+  });
 }
 
 function checkNumber(value: number, schema: Schema, at: string): void {
@@ -145,18 +148,22 @@ function formsOf(value: JsonValue, { anyOf: forms = [] }: Schema, at: string): r
   return own;
 }
 
-/** Of several forms, the complaint of the one that the value comes nearest to: what it says is wrong lies deepest. */
+/** How much there is of a value is wrong, and not what it is. */
+const SIZES: readonly (string | undefined)[] = ['empty', 'too_many', 'too_long'];
+
+/** Of several forms, the complaint of the one that the value comes nearest to: what it says is wrong lies deepest, or is a size alone. */
 function checkAny(value: JsonValue, schema: Schema, at: string): void {
-  let deepest: (Error & { readonly param?: string | undefined }) | undefined;
+  let [deepest, size]: (Failure | undefined)[] = [];
   for (const form of formsOf(value, schema, at)) {
     try {
       return checkValue(value, form, at);
     } catch (error) {
-      const failure = error as Error & { readonly param?: string };
+      const failure = error as Failure;
+      if (failure.param === at && SIZES.includes(failure.code)) size ??= failure;
       if ((failure.param ?? '').length > at.length && (failure.param ?? '').length > (deepest?.param ?? '').length) deepest = failure;
     }
   }
-  throw deepest ?? wrong(value, schema, at);
+  throw deepest ?? size ?? wrong(value, schema, at);
 }
 
 /**
@@ -166,7 +173,7 @@ function checkAny(value: JsonValue, schema: Schema, at: string): void {
 export function checkValue(value: JsonValue, schema: Schema, at: string): void {
   if (value === null && schema.nullable === true) return;
   if (schema.anyOf !== undefined) return checkAny(value, schema, at);
-  if (schema.type !== undefined && !isOfType(value, schema.type)) throw wrong(value, schema, at === '' ? 'The body' : at);
+  if (schema.type !== undefined && !isOfType(value, schema.type)) throw wrong(value, schema, at);
   if (schema.enum !== undefined && !schema.enum.some((one) => isAlike(one, value))) throw wrong(value, schema, at);
   if (typeof value === 'number') checkNumber(value, schema, at);
   else if (typeof value === 'string') checkString(value, schema, at);

@@ -144,6 +144,27 @@ describe('limits of a key', () => {
     }
   });
 
+  it('are of what has a model work: a key that has used up all may still look, count and clean up', async () => {
+    const { server, key } = await rig();
+    const headers = bearer(await key('alice', { requestsPerMinute: 1, tokensPerDay: 1 }));
+    expect((await ask(server, headers)).status).toBe(200);
+    const get = async (path: string, method = 'GET') =>
+      ((await server.fetch(new Request(`http://localhost${path}`, { method, headers }))) as Response).status;
+    for (let round = 0; round < 3; round++)
+      for (const path of ['/v1/models', '/api/ps', '/api/tags', '/v1/files', '/v1/batches']) expect(await get(path), path).toBe(200);
+    expect(await get('/v1/files/file-none', 'DELETE')).toBe(404);
+    expect((await ask(server, headers, { model: 'fake', prompt: 'fox' }, '/tokenize')).status).toBe(200);
+    const messages = [{ role: 'user', content: 'fox' }];
+    const told = {
+      '/v1/messages/count_tokens': 200, '/v1/models/load': 200, '/v1/chat/completions': 429, '/v1/messages': 429, '/api/chat': 429,
+    };
+    for (const [path, status] of Object.entries(told)) {
+      const most = path === '/v1/messages' ? { max_tokens: 1 } : {};
+      const body = path.endsWith('load') ? { model: 'fake' } : { model: 'fake', messages, ...most };
+      expect((await ask(server, headers, body, path)).status, path).toBe(status);
+    }
+  });
+
   it('are a priority, which the engine gets', async () => {
     const { server, key } = await rig();
     const generate = vi.spyOn(model, 'generate');

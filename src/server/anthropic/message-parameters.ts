@@ -157,3 +157,6 @@ export const MESSAGE_PARAMETERS: ParameterTable = {
   container: { refused: 'the server runs no code; leave it out.' },
   inference_geo: { refused: 'answers are made where the server is; leave it out.' },
 };
+
+/** Anthropic's clients add it to what goes through their beta functions. */
+export const BETA_QUERY: ParameterTable = { beta: { schema: { enum: [true] }, about: 'Nothing to do.' } };

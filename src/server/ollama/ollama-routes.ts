@@ -12,19 +12,23 @@ const refused = (method: Route['method'], path: string): Route => ({
 
 export const OLLAMA_ROUTES: readonly Route[] = [
   {
-    method: 'POST', path: '/api/chat', summary: "Answers a conversation in Ollama's form.", parameters: OLLAMA_CHAT_PARAMETERS, errorBody,
+    method: 'POST', path: '/api/chat', isMetered: true, summary: "Answers a conversation in Ollama's form.",
+    parameters: OLLAMA_CHAT_PARAMETERS, errorBody,
     handle: ollamaChat,
   },
   {
-    method: 'POST', path: '/api/generate', summary: "Answers a prompt in Ollama's form.", parameters: OLLAMA_GENERATE_PARAMETERS,
+    method: 'POST', path: '/api/generate', isMetered: true, summary: "Answers a prompt in Ollama's form.",
+    parameters: OLLAMA_GENERATE_PARAMETERS,
     errorBody, handle: ollamaGenerate,
   },
   {
-    method: 'POST', path: '/api/embed', summary: "Unit vectors of texts in Ollama's form.", parameters: EMBED_PARAMETERS, errorBody,
+    method: 'POST', path: '/api/embed', isMetered: true, summary: "Unit vectors of texts in Ollama's form.",
+    parameters: EMBED_PARAMETERS, errorBody,
     handle: ollamaEmbed,
   },
   {
-    method: 'POST', path: '/api/embeddings', summary: 'The older form of the same, of one text.', parameters: OLD_EMBED_PARAMETERS,
+    method: 'POST', path: '/api/embeddings', isMetered: true, summary: 'The older form of the same, of one text.',
+    parameters: OLD_EMBED_PARAMETERS,
     errorBody, handle: ollamaOldEmbed,
   },
   { method: 'GET', path: '/api/tags', summary: "Lists models in Ollama's form.", errorBody, handle: ollamaTags },

@@ -31,7 +31,9 @@ interface Frame {
 function checkTogether(parameters: ChatParameters): void {
   const { max_tokens: old, max_completion_tokens: most, logprobs, top_logprobs: top } = parameters;
   if (old !== undefined && most !== undefined && old !== most)
-    throw invalid('max_tokens and max_completion_tokens contradict each other: give one of them.', { param: 'max_tokens' });
+    throw invalid('max_tokens and max_completion_tokens contradict each other: give one of them.', {
+      param: 'max_tokens', code: 'invalid_value',
+    });
   if (top !== undefined && logprobs !== true)
     throw invalid('top_logprobs is only for requests with logprobs true.', { param: 'top_logprobs', code: 'invalid_value' });
 }

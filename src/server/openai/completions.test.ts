@@ -73,7 +73,8 @@ describe('best_of', () => {
     [{ best_of: 17 }, 'n', /more than this server answers at once, 16/],
     [{ echo: true, suffix: 'a' }, 'echo', /contradict each other/],
     [{ prompt: [1, 2], suffix: 'a' }, 'suffix', /for prompts that are texts/],
-    [{ suffix: 'a' }, null, /a suffix and the middle/],
+    [{ suffix: 'a' }, 'suffix', /a suffix and the middle; this one has none/],
+    [{ prompt: [] }, 'prompt', /^prompt has 0 entries, at least 1 is needed/],
   ])('%j is refused', async (body, param, message) => {
     const { status, body: { error } } = await post(`${rig.origin}/v1/completions`, { ...request, ...body });
     expect([status, error.param]).toEqual([400, param]);

@@ -64,6 +64,8 @@ export async function detokenize(call: Call): Promise<Response> {
   const tokenizer = tokenizerOf(await findModel(call, id));
   const bad = tokens.findIndex((token) => token >= tokenizer.vocabSize);
   if (bad >= 0)
-    throw invalid(`tokens[${bad}] must be an id below ${tokenizer.vocabSize}, found ${tokens[bad]}.`, { param: `tokens[${bad}]` });
+    throw invalid(`tokens[${bad}] must be an id below ${tokenizer.vocabSize}, found ${tokens[bad]}.`, {
+      param: `tokens[${bad}]`, code: 'invalid_value',
+    });
   return Response.json({ prompt: tokenizer.decode(tokens) });
 }
