@@ -132,6 +132,15 @@ describe('limits', () => {
   ])('%j is refused by name', (options, message) => {
     expect(() => createServer({ models: { fake }, ...(options as object) })).toThrow(message);
   });
+
+  it.each([
+    ...['foo', 'https://x.com/page', 'https://*.x.com', 'null', 'https://me@x.com', 'http://x.com:99999'].map((origin) =>
+      [{ corsOrigins: [origin] }, /is no origin of web pages: expected a scheme, a host/] as const),
+    ...['http://x.com:80/', 'x.com:80', 'x.com/a', '*.x.com', 'a b'].map((host) =>
+      [{ allowedHosts: [host] }, /is no name of a host: expected it without a scheme/] as const),
+  ])('%j is refused, since it would match nothing', (options, message) => {
+    expect(() => createServer({ models: { fake }, ...options })).toThrow(message);
+  });
 });
 
 describe('who may ask', () => {
@@ -155,6 +164,14 @@ describe('who may ask', () => {
     [{ host: 'localhost:8080', origin: 'https://app.example.com', 'sec-fetch-site': 'cross-site' }, 200],
   ])('%j: %i', async (headers, status) => {
     expect((await get(headers as Record<string, string>)).status).toBe(status);
+  });
+
+  it.each(['https://app.example.com/', 'https://APP.example.com:443'])('%s is told as browsers tell it', async (origin) => {
+    const { server: own } = serve(async function* () {}, { corsOrigins: [origin, 'chrome-extension://abcd/'] });
+    for (const sent of ['https://app.example.com', 'chrome-extension://abcd']) {
+      const headers = { host: 'localhost:8080', origin: sent };
+      expect((await own.fetch(new Request('http://127.0.0.1:8080/v1/models', { headers }))).status).toBe(200);
+    }
   });
 
   it('a link of another page opens the page at /, and no frame of it', async () => {

@@ -15,7 +15,7 @@ import { Failure, failureOf } from './failure.ts';
 import { createMetrics } from './metrics.ts';
 import { openModelPool } from './model-pool/open-model-pool.ts';
 import { errorBody } from './openai/error-form.ts';
-import { checkOrigin, corsHeaders, preflightHeaders } from './origin-guard.ts';
+import { checkOrigin, corsHeaders, parseHost, parseOrigin, preflightHeaders } from './origin-guard.ts';
 import type { OriginRules } from './origin-guard.ts';
 import { ROUTES } from './routes.ts';
 import { createTrace } from './tracing.ts';
@@ -135,7 +135,8 @@ export function createServer(options: ServerOptions): Server {
   const { allowedHosts = [], corsOrigins = [] } = options;
   checkTexts('allowedHosts', allowedHosts);
   checkTexts('corsOrigins', corsOrigins);
-  const answer = createFetch(state, { allowedHosts, corsOrigins });
+  const rules = { allowedHosts: allowedHosts.map(parseHost), corsOrigins: corsOrigins.map(parseOrigin) };
+  const answer = createFetch(state, rules);
   if (options.store !== undefined) batches = startBatches(state, options.store, options.onStoreError);
   return {
     fetch: async (request: ServerRequest): Promise<ServerResponse> => answer(request),

@@ -1,12 +1,42 @@
 /** Which names a request may call the server by, and which web pages may use it. */
+import { InputError } from '../tensor/errors.ts';
+import { describeValue } from '../tensor/option-names.ts';
 import { Failure } from './failure.ts';
 
 export interface OriginRules {
+  /** As {@link parseHost} and {@link parseOrigin} have them. */
   readonly allowedHosts: readonly string[];
   readonly corsOrigins: readonly string[];
 }
 
 const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
+
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+\/?$/i;
+const HOST = /^(\*|\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)$/i;
+
+/**
+ * An origin, or `*`, as browsers send it: without a slash, the port that its scheme has, and capitals.
+ * @throws InputError for another text
+ */
+export function parseOrigin(text: string): string {
+  if (text === '*') return text;
+  if (!ORIGIN.test(text) || !URL.canParse(text))
+    throw new InputError(
+      `${describeValue(text)} is no origin of web pages: expected a scheme, a host and, where it is unusual, a port, as in ` +
+        'https://app.example.com, or * for all.',
+    );
+  const { origin } = new URL(text);
+  // Of schemes that are a browser's own, as its extensions have, URLs know no origin.
+  return origin === 'null' ? text.replace(/\/$/, '').toLowerCase() : origin;
+}
+
+/** @throws InputError for what no header Host can name, as a URL, or a name with a port */
+export function parseHost(text: string): string {
+  if (HOST.test(text)) return text.toLowerCase();
+  throw new InputError(
+    `${describeValue(text)} is no name of a host: expected it without a scheme, a port and a path, as in models.example.com, or * for any.`,
+  );
+}
 
 /** The Host header without its port, in lower case. */
 function hostOf(request: Request): string {
@@ -17,7 +47,7 @@ function hostOf(request: Request): string {
 /** Addresses are no names, so that no page's name can come to stand for them. */
 function isOwnHost(host: string, { allowedHosts }: OriginRules): boolean {
   if (host === 'localhost' || host.endsWith('.localhost') || ADDRESS.test(host)) return true;
-  return allowedHosts.some((name) => name === '*' || name.toLowerCase() === host);
+  return allowedHosts.some((name) => name === '*' || name === host);
 }
 
 function isSameOrigin(origin: string, request: Request): boolean {

@@ -3,6 +3,7 @@ import { KV_TYPES, parseKvTypes } from '../../graph/kv-types.ts';
 import { PER_LAYER_TABLES } from '../../models/architecture.ts';
 import { QUANTIZE_TYPES } from '../../models/quantize-weights.ts';
 import { DEVICE_CHOICES } from '../../node/load-model.ts';
+import { parseHost, parseOrigin } from '../../server/origin-guard.ts';
 import { describeNumber } from '../../tensor/option-names.ts';
 
 export type SettingValue = string | number | boolean | readonly string[];
@@ -20,7 +21,7 @@ export interface Setting {
   /** Not to be printed. */
   readonly isSecret?: true;
   readonly default?: SettingValue;
-  /** Throws for a text that cannot be meant. */
+  /** Throws for a text that cannot be meant; of a list, for each. */
   readonly check?: (text: string) => unknown;
 }
 
@@ -34,9 +35,12 @@ export const SETTINGS = {
   tlsCert: { kind: 'text', value: 'file', isPath: true, about: 'certificate (PEM), for HTTPS' },
   tlsKey: { kind: 'text', value: 'file', isPath: true, about: 'its key (PEM)' },
   allowedHosts: {
-    kind: 'texts', value: 'names', about: 'names that requests may call the server by, besides localhost and addresses; * is any',
+    kind: 'texts', value: 'names', check: parseHost,
+    about: 'names that requests may call the server by, besides localhost and addresses; * is any',
   },
-  corsOrigins: { kind: 'texts', value: 'origins', about: 'web pages that may use the server, https://app.example.com; * is all' },
+  corsOrigins: {
+    kind: 'texts', value: 'origins', check: parseOrigin, about: 'web pages that may use the server, https://app.example.com; * is all',
+  },
   maxBodyBytes: { ...count, value: 'bytes', default: 8 * 2 ** 20, about: "most bytes of a request's body" },
   bodyMs: { ...milliseconds, default: 30_000, about: 'most milliseconds in which a body has to arrive' },
   maxRequests: { ...count, default: 256, about: 'most requests at work; one more is refused' },
@@ -146,7 +150,7 @@ function isLegal(value: unknown, { kind, min = -Infinity, max = Infinity, choice
 /** @throws Error that says what is expected, without where it was found */
 export function checkSettingValue(value: unknown, setting: Setting): SettingValue {
   if (!isLegal(value, setting)) throw new Error(`expected ${describeSetting(setting)}, found ${describeNumber(value)}.`);
-  setting.check?.(value as string);
+  for (const text of Array.isArray(value) ? (value as readonly string[]) : [value as string]) setting.check?.(text);
   return value;
 }
 

@@ -58,6 +58,9 @@ describe('keys', () => {
     expect(missing.headers.get('www-authenticate')).toBe('Bearer');
     expect((await ask(server, bearer(text))).status).toBe(200);
     expect((await ask(server, { 'x-api-key': text })).status).toBe(200);
+    expect((await ask(server, { ...bearer(text), 'x-api-key': text })).status).toBe(200);
+    const contradicting = await ask(server, { ...bearer(text), 'x-api-key': 'sk-other' });
+    expect(contradicting).toMatchObject({ status: 401, body: { error: { code: 'contradicting_api_keys' } } });
     // Public routes have none of what keys protect.
     for (const path of ['/health', '/ready', '/openapi.json'])
       expect(((await server.fetch(new Request(`http://localhost${path}`))) as Response).status, path).toBe(200);
@@ -195,8 +198,8 @@ describe('the audit log', () => {
     expect(Date.parse(entries[0]!.time as string)).toBeGreaterThanOrEqual(before);
     const day = new Date(before).toISOString().slice(0, 10);
     expect(store.audit.usage(['key', 'model', 'day'], { from: day, to: undefined })).toMatchObject([
-      { key: 'alice', model: '', requests: 1, failed: 1, promptTokens: 0 },
-      { key: 'alice', model: 'fake', requests: 2, failed: 0, promptTokens: 2 * prompt, completionTokens: 2 * completion },
+      { key: 'alice', model: '', requests: 1, not_done: 1, prompt_tokens: 0 },
+      { key: 'alice', model: 'fake', requests: 2, not_done: 0, prompt_tokens: 2 * prompt, completion_tokens: 2 * completion },
     ]);
     expect(store.audit.usage([], { from: undefined, to: '2000-01-01' })).toEqual([]);
     // Entries go, sums stay.

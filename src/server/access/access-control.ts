@@ -40,9 +40,13 @@ interface Rates {
   readonly tokens: TokenBucket | undefined;
 }
 
+/** @throws Failure (401) where the two headers have different ones: which is meant is not known */
 function keyOf(request: Request): string | undefined {
   const [, bearer] = /^bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '') ?? [];
-  return bearer ?? request.headers.get('x-api-key')?.trim();
+  const other = request.headers.get('x-api-key')?.trim();
+  if (bearer !== undefined && other !== undefined && other !== bearer)
+    throw unauthorised('Authorization and x-api-key have different keys: send one of them.', 'contradicting_api_keys');
+  return bearer ?? other;
 }
 
 function unauthorised(message: string, code: string): Failure {
@@ -131,12 +135,12 @@ export function createAccessControl({ store, requiresKeys }: AccessOptions): Acc
   return {
     async identify(request) {
       if (store === undefined) return undefined;
-      const text = keyOf(request);
       // Once there was a key the server stays closed, so that this is asked no more.
       hasKeys ||= await store.keys.hasKeys().catch((error: unknown) => {
         throw storeFailure(error);
       });
       if (!hasKeys) return undefined;
+      const text = keyOf(request);
       if (text === undefined || text === '')
         throw unauthorised('This server wants an API key: Authorization: Bearer ..., or x-api-key.', 'missing_api_key');
       const { id, limits } = await findKey(text, store);

@@ -80,6 +80,9 @@ describe("files, by OpenAI's client", () => {
     await expect(upload('x'.repeat(20_001))).rejects.toMatchObject({ status: 413, code: 'file_too_large' });
     await expect(upload('x'.repeat(200_000))).rejects.toMatchObject({ status: 413, code: 'body_too_large' });
     const file = await toFile(Buffer.from('a'), 'a');
+    const none = await toFile(Buffer.alloc(0), 'none.jsonl');
+    const empty = client.files.create({ file: none, purpose: 'batch' });
+    await expect(empty).rejects.toMatchObject({ status: 400, param: 'file', code: 'empty' });
     await expect(client.files.create({ file, purpose: 'vision' })).rejects.toMatchObject({ status: 400, param: 'purpose' });
     const soon = { anchor: 'created_at', seconds: 3 } as const;
     await expect(client.files.create({ file, purpose: 'batch', expires_after: soon })).rejects.toMatchObject({ status: 400 });

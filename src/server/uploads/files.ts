@@ -1,5 +1,6 @@
 /** `/v1/files`: files of requests for batches, and of their answers. */
 import type { Call } from '../call.ts';
+import { invalid } from '../failure.ts';
 import { typed } from '../openai/decoding-parameters.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { listJson, ORDER, pageParameters } from '../query-parameters.ts';
@@ -33,6 +34,7 @@ export function fileJson({ id, bytes, createdAt, expiresAt, filename, purpose }:
 export async function uploadFile(call: Call): Promise<Response> {
   const store = requireStore(call);
   const file = call.file as File;
+  if (file.size === 0) throw invalid('The file is empty: it must have a request a line.', { param: 'file', code: 'empty' });
   const { expires_after: { seconds } = {} } = typed<{ readonly expires_after?: { readonly seconds?: number } }>(call.parameters);
   const createdAt = Date.now();
   const stored: StoredFile = {
