@@ -5,6 +5,7 @@ import { fakeTokenizer } from '../../../test/fake-model.ts';
 import { eventsOf, post, serverRig } from '../../../test/server-rig.ts';
 import { collect } from '../../engine/collect.ts';
 import type { Model } from '../../engine/api.ts';
+import { createServer } from '../create-server.ts';
 import { isRefused } from '../parameter-table.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { ROUTES } from '../routes.ts';
@@ -151,6 +152,33 @@ describe('tokens of a text', () => {
     expect([body.count, body.token_strs.length]).toEqual([body.tokens.length, body.tokens.length]);
     const back = await post(`${rig.origin}/detokenize`, { model: 'ember', tokens: body.tokens });
     expect(back.body).toEqual({ prompt });
+  });
+
+  it('of a conversation are those that a chat reads; the one model need not be named', async () => {
+    const messages = [{ role: 'user', content: 'Who is Ash?' }];
+    const { body } = await post(`${rig.origin}/tokenize`, { model: 'ember', messages, add_generation_prompt: true });
+    expect(body.tokens).toEqual([...rig.model.promptIds({ messages })]);
+    const chat = await post(`${rig.origin}/v1/chat/completions`, { model: 'ember', messages, max_tokens: 1 });
+    expect(body.count).toBe(chat.body.usage.prompt_tokens);
+    const server = createServer({ models: { one: rig.model } });
+    const asked = async (path: string, given: object) => (await server.fetch(
+      new Request(`http://localhost${path}`, { method: 'POST', body: JSON.stringify(given) }),
+    )).json() as any;
+    expect((await asked('/tokenize', { messages })).tokens).toEqual(body.tokens);
+    expect((await asked('/detokenize', { tokens: rig.model.tokenizer!.encode('fox') })).prompt).toBe('fox');
+    const several = createServer({ models: { one: rig.model, two: rig.model } });
+    const refused = await several.fetch(new Request('http://localhost/tokenize', { method: 'POST', body: JSON.stringify({ messages }) }));
+    expect(await refused.json()).toMatchObject({ error: { param: 'model', code: 'missing_required_parameter' } });
+  });
+
+  it.each([
+    [{}, 'prompt'], [{ prompt, messages: [{ role: 'user', content: 'a' }] }, 'prompt'], [{ prompt, tools: [] }, 'tools'],
+    [{ messages: [{ role: 'user', content: 'a' }], add_special_tokens: true }, 'add_special_tokens'],
+    [{ messages: [{ role: 'user', content: 'a' }], add_generation_prompt: false }, 'add_generation_prompt'],
+    [{ messages: [{ role: 'user', content: 'x'.repeat(100_000) }] }, 'messages'],
+  ])('of %j are refused by name', async (body, param) => {
+    const answer = await post(`${rig.origin}/tokenize`, { model: 'ember', ...body });
+    expect([answer.status, answer.body.error.param]).toEqual([400, param]);
   });
 
   it('that do not exist, or are of a text that is far too long, are refused', async () => {
