@@ -7,6 +7,7 @@ import { UsageError } from '../exit-codes.ts';
 import { expandHome, inputPath, isUrl } from '../input-path.ts';
 import { didYouMean } from '../suggestions.ts';
 import { dataFolder } from '../data-folder.ts';
+import { repeatedMember } from './repeated-member.ts';
 import { checkSettingValue, flagOf, parseSetting, SETTING_NAMES, SETTINGS, variableOf } from './settings.ts';
 import type { Setting, SettingName, SettingValue } from './settings.ts';
 
@@ -82,6 +83,8 @@ function parseFile(path: string): Record<string, unknown> {
   } catch (error) {
     throw new InputError(`The config file ${path} is not valid JSON: ${(error as Error).message}.`, { cause: error });
   }
+  const twice = repeatedMember(text);
+  if (twice !== undefined) throw new InputError(`The config file ${path} has ${JSON.stringify(twice)} twice in one object: leave one.`);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new InputError(`The config file ${path} must hold an object, found ${describeValue(value)}.`);
 }

@@ -109,6 +109,7 @@ describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
   });
 
   it.each([
+    ['{"port": 1, "port": 2}', {}, [], /bad.json has "port" twice in one object/],
     [{ prot: 1 }, {}, [], /"prot", which is no setting. Did you mean "port"/],
     [{ port: '1' }, {}, [], /port in .*: expected an integer from 0 to 65535, found string "1"/],
     [{ device: 'tpu' }, {}, [], /device in .*: expected one of auto, gpu/],
@@ -135,7 +136,7 @@ describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
     [undefined, {}, ['no-such-model.gguf'], /no-such-model.gguf: there is no such file/],
   ] as const)('%j %j %j is refused by name', (file, variables, args, message) => {
     const path = join(folder, 'bad.json');
-    if (file !== undefined) writeFileSync(path, JSON.stringify(file));
+    if (file !== undefined) writeFileSync(path, typeof file === 'string' ? file : JSON.stringify(file));
     const { status, stderr } = ingot([...(file === undefined ? [] : ['--config', path]), ...args], variables);
     expect(status).toBeGreaterThan(0);
     expect(stderr).toMatch(message);
