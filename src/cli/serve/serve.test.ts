@@ -206,13 +206,13 @@ describe.skipIf(!existsSync(main))('ingot serve', () => {
     const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
     const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=localhost'];
     execFileSync('openssl', [...args, '-days', '1', '-keyout', key, '-out', cert], { stdio: 'ignore' });
-    const [otherKey, text] = [join(folder, 'other-key.pem'), join(folder, 'text.pem')];
+    const [otherKey, notPem] = [join(folder, 'other-key.pem'), join(folder, 'text.pem')];
     execFileSync('openssl', ['genpkey', '-algorithm', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-out', otherKey]);
-    writeFileSync(text, 'none');
+    writeFileSync(notPem, 'none');
     const told = (tlsCert: string, tlsKey: string) => () => readTls({ tlsCert, tlsKey });
     expect(told(cert, otherKey)).toThrow(`--tls-key: ${otherKey} is not the key of --tls-cert, ${cert}.`);
-    expect(told(text, key)).toThrow(`--tls-cert: ${text} holds no certificate (PEM).`);
-    expect(told(cert, text)).toThrow(`--tls-key: ${text} holds no private key (PEM)`);
+    expect(told(notPem, key)).toThrow(`--tls-cert: ${notPem} holds no certificate (PEM).`);
+    expect(told(cert, notPem)).toThrow(`--tls-key: ${notPem} holds no private key (PEM)`);
     expect(told(join(folder, 'none.pem'), key)).toThrow('none.pem cannot be read');
     expect(told(folder, key)).toThrow(/--tls-cert: .* cannot be read/);
     const tls = readTls({ tlsCert: cert, tlsKey: key })!;
