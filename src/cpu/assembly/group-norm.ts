@@ -1,6 +1,7 @@
 /** Norms of groups of channels over all rows (Wu and He 2018). A work item is some groups that lie together. */
 import { takeItems } from './control';
 import { sumLanes } from './float-math';
+import { sumOf } from './norm';
 import { GroupNormRecord, rowsOf, StepRecord } from './step-records';
 
 /** Groups of a work item, so that narrow ones share the cache lines of a row; cpu/ops/group-norm.ts reckons the scratch by it. */
@@ -25,7 +26,7 @@ function normGroups(op: GroupNormRecord, rows: i32, first: i32, groups: i32, mea
   memory.fill(means, 0, <usize>(GROUPS_PER_ITEM * 16));
   for (let row = 0; row < rows; row++) {
     const x = op.x + <usize>row * op.xStride + begin;
-    for (let g: usize = 0; g < <usize>groups; g++) addTo(means + g * 8, partSum(x + g * groupBytes, op.width));
+    for (let g: usize = 0; g < <usize>groups; g++) addTo(means + g * 8, sumOf(x + g * groupBytes, op.width));
   }
   for (let g: usize = 0; g < <usize>groups; g++) store<f64>(means + g * 8, load<f64>(means + g * 8) / values);
   // The mean is taken off before the squares, so that they keep their precision where it is large.
@@ -54,15 +55,6 @@ function normGroups(op: GroupNormRecord, rows: i32, first: i32, groups: i32, mea
 @inline
 function addTo(sum: usize, part: f32): void {
   store<f64>(sum, load<f64>(sum) + <f64>part);
-}
-
-function partSum(x: usize, count: i32): f32 {
-  let sums = f32x4.splat(0);
-  let i = 0;
-  for (; i + 4 <= count; i += 4) sums = f32x4.add(sums, v128.load(x + <usize>(i * 4)));
-  let sum = sumLanes(sums);
-  for (; i < count; i++) sum += load<f32>(x + <usize>(i * 4));
-  return sum;
 }
 
 function partSquares(x: usize, mean: f32, count: i32): f32 {

@@ -38,7 +38,7 @@ function centre(x: usize, out: usize, count: i32): f32 {
   return sumOfSquares(out, count) / <f32>count;
 }
 
-function sumOf(x: usize, count: i32): f32 {
+export function sumOf(x: usize, count: i32): f32 {
   let sums = f32x4.splat(0);
   let i = 0;
   for (; i + 4 <= count; i += 4) sums = f32x4.add(sums, v128.load(x + <usize>(i * 4)));

@@ -1,10 +1,8 @@
 /** `/api/embed`, and its older form `/api/embeddings`. */
 import type { Call } from '../call.ts';
-import { countPrompt } from '../answer-counter.ts';
-import { invalid } from '../failure.ts';
 import { findModel } from '../find-model.ts';
 import { typed } from '../openai/decoding-parameters.ts';
-import { checkTexts } from '../openai/embeddings.ts';
+import { checkTexts, makeVectors } from '../openai/embeddings.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { keepAliveMs, ownName } from './answer-options.ts';
 import { KEEP_ALIVE, MODEL_PARAMETER } from './option-parameters.ts';
@@ -42,12 +40,7 @@ async function vectorsOf(call: Call, texts: readonly string[]) {
   checkTexts(call, texts.length, 'input');
   const model = await findModel(call, ownName(call, id), { idleMs: keepAliveMs(keep) });
   const loadMs = performance.now() - call.startedAt;
-  if (model.info.embedding === undefined)
-    throw invalid(`The model ${id} makes no embeddings: it predicts tokens.`, { param: 'model', code: 'unsupported_model' });
-  let tokens = 0;
-  const onProgress = ({ total }: { readonly total?: number | undefined }) => void (tokens = total ?? 0);
-  const vectors = await model.embed(texts, { dimensions, signal: call.signal, onProgress });
-  countPrompt(call, { promptTokens: tokens, cachedTokens: 0 });
+  const { vectors, tokens } = await makeVectors(call, model, { id, texts, dimensions });
   return { id, loadMs, tokens, embeddings: vectors.map((vector) => [...vector]) };
 }
 

@@ -1,5 +1,5 @@
 /** `/v1/embeddings`. */
-import type { EmbedInput } from '../../engine/api.ts';
+import type { EmbedInput, Model } from '../../engine/api.ts';
 import { countPrompt } from '../answer-counter.ts';
 import type { Call } from '../call.ts';
 import { invalid } from '../failure.ts';
@@ -55,18 +55,31 @@ function base64Of(vector: Float32Array): string {
   return btoa(binary);
 }
 
-export async function embeddings(call: Call): Promise<Response> {
-  const { model: id, input, dimensions, encoding_format: format, user } = typed<EmbeddingParameters>(call.parameters);
-  const model = await findModel(call, id);
-  call.figures.user = user;
-  const texts = inputsOf(input);
-  checkTexts(call, texts.length, 'input');
+interface VectorsWanted {
+  /** As the request names the model. */
+  readonly id: string;
+  readonly texts: readonly EmbedInput[];
+  readonly dimensions?: number | undefined;
+}
+
+/** Vectors of texts, whose tokens count for the call. @throws Failure for a model that predicts tokens */
+export async function makeVectors(call: Call, model: Model, { id, texts, dimensions }: VectorsWanted) {
   if (model.info.embedding === undefined)
     throw invalid(`The model ${id} makes no embeddings: it predicts tokens.`, { param: 'model', code: 'unsupported_model' });
   let tokens = 0;
   const onProgress = ({ total }: { readonly total?: number | undefined }) => void (tokens = total ?? 0);
   const vectors = await model.embed(texts, { dimensions, signal: call.signal, onProgress });
   countPrompt(call, { promptTokens: tokens, cachedTokens: 0 });
+  return { vectors, tokens };
+}
+
+export async function embeddings(call: Call): Promise<Response> {
+  const { model: id, input, dimensions, encoding_format: format, user } = typed<EmbeddingParameters>(call.parameters);
+  const model = await findModel(call, id);
+  call.figures.user = user;
+  const texts = inputsOf(input);
+  checkTexts(call, texts.length, 'input');
+  const { vectors, tokens } = await makeVectors(call, model, { id, texts, dimensions });
   return Response.json({
     object: 'list',
     data: vectors.map((vector, index) => ({
