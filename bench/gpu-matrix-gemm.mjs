@@ -3,7 +3,7 @@
 //   node bench/gpu-matrix-gemm.mjs [--only values,forms,times,tilings,parts] [--products qkv,o,gate+up,down]
 //     [--models qwen3-4b,qwen3-0.6b,llama-3.2-3b] [--types q4_0] [--rows 16,31,64,128,512,2048] [--seconds 80] [--json FILE] [--null]
 // A tiling is ROWSxCOLSxDEPTH, subgroups down, across and deep, and parts of the depth; then `halves` where a dispatch before makes halves
-// of x, which is timed too (but not `given`), `by2`, two steps fetched together, and `3:5`, the steps of three tiles by five workgroups.
+// of x, which is timed too (but not `given`), and `by2`, two steps fetched together.
 // `forms`: values of every form of weights. `gemv4 16 2 4 1`: a GEMV of 4 columns, with rows a workgroup, subgroups on a row, rows of a
 // subgroup, and groups of a lane at a time.
 // --null: the null backend, which compiles and computes nothing: a rehearsal. Weights of a timed product take turns, so that they come from
@@ -116,9 +116,7 @@ const tilingOf = (text) => {
   const words = text.split(' ');
   const areHalvesReady = words.includes('halves');
   const burst = Number(words.find((word) => /^by\d$/.test(word))?.at(-1) ?? 1);
-  const [tiles, workgroups] = words.find((word) => word.includes(':'))?.split(':').map(Number) ?? [];
-  const shared = tiles && { tiles, workgroups };
-  return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, shared, areHalvesReady, burst };
+  return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, areHalvesReady, burst };
 };
 
 // Values.
@@ -126,7 +124,7 @@ const tilingOf = (text) => {
 const VALUE_TILINGS = [
   '128x128x64 241 /1 by2', '128x128x64 241 /2', '16x64x64 122 /1', '64x160x64 152 /4', '256x128x128 421 /2 halves', '128x160x64 251 /1 by2',
   '256x64x64 411 /1 halves', '256x64x64 411 /3 halves', '16x64x64 122 /2 by2', '32x64x64 122 /2 by2',
-  '16x64x64 122 /1 3:5', '32x64x64 122 /1 2:3', '128x192x64 261 /2 by2',
+  '128x192x64 261 /2 by2',
 ];
 
 /** Random x and what it stands for, [rows, cols]; rows of every magnitude. */
@@ -324,9 +322,6 @@ async function measureAll({ model, type, product, shape, rows }, candidates, cop
  */
 const CANDIDATES = {
   'qwen3-4b': [
-    // Runs of steps shared out evenly fill the cores' places: not measured yet.
-    ['gate+up', 16, ['16x64x64 122 /1', '16x64x64 122 /1 3:5', '16x64x64 122 /1 2:3', '16x64x64 122 /1 5:8']],
-    ['gate+up', 32, ['32x64x64 122 /1', '32x64x64 122 /1 4:5']],
     ['down', 16, ['16x64x64 122 /13 by2', '16x64x64 122 /8 by2', '16x64x64 122 /12 by2']],
     ['o', 16, ['16x64x64 122 /11 by2', '16x64x64 122 /8 by2']],
     ['qkv', 16, ['16x64x64 122 /5 by2', '16x64x64 122 /4 by2']],

@@ -7,9 +7,6 @@ import type { GemmVariant } from './gemm-geometry.ts';
 
 type PlacedTile = Pick<GemmVariant, 'shape' | 'tileRows' | 'tileCols'>;
 
-/** WGSL of a tile's number among those of columns. */
-const TILE_NUMBER = 'workgroup.y';
-
 const tilesOf = ({ shape, tileCols }: PlacedTile) =>
   (shape.experts ? [matrixRows(shape)] : shape.parts.map(({ rows }) => rows)).map((rows) => Math.ceil(rows / tileCols));
 
@@ -20,19 +17,19 @@ export function gemmWorkgroups(variant: PlacedTile, rows: number): Workgroups {
   return [rowTiles, tilesOf(variant).reduce((sum, count) => sum + count, 0), 1];
 }
 
-/** `tile` and `before`, from the tile's number, which is the workgroup's; `lanes` invocations have it. */
-export function tileText(variant: PlacedTile, lanes: number, number = TILE_NUMBER): string {
+/** `tile` and `before`, from the workgroup's number; `lanes` invocations have it. */
+export function tileText(variant: PlacedTile, lanes: number): string {
   const { shape, tileRows, tileCols } = variant;
   if (shape.experts) return expertTileText(variant, lanes);
   const tiles = tilesOf(variant);
   let firstTile = 0;
   let before = 0;
   const branches = shape.parts.map(({ rows }, n) => {
-    const first = `(${number} - ${firstTile}u) * ${tileCols}u`;
+    const first = `(workgroup.y - ${firstTile}u) * ${tileCols}u`;
     const statement = `tile.part = ${n}u; tile.count = ${rows}u; tile.first = ${first}; before = ${before}u;`;
     firstTile += tiles[n]!;
     before += rows;
-    return n + 1 < tiles.length ? `if (${number} < ${firstTile}u) { ${statement} } else ` : `{ ${statement} }`;
+    return n + 1 < tiles.length ? `if (workgroup.y < ${firstTile}u) { ${statement} } else ` : `{ ${statement} }`;
   });
   return `var tile: Tile;
 var before: u32;

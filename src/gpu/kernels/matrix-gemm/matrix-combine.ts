@@ -10,23 +10,16 @@ import { linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linea
 import type { LinearShape } from '../../linear-shape.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
 import { range } from '../../wgsl/expressions.ts';
-import { mostPartsOf } from './matrix-geometry.ts';
 import type { MatrixTiling } from './matrix-geometry.ts';
-import { partsRange, partsText } from './shared-tiles.ts';
-import type { SharedTiles } from './shared-tiles.ts';
 import { finishedQuad, inQuads, roundingFunctions } from './matrix-epilogue.ts';
 
 export interface MatrixCombineVariant {
   readonly shape: LinearShape;
-  /** Parts, at most. */
   readonly splits: number;
-  /** Absent: every column has all of them. */
-  readonly shared?: (SharedTiles & { readonly tileCols: number; readonly steps: number }) | undefined;
 }
 
 const INVOCATIONS = 128;
 const END_BINDINGS = new Set(['bias', 'residual', 'times', 'y', 'yCodes', 'yStats', 'yGain', 'step']);
-
 
 /** The product itself, without its end. */
 export function unfinishedShape(shape: LinearShape): LinearShape {
@@ -37,10 +30,8 @@ export function unfinishedShape(shape: LinearShape): LinearShape {
 }
 
 /** What adds up the parts that a tiling leaves. */
-export function combineOf(shape: LinearShape, tiling: MatrixTiling): MatrixCombineVariant {
-  const { shared, tileCols, tileDepth } = tiling;
-  const splits = mostPartsOf(tiling, shape.cols);
-  return { shape, splits, shared: shared && { ...shared, tileCols, steps: Math.ceil(shape.cols / tileDepth) } };
+export function combineOf(shape: LinearShape, { splits }: Pick<MatrixTiling, 'splits'>): MatrixCombineVariant {
+  return { shape, splits };
 }
 
 /** Bytes of `partials` for so many rows. */
@@ -53,20 +44,13 @@ export function matrixCombineWorkgroups({ shape }: MatrixCombineVariant, rows: n
 }
 
 /** Statements that finish quad `out` of row `row`, in `v`. */
-function quadText({ shape, splits, shared }: MatrixCombineVariant): string {
+function quadText({ shape, splits }: MatrixCombineVariant): string {
   const quads = totalRows(shape) / 4;
   const column = (n: number) => (shape.gated ? `out / 4u * 8u + out % 4u + ${4 * n}u` : 'out');
-  const [least] = shared ? partsRange(shared, shared.steps) : [splits];
-  const part = (s: number, n: number) => {
-    const value = `partials[(${s}u * step.rows + row) * ${quads}u + c${n}]`;
-    return s < least ? value : `select(vec4<f32>(), ${value}, ${s}u < parts)`;
-  };
-  const sum = (n: number) => range(splits).map((s) => part(s, n)).join(' + ');
-  const inGroup = shared && `(4u * c0 / ${shared.tileCols}u % ${shared.tiles}u)`;
-  const parts = shared && inGroup && least < splits ? `let parts = ${partsText(shared, shared.steps, inGroup)};` : '';
+  const sum = (n: number) => range(splits).map((s) => `partials[(${s}u * step.rows + row) * ${quads}u + c${n}]`).join(' + ');
   const product = (n: number) => `(${sum(n)}${shape.bias ? ` + bias[c${n}]` : ''})`;
   const columns = range(shape.gated ? 2 : 1).map((n) => `let c${n} = ${column(n)};`).join(' ');
-  return `${columns} ${parts}
+  return `${columns}
     v = ${finishedQuad(shape, product, { row: 'row', quad: 'out' })};
     ${shape.outputs.f32 ? `y[row * ${outputWidth(shape) / 4}u + out] = v;` : ''}`;
 }
@@ -106,10 +90,10 @@ fn main(${MAIN_ARGUMENTS}) {
 }
 
 export function matrixCombineKernel(variant: MatrixCombineVariant): Kernel {
-  const { shape, splits, shared } = variant;
+  const { shape, splits } = variant;
   const { bias, gated, clamp, residual, activation, outputs } = shape;
   return withTextOf({
-    key: kernelKey('matrix-combine', { splits, shared, rows: totalRows(shape), bias, gated, clamp, residual, activation, outputs }),
+    key: kernelKey('matrix-combine', { splits, rows: totalRows(shape), bias, gated, clamp, residual, activation, outputs }),
     label: `matrix-combine [${outputWidth(shape)}] of ${splits}`,
     bindings: bindingsOf(shape),
     workgroupSize: INVOCATIONS,

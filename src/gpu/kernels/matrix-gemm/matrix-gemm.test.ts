@@ -142,16 +142,6 @@ describe('matrix gemm', () => {
     }
   });
 
-  it('tiles whose steps neighbouring workgroups share, in two parts or three, the last group not whole', async () => {
-    const gated = { parts: [{ type: 'q4_0', rows: 128 }], cols: 320, input: 'q8n', gated: 'silu', outputs: q8 } as const;
-    const shared = { tiles: 3, workgroups: 5 };
-    await checkSplit(variantOf({ ...gated, tiling: { ...GATED, tileRows: 16, subgroups: [1, 2, 1], shared } }));
-    const two = { parts: [{ type: 'q8_0', rows: 48 }, { type: 'q4_0', rows: 48 }], cols: 320, residual: true, outputs: both } as const;
-    await checkSplit(variantOf({ ...two, tiling: { shared: { tiles: 2, workgroups: 3 } } }));
-    const halves = { parts: [{ type: 'q4_0', rows: 100 }], cols: 192, input: 'q8n', bias: true } as const;
-    await checkSplit(variantOf({ ...halves, tiling: { tileDepth: 32, shared: { tiles: 1, workgroups: 2 } } }));
-  });
-
   /** Two dispatches: the second reads what the first wrote. */
   async function checkSplit(variant: MatrixGemmVariant, xOf?: Problem['xOf']): Promise<void> {
     const { shape } = variant;
@@ -207,7 +197,6 @@ describe('matrix gemm', () => {
     expect(() => matrixGemmKernel({ ...variant, tileRows: 24 })).toThrow('do not cut tiles of 24 x 32');
     expect(() => matrixGemmKernel({ ...variant, tileDepth: 48 })).toThrow('48 deep');
     expect(() => matrixGemmKernel({ ...variant, splits: 2 })).toThrow('1 bursts do not make 2 parts');
-    expect(() => matrixGemmKernel({ ...variant, shared: { tiles: 3, workgroups: 2 } })).toThrow('3 tiles are not shared by 2');
     expect(() => matrixGemmKernel({ ...variant, shape: { ...variant.shape, gated: 'silu' } })).toThrow('two subgroups');
     expect(takesMatrixUnits({ ...variant.shape, parts: [{ type: 'q4_0', rows: 37 }] })).toBe(false);
     expect(takesMatrixUnits({ ...variant.shape, cols: 40 })).toBe(false);

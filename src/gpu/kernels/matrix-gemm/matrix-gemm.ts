@@ -24,7 +24,6 @@ import { fetchWeightsFunction, HELD, putWeightsText, weightFunctions } from './m
 import { HALVES, ROW_VECTORS, rowTileAt, TILE_VECTORS, withHalves } from './ready-halves.ts';
 import { rowFactorsText } from './row-factors.ts';
 import { factorsOfRows, fetchRowsFunction, putRowsText, xFormOf } from './row-staging.ts';
-import { segmentsText } from './shared-tiles.ts';
 import { unitForm, unitFunctions } from './unit-values.ts';
 import type { UnitForm } from './unit-values.ts';
 
@@ -45,8 +44,7 @@ export function takesMatrixUnits(shape: LinearShape): boolean {
 /** Tiles of rows in x, of columns in y, parts of the depth in z. */
 export function matrixGemmWorkgroups(variant: MatrixGemmVariant, rows: number): Workgroups {
   const [x, y] = gemmWorkgroups(variant, rows);
-  const { shared, splits } = variant;
-  return shared ? [x, Math.ceil(y / shared.tiles) * shared.workgroups, 1] : [x, y, splits];
+  return [x, y, variant.splits];
 }
 
 /** Matrices of x that a subgroup may load before it waits for the tile: more would take registers that the products need. */
@@ -131,47 +129,20 @@ ${onlyIf(bursts % splits === 0, `first < ${steps}u`, unrolled(burst, step))}
 }`;
 }
 
-/** The loop over a segment's steps, from \`low\` to \`high\`. */
-function segmentSteps(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
-  const { before, products } = multiplyTexts(variant, geometry);
-  const { w, x } = namesOf(0);
-  return `for (var k = low; k < high; k++) {
-${before}
-workgroupBarrier();
-${putWeightsText(variant, geometry, w)}${variant.areHalvesReady ? '' : `\n${putRowsText(variant, geometry, x)}`}
-workgroupBarrier();
-if (k + 1u < high) {
-${fetchText(variant, geometry, 'k + 1u')}
-}
-${products}
-}`;
-}
-
-/** What a workgroup does with its tile, or with each of its segments. */
+/** What a workgroup does with its tile. */
 function tileSteps(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
-  const { config, shared, areHalvesReady } = variant;
-  const { matricesDown, matricesAcross, workgroupSize, steps } = geometry;
+  const { config, areHalvesReady } = variant;
+  const { matricesDown, matricesAcross, workgroupSize } = geometry;
   const factors = areHalvesReady ? '' : `${rowFactorsText(variant, geometry)}${factorsOfRows(variant, geometry)}`;
   const { sum } = matrixTypes(config);
-  // What a loop declares without a value keeps that of the turn before (seen with this Dawn).
-  const declared = (name: string) => (shared ? `var ${name} = ${sum}();` : `var ${name}: ${sum};`);
-  const sums = unrolled(matricesDown, (i) => range(matricesAcross).map((j) => declared(`c${i}_${j}`)).join(' '));
-  const end = matrixEpilogueText(variant, geometry);
-  if (shared === undefined)
-    return `${tileText(variant, workgroupSize)}
+  const sums = unrolled(matricesDown, (i) => range(matricesAcross).map((j) => `var c${i}_${j}: ${sum};`).join(' '));
+  return `${tileText(variant, workgroupSize)}
 let part = workgroup.z;
 ${fetchText(variant, geometry, firstStep(variant, '0u'), 'var ')}
 ${factors}
 ${sums}
 ${stepsText(variant, geometry)}
-${end}`;
-  return segmentsText(shared, steps, `${tileText(variant, workgroupSize, 'number')}
-${fetchText(variant, geometry, 'low', 'var ')}
-${factors}
-${sums}
-${segmentSteps(variant, geometry)}
-${end}
-workgroupBarrier();`);
+${matrixEpilogueText(variant, geometry)}`;
 }
 
 function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
@@ -215,9 +186,9 @@ function bindingsOf({ shape, areHalvesReady }: MatrixGemmVariant): readonly Bind
 
 /** `splits` from 2 on: binding `y` is [splits, rows, width], f32, each the sums of a part of the depth. */
 export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
-  const { shape, config, tileRows, tileCols, tileDepth, splits, shared, areHalvesReady, burst } = variant;
+  const { shape, config, tileRows, tileCols, tileDepth, splits, areHalvesReady, burst } = variant;
   const { workgroupSize } = matrixGeometry(variant);
-  const parts = shared ? ` ${shared.tiles}:${shared.workgroups}` : splits > 1 ? ` / ${splits}` : '';
+  const parts = splits > 1 ? ` / ${splits}` : '';
   const ways = `${parts}${areHalvesReady ? ' of halves' : ''}${burst === 1 ? '' : ` by ${burst}`}`;
   const types = shape.parts.map(({ type }) => type).join('+');
   return withTextOf({

@@ -4,8 +4,6 @@ import { Q8_BLOCK } from '../../q8-layout.ts';
 import { hasTwoEnds, matrixRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { MATRIX_LANES, valuesOfVector } from '../../wgsl/subgroup-matrix.ts';
-import { partsRange, runOf } from './shared-tiles.ts';
-import type { SharedTiles } from './shared-tiles.ts';
 import type { MatrixConfig } from '../../wgsl/subgroup-matrix.ts';
 
 /** A tile of the result and the subgroups that share it. Plain data of a table: it does not know the product. */
@@ -19,8 +17,6 @@ export interface MatrixTiling {
   readonly subgroups: readonly [down: number, across: number, deep: number];
   /** Workgroups that share the depth of a tile; from 2 on the kernel writes partial sums (matrix-combine.ts). */
   readonly splits: number;
-  /** Absent: each tile has workgroups of its own. Else parts of sums are written too, by runs of steps; excludes splits and bursts. */
-  readonly shared?: SharedTiles | undefined;
   /**
    * Whether matrix-rows.ts made halves of x before, which are read into matrices where they lie. Else x becomes halves on its way into
    * workgroup memory, once for each tile of columns.
@@ -108,13 +104,8 @@ function pieceRowsOf(rowsEach: number, { m }: MatrixConfig, bytesOf: (rows: numb
 }
 
 /** Whether it leaves parts of the sums of a tile. */
-export function isInParts({ splits, shared }: Pick<MatrixTiling, 'splits' | 'shared'>): boolean {
-  return splits > 1 || shared !== undefined;
-}
-
-/** Parts of the sums of a tile, at most. */
-export function mostPartsOf({ splits, shared, tileDepth }: MatrixTiling, cols: number): number {
-  return shared ? partsRange(shared, Math.ceil(cols / tileDepth))[1] : splits;
+export function isInParts({ splits }: Pick<MatrixTiling, 'splits'>): boolean {
+  return splits > 1;
 }
 
 export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
@@ -124,9 +115,6 @@ export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
   const units = shape.cols / UNIT;
   const steps = Math.ceil(units / unitsPerLine);
   const bursts = Math.ceil(steps / burst);
-  const { shared } = variant;
-  if (shared && (splits > 1 || burst > 1 || shared.workgroups < shared.tiles || runOf(shared, steps) > steps))
-    throw new Error(`matrix gemm: ${shared.tiles} tiles are not shared by ${shared.workgroups} workgroups`);
   if (splits > bursts) throw new Error(`matrix gemm: ${bursts} bursts do not make ${splits} parts`);
   const [rowsEach, colsEach] = [tileRows / down, tileCols / across];
   const lineStride = tileDepth / valuesOfVector(config) + 1;

@@ -23,7 +23,7 @@ export interface TiledRows {
 }
 
 /** A tile, whose depth is that of columns it does not divide halved until it does where halves are read where they lie. */
-type Tile = Omit<MatrixTiling, 'splits' | 'shared'>;
+type Tile = Omit<MatrixTiling, 'splits'>;
 
 /** A tile of many rows, how many microseconds a workgroup takes for each step of its depth, and how many of them a core holds. */
 interface TimedTile {
