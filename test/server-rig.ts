@@ -41,6 +41,7 @@ export function serverRig(
   afterAll(async () => {
     listener?.destroy();
     await listener?.close();
+    await rig.server?.close();
     await rig.model?.dispose();
   });
   return rig;

@@ -1,25 +1,19 @@
-/** Vercel's AI SDK over the bundled model, in this process and over HTTP. */
-import { embedMany, generateObject, generateText, stepCountIs, streamText, tool } from 'ai';
+/** Vercel's AI SDK over the bundled model, and over one of embeddings, in this process and over HTTP. */
+import { embed, embedMany, generateObject, generateText, stepCountIs, streamText, tool } from 'ai';
 import type { EmbeddingModel, LanguageModel } from 'ai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { relativeError } from '../../../test/relative-error.ts';
 import { serverRig } from '../../../test/server-rig.ts';
-import type { Model } from '../../engine/api.ts';
+import { wordEmbedder } from '../../../test/word-embedder.ts';
 import { collect } from '../../engine/collect.ts';
+import { modelLoader } from '../../node/model-loader.ts';
 import { createIngot } from './create-ingot.ts';
 import type { Ingot } from './create-ingot.ts';
 
-/** A model of embeddings, as far as the route sees one. */
-const embedder = {
-  generate() {},
-  embed: async (texts: readonly string[], { dimensions = 3, onProgress }: any) => {
-    onProgress({ total: texts.length });
-    return texts.map((text) => Float32Array.from([text.length, 2, 4]).slice(0, dimensions));
-  },
-  info: { embedding: { dimensions: 3 } },
-} as unknown as Model;
-
-const rig = serverRig({}, (ember) => ({ ember, embedder }));
+const words = wordEmbedder();
+const embedder = () => modelLoader(words.folder, { device: 'cpu' });
+const rig = serverRig({}, (ember) => ({ ember, embedder: embedder() }));
 const prompt = 'Tell me a story about a fox.';
 const own = (rest: object = {}) =>
   collect(rig.model.generate({ messages: [{ role: 'user', content: prompt }], temperature: 0, maxTokens: 20, ...rest }));
@@ -27,7 +21,8 @@ const own = (rest: object = {}) =>
 describe.each(['in this process', 'over HTTP'])('%s', (where) => {
   let ingot: Ingot;
   beforeAll(() => {
-    ingot = where === 'over HTTP' ? createIngot({ baseURL: `${rig.origin}/v1` }) : createIngot({ models: { ember: rig.model, embedder } });
+    const models = { ember: rig.model, embedder: embedder() };
+    ingot = where === 'over HTTP' ? createIngot({ baseURL: `${rig.origin}/v1` }) : createIngot({ models });
   });
   afterAll(() => ingot.close());
   const asked = () => ({ model: ingot('ember'), prompt, temperature: 0, maxOutputTokens: 20, maxRetries: 0 });
@@ -106,10 +101,14 @@ describe.each(['in this process', 'over HTTP'])('%s', (where) => {
     await expect(generateText({ ...asked(), abortSignal: AbortSignal.abort(new Error('early')) })).rejects.toThrow('early');
   });
 
-  it('makes vectors of texts', async () => {
+  it('makes the vectors that transformers makes of texts, whole and cut', async () => {
     const model = ingot.embeddingModel('embedder');
-    const { embeddings, usage } = await embedMany({ model, values: ['a', 'bb'] });
-    expect([embeddings, usage.tokens]).toEqual([[[1, 2, 4], [2, 2, 4]], 2]);
+    const { embeddings, usage } = await embedMany({ model, values: [...words.texts], maxRetries: 0 });
+    for (const [i, expected] of words.vectors.entries()) expect(relativeError(embeddings[i]!, expected)).toBeLessThan(1e-4);
+    expect([embeddings.length, usage.tokens]).toEqual([words.texts.length, words.ids.flat().length]);
+    const { embedding } = await embed({ model, value: words.texts[1]!, providerOptions: { ingot: { dimensions: 4 } }, maxRetries: 0 });
+    const first = words.vectors[1]!.subarray(0, 4);
+    expect(relativeError(embedding, first.map((value) => value / Math.hypot(...first)))).toBeLessThan(1e-4);
   });
 
   it('tells what is refused, and what cannot be read', async () => {

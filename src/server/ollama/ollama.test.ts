@@ -1,9 +1,11 @@
-/** Ollama's own client against the bundled model. */
+/** Ollama's own client against the bundled model, and against one of embeddings. */
 import { readFileSync } from 'node:fs';
 import { Ollama } from 'ollama';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadFakeModel } from '../../../test/fake-model.ts';
+import { relativeError } from '../../../test/relative-error.ts';
 import { post, serverRig } from '../../../test/server-rig.ts';
+import { wordEmbedder } from '../../../test/word-embedder.ts';
 import { listen } from '../../cli/serve/listen.ts';
 import type { Listener } from '../../cli/serve/listen.ts';
 import { collect } from '../../engine/collect.ts';
@@ -14,6 +16,7 @@ import { createServer } from '../create-server.ts';
 import { ROUTES } from '../routes.ts';
 
 const rig = serverRig();
+const words = wordEmbedder();
 const client = () => new Ollama({ host: rig.origin });
 const question = { role: 'user', content: 'Tell me a story about a fox.' };
 const options = { temperature: 0, num_predict: 12 };
@@ -210,18 +213,23 @@ describe('models', () => {
   });
 });
 
-it('texts become vectors', async () => {
-  const embed = async (texts: readonly string[], { dimensions = 3 }: any) =>
-    texts.map((text) => Float32Array.from([text.length, 1, 2]).slice(0, dimensions));
-  const embedder = { generate() {}, embed, info: { embedding: { dimensions: 3 } } } as any;
-  const server = createServer({ models: { embedder } });
+it('texts become the vectors that transformers makes of them, whole and cut', async () => {
+  const { folder, texts, ids, vectors } = words;
+  const server = createServer({ models: { embedder: modelLoader(folder, { device: 'cpu' }) } });
   const listener = await listen({ host: '127.0.0.1', port: 0, fetch: server.fetch });
   try {
     const ollama = new Ollama({ host: listener.origin });
-    expect((await ollama.embed({ model: 'embedder', input: ['a', 'bb'], dimensions: 2 })).embeddings).toEqual([[1, 1], [2, 1]]);
-    expect((await ollama.embeddings({ model: 'embedder', prompt: 'ccc' })).embedding).toEqual([3, 1, 2]);
+    const { embeddings, prompt_eval_count: tokens } = await ollama.embed({ model: 'embedder', input: [...texts] });
+    expect([embeddings.length, tokens]).toEqual([texts.length, ids.flat().length]);
+    for (const [i, expected] of vectors.entries()) expect(relativeError(embeddings[i]!, expected)).toBeLessThan(1e-4);
+    const { embeddings: [cut] } = await ollama.embed({ model: 'embedder', input: texts[1]!, dimensions: 2 });
+    const first = vectors[1]!.subarray(0, 2);
+    expect(relativeError(cut!, first.map((value) => value / Math.hypot(...first)))).toBeLessThan(1e-4);
+    const { embedding } = await ollama.embeddings({ model: 'embedder', prompt: texts[1]! });
+    expect(relativeError(embedding, vectors[1]!)).toBeLessThan(1e-4);
   } finally {
     listener.destroy();
     await listener.close();
+    await server.close();
   }
 });

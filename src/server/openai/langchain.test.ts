@@ -1,21 +1,17 @@
-/** LangChain's OpenAI client against the bundled model. */
+/** LangChain's OpenAI client against the bundled model, and against one of embeddings. */
 import { AIMessage, HumanMessage, SystemMessage, ToolMessage } from '@langchain/core/messages';
 import { tool } from '@langchain/core/tools';
 import { ChatOpenAI, OpenAIEmbeddings } from '@langchain/openai';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
+import { relativeError } from '../../../test/relative-error.ts';
 import { serverRig } from '../../../test/server-rig.ts';
+import { wordEmbedder } from '../../../test/word-embedder.ts';
 import { collect } from '../../engine/collect.ts';
-import type { Model } from '../../engine/api.ts';
+import { modelLoader } from '../../node/model-loader.ts';
 
-/** A model of embeddings, as far as the route sees one. */
-const embedder = {
-  generate() {},
-  embed: async (texts: readonly string[]) => texts.map((text) => Float32Array.from([text.length, 2])),
-  info: { embedding: { dimensions: 2 } },
-} as unknown as Model;
-
-const rig = serverRig({}, (ember) => ({ ember, embedder }));
+const words = wordEmbedder();
+const rig = serverRig({}, (ember) => ({ ember, embedder: modelLoader(words.folder, { device: 'cpu' }) }));
 const configuration = () => ({ baseURL: `${rig.origin}/v1` });
 const chat = (rest: object = {}) =>
   new ChatOpenAI({ model: 'ember', apiKey: 'none', temperature: 0, maxTokens: 16, maxRetries: 0, configuration: configuration(), ...rest });
@@ -71,7 +67,11 @@ it('ends when it is aborted, and tells what is refused', async () => {
   await expect(chat({ model: 'other' }).invoke(question)).rejects.toMatchObject({ status: 404 });
 });
 
-it('makes vectors of texts', async () => {
-  const embeddings = new OpenAIEmbeddings({ model: 'embedder', apiKey: 'none', encodingFormat: 'float', configuration: configuration() });
-  expect(await embeddings.embedDocuments(['a', 'bb'])).toEqual([[1, 2], [2, 2]]);
+it.each([undefined, 'float'] as const)('makes the vectors that transformers makes of texts, encoding %s', async (encodingFormat) => {
+  const client = { model: 'embedder', apiKey: 'none', maxRetries: 0, configuration: configuration() };
+  const embeddings = new OpenAIEmbeddings({ ...client, encodingFormat });
+  const vectors = await embeddings.embedDocuments([...words.texts]);
+  for (const [i, expected] of words.vectors.entries()) expect(relativeError(vectors[i]!, expected)).toBeLessThan(1e-4);
+  expect(vectors).toHaveLength(words.texts.length);
+  expect(relativeError(await embeddings.embedQuery(words.texts[1]!), words.vectors[1]!)).toBeLessThan(1e-4);
 });

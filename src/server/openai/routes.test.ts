@@ -1,33 +1,21 @@
 import { readFileSync } from 'node:fs';
 import OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
-import { fakeTokenizer } from '../../../test/fake-model.ts';
+import { fixturesPath } from '../../../test/fixture-tensors.ts';
+import { relativeError } from '../../../test/relative-error.ts';
 import { eventsOf, post, serverRig } from '../../../test/server-rig.ts';
+import { wordEmbedder } from '../../../test/word-embedder.ts';
 import { collect } from '../../engine/collect.ts';
-import type { Model } from '../../engine/api.ts';
+import { modelLoader } from '../../node/model-loader.ts';
 import { createServer } from '../create-server.ts';
 import { isRefused } from '../parameter-table.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { ROUTES } from '../routes.ts';
 
-/** A model of embeddings, as far as the route sees one: a vector is the lengths of its text. */
-const embedder = {
-  info: { embedding: { dimensions: 3, pooling: 'mean' }, contextLength: 16 },
-  tokenizer: fakeTokenizer(),
-  generate: () => {
-    throw new Error('no');
-  },
-  embed: async (texts: readonly (string | ArrayLike<number>)[], { dimensions = 3, onProgress }: any) => {
-    onProgress({ phase: 'prefill', loaded: 0, total: texts.length * 2 });
-    return texts.map((text) => Float32Array.from([text.length, 0.1, -2]).slice(0, dimensions));
-  },
-  rerank: async (_query: string, documents: readonly string[], { onProgress }: any) => {
-    onProgress({ phase: 'prefill', loaded: 0, total: 9 });
-    return documents.map((text) => text.length / 10);
-  },
-} as unknown as Model;
-
-const rig = serverRig({ limits: { texts: 4 } }, (ember) => ({ ember, embedder }));
+const words = wordEmbedder();
+const rig = serverRig({ limits: { texts: 5 } }, (ember) => ({
+  ember, embedder: modelLoader(words.folder, { device: 'cpu' }), ranker: modelLoader(`${fixturesPath}rerank`, { device: 'cpu' }),
+}));
 const client = () => new OpenAI({ baseURL: `${rig.origin}/v1`, apiKey: 'none', maxRetries: 0 });
 const prompt = 'Once upon a time';
 
@@ -105,20 +93,24 @@ describe('completions', () => {
 });
 
 describe("embeddings, by OpenAI's client", () => {
-  it('are vectors, whether floats or base64, which the client asks for', async () => {
+  it('are the vectors that transformers makes, whether floats or base64, which the client asks for', async () => {
+    const found: (readonly number[])[][] = [];
     for (const format of [undefined, 'float', 'base64'] as const) {
-      const { data, usage } = await client().embeddings.create({ model: 'embedder', input: ['ab', 'abc'], encoding_format: format });
-      const vectors = data.map(({ embedding }) =>
-        typeof embedding === 'string' ? [...new Float32Array(Uint8Array.from(Buffer.from(embedding, 'base64')).buffer)] : embedding);
-      expect(vectors).toEqual([[2, Math.fround(0.1), -2], [3, Math.fround(0.1), -2]]);
-      expect(usage).toEqual({ prompt_tokens: 4, total_tokens: 4 });
+      const { data, usage } = await client().embeddings.create({ model: 'embedder', input: [...words.texts], encoding_format: format });
+      found.push(data.map(({ embedding }) =>
+        typeof embedding === 'string' ? [...new Float32Array(Uint8Array.from(Buffer.from(embedding, 'base64')).buffer)] : embedding));
+      const tokens = words.ids.flat().length;
+      expect(usage).toEqual({ prompt_tokens: tokens, total_tokens: tokens });
     }
+    for (const [i, expected] of words.vectors.entries()) expect(relativeError(found[0]![i]!, expected)).toBeLessThan(1e-4);
+    expect(found.slice(1)).toEqual([found[0], found[0]]);
   });
 
   it('of ids, with fewer numbers, and no more than the server takes', async () => {
-    const { data } = await client().embeddings.create({ model: 'embedder', input: [1, 2, 3, 4, 5], dimensions: 1 });
-    expect(data[0].embedding).toEqual([5]);
-    const tooMany = await post(`${rig.origin}/v1/embeddings`, { model: 'embedder', input: ['a', 'a', 'a', 'a', 'a'] });
+    const { data } = await client().embeddings.create({ model: 'embedder', input: [...words.ids[1]!], dimensions: 3 });
+    const first = words.vectors[1]!.subarray(0, 3);
+    expect(relativeError(data[0]!.embedding, first.map((value) => value / Math.hypot(...first)))).toBeLessThan(1e-4);
+    const tooMany = await post(`${rig.origin}/v1/embeddings`, { model: 'embedder', input: ['a', 'a', 'a', 'a', 'a', 'a'] });
     expect(tooMany.body.error).toMatchObject({ param: 'input', code: 'too_many' });
   });
 
@@ -129,14 +121,18 @@ describe("embeddings, by OpenAI's client", () => {
 });
 
 describe('rerank', () => {
-  it('gives the best first, as many as asked for', async () => {
-    const { body } = await post(`${rig.origin}/v1/rerank`, {
-      model: 'embedder', query: 'q', documents: ['a', { text: 'abc' }, 'ab'], top_n: 2, return_documents: true,
-    });
-    expect(body.results).toEqual([
-      { index: 1, relevance_score: 0.3, document: { text: 'abc' } }, { index: 2, relevance_score: 0.2, document: { text: 'ab' } },
-    ]);
-    expect(body.usage).toEqual({ total_tokens: 9 });
+  it('gives the best first by the scores that transformers gives, as many as asked for', async () => {
+    const golden = JSON.parse(readFileSync(`${fixturesPath}rerank/golden.json`, 'utf8')) as any;
+    // The server refuses an empty document.
+    const { query, ...all } = golden.cases[0];
+    const [documents, scores] = [all.documents, all.scores].map((list) => list.filter((_: unknown, i: number) => all.documents[i] !== ''));
+    const asked = documents.map((text: string, i: number) => (i === 1 ? { text } : text));
+    const { body } = await post(`${rig.origin}/v1/rerank`, { model: 'ranker', query, documents: asked, top_n: 3, return_documents: true });
+    const order = [...scores.keys()].sort((a, b) => scores[b] - scores[a]).slice(0, 3);
+    expect(body.results).toEqual(order.map((index) => ({
+      index, relevance_score: expect.closeTo(scores[index], 4), document: { text: documents[index] },
+    })));
+    expect(body.usage.total_tokens).toBeGreaterThan(documents.length * 20);
   });
 
   it('is refused of a model that does not rank, in words of its own', async () => {
