@@ -7,7 +7,11 @@ import { buildModel } from '../src/graph/model-graphs.ts';
 import { groupNorm } from '../src/graph/ops/group-norm.ts';
 import { linear } from '../src/graph/ops/linear.ts';
 import { lstm } from '../src/graph/ops/lstm.ts';
+import { columns } from '../src/graph/ops/columns.ts';
 import { overlappedFrames } from '../src/graph/ops/overlap-add.ts';
+import { planeConvolution } from '../src/graph/ops/plane-convolution.ts';
+import { distancesOf, relativeAttention } from '../src/graph/ops/relative-attention.ts';
+import { snake } from '../src/graph/ops/snake.ts';
 import { outputFrames } from '../src/graph/ops/windows.ts';
 import type { Value } from '../src/graph/value.ts';
 import { fixturesPath } from './fixture-tensors.ts';
@@ -35,6 +39,16 @@ type Case = { readonly x: Numbers; readonly y: Numbers; readonly weight?: Number
       readonly after: number;
     }
   | { readonly kind: 'groupNorm'; readonly groups: number; readonly eps: number }
+  | {
+      readonly kind: 'plane';
+      readonly taps: number;
+      readonly stride: number;
+      readonly padding: number;
+      readonly bins: number;
+      readonly outBins: number;
+    }
+  | { readonly kind: 'snake' }
+  | { readonly kind: 'distances'; readonly heads: number; readonly dim: number; readonly far: Numbers }
   | { readonly kind: 'lstm'; readonly reverse: boolean; readonly input: Numbers }
 );
 
@@ -71,6 +85,23 @@ function writeOp(g: GraphBuilder, of: Case, x: Value, stateful: boolean): Value 
     }
     case 'groupNorm':
       return groupNorm(g, 'norm', x, { groups: of.groups, eps: of.eps, weight: weight('weight'), bias: weight('bias') });
+    case 'plane': {
+      const { taps, stride, padding, bins, outBins } = of;
+      const frames = (rows: number) => outputFrames(rows, { taps, stride, before: padding, after: padding });
+      const cells = g.derivedDim('cells', ({ rows = 0 }) => frames(rows / bins) * outBins);
+      const weights = { weight: weight('weight')!, bias: weight('bias') };
+      return planeConvolution(g, 'conv', x, { taps, stride, before: padding, bins, outBins, cells, ...weights });
+    }
+    case 'snake':
+      return snake(g, 'snake', x, weight('weight')!);
+    case 'distances': {
+      const { heads, dim } = of;
+      const width = heads * dim;
+      const [q, k, v] = [0, 1, 2].map((part) => columns(g, `part${part}`, x, { start: part * width, width })) as [Value, Value, Value];
+      const far = g.input('far', 'f32', [g.derivedDim('distances', ({ rows = 0 }) => distancesOf(rows)), width]);
+      const biases = { contentBias: weight('weight')!, positionBias: weight('bias')! };
+      return relativeAttention(g, 'attend', [q, k, v, far], { heads, headDim: dim, scale: dim ** -0.5, ...biases });
+    }
     case 'lstm': {
       const gates = linear(g, 'input', x, g.weight('input', of.input.shape), weight('bias'));
       const hidden = weight('weight')!.shape[1] as number;
@@ -93,8 +124,13 @@ async function programOf(executor: Executor, of: Case, stateful = false) {
   return executor.load({ model, weights, kv, sizes: { rows: 2 * (of.x.shape[0] as number) } });
 }
 
-function runOf(x: readonly number[], rows: number, sequences?: GraphRun['sequences']): GraphRun {
-  return { graph: 'op', dims: { rows }, inputs: { x }, wanted: ['y'], ...(sequences && { sequences }) };
+interface RunParts extends Pick<GraphRun, 'sequences'> {
+  /** Rows of distances. */
+  readonly far?: readonly number[] | undefined;
+}
+
+function runOf(x: readonly number[], rows: number, { sequences, far }: RunParts = {}): GraphRun {
+  return { graph: 'op', dims: { rows }, inputs: { x, ...(far && { far }) }, wanted: ['y'], ...(sequences && { sequences }) };
 }
 
 /** @param tolerance of the largest value */
@@ -104,8 +140,10 @@ export async function checkSoundOp(executor: Executor, name: string, tolerance: 
   try {
     const rows = of.x.shape[0] as number;
     // More rows before: what they leave in buffers must not count.
-    await program.run([runOf([...of.x.values, ...of.x.values], 2 * rows)]);
-    const [values] = await program.run([runOf(of.x.values, rows)]);
+    const far = of.kind === 'distances' ? of.far.values : undefined;
+    const more = far && [...far, ...far, ...far.slice(0, of.x.shape[1]! / 3)];
+    await program.run([runOf([...of.x.values, ...of.x.values], 2 * rows, { far: more })]);
+    const [values] = await program.run([runOf(of.x.values, rows, { far })]);
     expectClose(name, { wanted: of.y.values, found: values!.get('y')! }, tolerance);
   } finally {
     await program.dispose();
@@ -122,23 +160,24 @@ export async function checkRecurrence(executor: Executor, tolerance: number): Pr
     const hidden = of.y.shape[1] as number;
     const part = (first: number, end: number) => of.x.values.slice(first * width, end * width);
     // Slot 0 is the empty one. The second sequence has all rows at once, between parts of the first.
-    const first = await program.run([runOf(part(0, 3), 3, [{ rows: 3, start: 0, pages: [], slots: { read: 0, write: 1 } }])]);
+    const begun = { rows: 3, start: 0, pages: [], slots: { read: 0, write: 1 } };
+    const first = await program.run([runOf(part(0, 3), 3, { sequences: [begun] })]);
     const found = [...first[0]!.get('y')!];
-    const both = await program.run([runOf([...part(3, 4), ...of.x.values], 1 + rows, [
+    const both = await program.run([runOf([...part(3, 4), ...of.x.values], 1 + rows, { sequences: [
       { rows: 1, start: 3, pages: [], slots: { read: 1, write: 1 } },
       { rows, start: 0, pages: [], slots: { read: 0, write: 2 } },
-    ])]);
+    ] })]);
     const second = [...both[0]!.get('y')!];
     found.push(...second.slice(0, hidden));
     const rest = { rows: rows - 4, start: 4, pages: [], slots: { read: 1, write: 3 } };
-    const last = await program.run([runOf(part(4, rows), rest.rows, [rest])]);
+    const last = await program.run([runOf(part(4, rows), rest.rows, { sequences: [rest] })]);
     found.push(...last[0]!.get('y')!);
     expectClose('in parts', { wanted: of.y.values, found }, tolerance);
     expectClose('beside', { wanted: of.y.values, found: second.slice(hidden) }, tolerance);
     // Both slots hold the same state now.
-    const next = await program.run([runOf([...part(0, 1), ...part(0, 1)], 2, [3, 2].map((slot) => (
+    const next = await program.run([runOf([...part(0, 1), ...part(0, 1)], 2, { sequences: [3, 2].map((slot) => (
       { rows: 1, start: rows, pages: [], slots: { read: slot, write: slot } }
-    )))]);
+    )) })]);
     const [a, b] = [0, 1].map((i) => next[0]!.get('y')!.slice(i * hidden, (i + 1) * hidden));
     expectClose('from slot to slot', { wanted: a!, found: b! }, tolerance);
   } finally {

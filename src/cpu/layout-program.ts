@@ -31,6 +31,7 @@ import { channelScratchBytes } from './ops/channel-convolution.ts';
 import { FULL_ATTENTION_SCRATCH_BYTES } from './ops/full-attention.ts';
 import { GROUP_NORM_SCRATCH_BYTES } from './ops/group-norm.ts';
 import { lstmScratchBytes } from './ops/lstm.ts';
+import { relativeScratchBytes } from './ops/relative-attention.ts';
 import { routeScratchBytes } from './ops/route.ts';
 import { convolutionScratchBytes } from './ops/short-convolution.ts';
 import { HEAD_BYTES, matrixSizes, packScratchBytes } from './packed-layout.ts';
@@ -125,6 +126,7 @@ function nodeScratchBytes({ op, inputs }: GraphNode, options: SizedOptions): num
     case 'channelConvolution': return channelScratchBytes(op);
     case 'deltaRule': return deltaRuleScratchBytes(op);
     case 'fullAttention': return FULL_ATTENTION_SCRATCH_BYTES;
+    case 'relativeAttention': return relativeScratchBytes(op);
     case 'groupNorm': return GROUP_NORM_SCRATCH_BYTES;
     case 'lstm': return lstmScratchBytes(op);
     case 'rmsNorm':
@@ -165,10 +167,13 @@ function vectorsOf(op: GraphOp): readonly WeightRef[] {
     case 'rmsNorm': return refs(op.weight);
     case 'layerNorm':
     case 'channelConvolution':
+    case 'planeConvolution':
     case 'groupNorm':
     case 'shortConvolution': return refs(op.weight, op.bias);
     case 'lstm': return refs(op.weight);
     case 'overlapAdd': return refs(op.bias);
+    case 'relativeAttention': return refs(op.contentBias, op.positionBias);
+    case 'snake': return refs(op.frequency);
     case 'deltaRule': return refs(op.decay, op.dtBias);
     case 'route': return refs(op.selectionBias, op.expertScale);
     case 'expertLinear':

@@ -50,7 +50,7 @@ function attendHead(op: FullAttentionRecord, first: i32, rows: i32, head: i32, k
 }
 
 /** scores[i] = scale * q . k[i]. Past `count`, up to a multiple of 4, they are those of its last key. */
-function scoreKeys(q: usize, dim: i32, k: usize, stride: usize, count: i32, scores: usize, scale: f32): void {
+export function scoreKeys(q: usize, dim: i32, k: usize, stride: usize, count: i32, scores: usize, scale: f32): void {
   const bytes = <usize>dim * 4;
   const scales = f32x4.splat(scale);
   for (let i = 0; i < count; i += 4) {
@@ -82,7 +82,7 @@ function scoreKeys(q: usize, dim: i32, k: usize, stride: usize, count: i32, scor
 }
 
 /** Adds a tile of keys to a row. `sums`: its best score so far, and the sum of weights. */
-function attendTile(scores: usize, count: i32, sums: usize, v: usize, stride: usize, out: usize, dim: i32): void {
+export function attendTile(scores: usize, count: i32, sums: usize, v: usize, stride: usize, out: usize, dim: i32): void {
   let best = load<f32>(sums);
   for (let i = 0; i < count; i++) best = max(best, load<f32>(scores + <usize>(i * 4)));
   const kept = exp1(load<f32>(sums) - best);

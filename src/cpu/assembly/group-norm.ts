@@ -2,7 +2,8 @@
 import { takeItems } from './control';
 import { sumLanes } from './float-math';
 import { sumOf } from './norm';
-import { GroupNormRecord, rowsOf, StepRecord } from './step-records';
+import { GroupNormRecord } from './sound-records';
+import { rowsOf, StepRecord } from './step-records';
 
 /** Groups of a work item, so that narrow ones share the cache lines of a row; cpu/ops/group-norm.ts reckons the scratch by it. */
 const GROUPS_PER_ITEM: i32 = 16;

@@ -2,7 +2,8 @@
 import { activationRow, SIGMOID, TANH } from './activation';
 import { takeItems } from './control';
 import { madd, sumOfEach } from './float-math';
-import { LstmRecord, rowsOf, SequenceRecord, SEQUENCE_BYTES, StepRecord } from './step-records';
+import { LstmRecord } from './sound-records';
+import { rowsOf, SequenceRecord, SEQUENCE_BYTES, StepRecord } from './step-records';
 
 const NO_STATE: usize = 0xffffffff;
 

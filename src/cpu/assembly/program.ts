@@ -8,15 +8,20 @@ import { runFullAttention } from './full-attention';
 import { runGroupNorm } from './group-norm';
 import { runGated, runLinears } from './linear-steps';
 import { runLstm } from './lstm';
+import { runPlaneConvolution } from './plane-convolution';
+import { runRelativeAttention } from './relative-attention';
 import { runRoute } from './route';
 import { runShortConvolution } from './short-convolution';
+import { runSnake } from './snake';
 import {
   ACTIVATION, ADD, COLUMNS, EXPERT_SUM, GATHER, QUANTIZE, runEmbed, runNorm, runNumber, runRotate, runRows, SCALE_ROWS,
 } from './row-steps';
 import {
-  AttentionRecord, ChannelConvolutionRecord, CheckRecord, DeltaRuleRecord, EmbedRecord, ExpertsRecord, FullAttentionRecord, GatedRecord,
-  GroupNormRecord, LinearsRecord, LstmRecord, NormRecord, NumberRecord, OpRecord, OverlapAddRecord, PackRecord, RotateRecord, RouteRecord,
-  RowRecord, ShortConvolutionRecord, StepRecord, WindowsRecord,
+  ChannelConvolutionRecord, GroupNormRecord, LstmRecord, OverlapAddRecord, PlaneConvolutionRecord, WindowsRecord,
+} from './sound-records';
+import {
+  AttentionRecord, CheckRecord, DeltaRuleRecord, EmbedRecord, ExpertsRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord,
+  NumberRecord, OpRecord, PackRecord, RelativeAttentionRecord, RotateRecord, RouteRecord, RowRecord, ShortConvolutionRecord, StepRecord,
 } from './step-records';
 import { runChannelConvolution, runOverlapAdd, runWindows } from './windows';
 
@@ -51,6 +56,9 @@ const OP_CHANNEL_CONVOLUTION: i32 = 27;
 const OP_GROUP_NORM: i32 = 28;
 const OP_LSTM: i32 = 29;
 const OP_OVERLAP_ADD: i32 = 30;
+const OP_RELATIVE_ATTENTION: i32 = 31;
+const OP_PLANE_CONVOLUTION: i32 = 32;
+const OP_SNAKE: i32 = 33;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -107,6 +115,9 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_GROUP_NORM: return runGroupNorm(control, changetype<GroupNormRecord>(at), step, scratch);
     case OP_LSTM: return runLstm(control, changetype<LstmRecord>(at), step, scratch);
     case OP_OVERLAP_ADD: return runOverlapAdd(control, changetype<OverlapAddRecord>(at), step);
+    case OP_RELATIVE_ATTENTION: return runRelativeAttention(control, changetype<RelativeAttentionRecord>(at), step, scratch);
+    case OP_PLANE_CONVOLUTION: return runPlaneConvolution(control, changetype<PlaneConvolutionRecord>(at), step);
+    case OP_SNAKE: return runSnake(control, changetype<NumberRecord>(at), step);
     default: unreachable();
   }
 }

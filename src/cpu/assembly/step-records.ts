@@ -140,7 +140,7 @@ export class ActivationRecord extends RowRecord {
   offset: f32;
 }
 
-/** One input, one output and a number: scale, softcap. */
+/** One input, one output and a number: scale, softcap; or a number of each column: snake. */
 @unmanaged
 export class NumberRecord extends OpRecord {
   x: usize;
@@ -149,7 +149,7 @@ export class NumberRecord extends OpRecord {
   outStride: usize;
   cols: i32;
   number: f32;
-  /** f32[1], a weight that stands for `number`; or 0. */
+  /** f32[1], a weight that stands for `number`, or f32[cols]; or 0. */
   weight: usize;
 }
 
@@ -333,6 +333,27 @@ export class FullAttentionRecord extends OpRecord {
 }
 
 @unmanaged
+export class RelativeAttentionRecord extends OpRecord {
+  heads: i32;
+  headDim: i32;
+  scale: f32;
+  /** f32[heads, headDim] each. */
+  contentBias: usize;
+  positionBias: usize;
+  q: usize;
+  qStride: usize;
+  k: usize;
+  kStride: usize;
+  v: usize;
+  vStride: usize;
+  /** Rows of distances, from the farthest behind. */
+  p: usize;
+  pStride: usize;
+  out: usize;
+  outStride: usize;
+}
+
+@unmanaged
 export class ShortConvolutionRecord extends OpRecord {
   channels: i32;
   width: i32;
@@ -410,66 +431,4 @@ export class PackRecord extends OpRecord {
   /** Blocks of a row. */
   rowBlocks: i32;
   found: usize;
-}
-
-/** Rows put side by side: value j * channels + c of row t is that of row t * stride + j * dilation - before, or zero. */
-@unmanaged
-export class WindowsRecord extends OpRecord {
-  taps: i32;
-  stride: i32;
-  dilation: i32;
-  before: i32;
-  /** Index of the dim that counts the rows of x. */
-  rows: i32;
-  channels: i32;
-  x: usize;
-  xStride: usize;
-  out: usize;
-  outStride: usize;
-}
-
-/** A convolution of every channel over such rows. */
-@unmanaged
-export class ChannelConvolutionRecord extends WindowsRecord {
-  /** f32[channels, taps]. */
-  weight: usize;
-  /** f32[channels], or 0. */
-  bias: usize;
-}
-
-@unmanaged
-export class GroupNormRecord extends OpRecord {
-  groups: i32;
-  /** Channels of a group. */
-  width: i32;
-  eps: f32;
-  /** f32[groups * width] each, or 0. */
-  gain: usize;
-  bias: usize;
-  x: usize;
-  xStride: usize;
-  out: usize;
-  outStride: usize;
-}
-
-@unmanaged
-export class LstmRecord extends OpRecord {
-  hidden: i32;
-  /** f32[4 * hidden, hidden]. */
-  weight: usize;
-  /** Bytes from the beginning of a slot to f32[2, hidden]; all ones: there is no state. */
-  stateOffset: usize;
-  /** 1: from the last row to the first. */
-  reverse: i32;
-  gates: usize;
-  gatesStride: usize;
-  out: usize;
-  outStride: usize;
-}
-
-/** Windows backwards: `channels` are those of the result. */
-@unmanaged
-export class OverlapAddRecord extends WindowsRecord {
-  /** f32[channels], or 0. */
-  bias: usize;
 }

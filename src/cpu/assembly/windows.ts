@@ -2,7 +2,8 @@
 import { itemsPerTake, takeItems } from './control';
 import { addRow } from './elementwise';
 import { madd } from './float-math';
-import { ChannelConvolutionRecord, OverlapAddRecord, rowsOf, StepRecord, WindowsRecord } from './step-records';
+import { ChannelConvolutionRecord, OverlapAddRecord, WindowsRecord } from './sound-records';
+import { rowsOf, StepRecord } from './step-records';
 
 export function runWindows(control: usize, op: WindowsRecord, step: StepRecord): void {
   const frames = rowsOf(op, step);

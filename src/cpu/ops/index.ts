@@ -17,6 +17,9 @@ import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.t
 import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
 import type { LstmOp } from '../../graph/ops/lstm.ts';
 import type { OverlapAddOp } from '../../graph/ops/overlap-add.ts';
+import type { RelativeAttentionOp } from '../../graph/ops/relative-attention.ts';
+import type { PlaneConvolutionOp } from '../../graph/ops/plane-convolution.ts';
+import type { SnakeOp } from '../../graph/ops/snake.ts';
 import type { WindowsOp } from '../../graph/ops/windows.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
@@ -54,6 +57,9 @@ import { lowerShortConvolution, shortConvolutionRules } from './short-convolutio
 import type { ShortConvolutionOp } from './short-convolution.ts';
 import { lowerSoftcap, softcapRules } from './softcap.ts';
 import { lowerOverlapAdd, overlapAddRules } from './overlap-add.ts';
+import { lowerRelativeAttention, relativeAttentionRules } from './relative-attention.ts';
+import { lowerPlaneConvolution, planeConvolutionRules } from './plane-convolution.ts';
+import { lowerSnake, snakeRules } from './snake.ts';
 import { lowerWindows, windowsRules } from './windows.ts';
 import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
@@ -85,6 +91,9 @@ export type CpuOp =
   | WindowsOp
   | OverlapAddOp
   | ChannelConvolutionOp
+  | RelativeAttentionOp
+  | PlaneConvolutionOp
+  | SnakeOp
   | GroupNormOp
   | LstmOp;
 
@@ -116,6 +125,9 @@ export const LOWERINGS = {
   windows: lowerWindows,
   overlapAdd: lowerOverlapAdd,
   channelConvolution: lowerChannelConvolution,
+  relativeAttention: lowerRelativeAttention,
+  planeConvolution: lowerPlaneConvolution,
+  snake: lowerSnake,
   groupNorm: lowerGroupNorm,
   lstm: lowerLstm,
 } satisfies { readonly [Kind in GraphOp['kind']]: Lower<OpOf<Kind>, CpuOp> };
@@ -148,6 +160,9 @@ export const CPU_OPS = {
   windows: windowsRules,
   overlapAdd: overlapAddRules,
   channelConvolution: channelConvolutionRules,
+  relativeAttention: relativeAttentionRules,
+  planeConvolution: planeConvolutionRules,
+  snake: snakeRules,
   groupNorm: groupNormRules,
   lstm: lstmRules,
 } satisfies { readonly [Kind in CpuOp['kind']]: CpuOpRules<Extract<CpuOp, { readonly kind: Kind }>> };

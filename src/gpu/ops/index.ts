@@ -13,6 +13,9 @@ import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.t
 import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
 import type { LstmOp } from '../../graph/ops/lstm.ts';
 import type { OverlapAddOp } from '../../graph/ops/overlap-add.ts';
+import type { RelativeAttentionOp } from '../../graph/ops/relative-attention.ts';
+import type { PlaneConvolutionOp } from '../../graph/ops/plane-convolution.ts';
+import type { SnakeOp } from '../../graph/ops/snake.ts';
 import type { WindowsOp } from '../../graph/ops/windows.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
@@ -61,6 +64,9 @@ import { lowerShortConvolution, shortConvolutionRules } from './short-convolutio
 import type { ShortConvolutionOp } from './short-convolution.ts';
 import { lowerSoftcap, softcapRules } from './softcap.ts';
 import { lowerOverlapAdd, overlapAddRules } from './overlap-add.ts';
+import { lowerRelativeAttention, relativeAttentionRules } from './relative-attention.ts';
+import { lowerPlaneConvolution, planeConvolutionRules } from './plane-convolution.ts';
+import { lowerSnake, snakeRules } from './snake.ts';
 import { lowerWindows, windowsRules } from './windows.ts';
 import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
@@ -93,6 +99,9 @@ export type GpuOp =
   | WindowsOp
   | OverlapAddOp
   | ChannelConvolutionOp
+  | RelativeAttentionOp
+  | PlaneConvolutionOp
+  | SnakeOp
   | GroupNormOp
   | LstmOp;
 
@@ -124,6 +133,9 @@ export const LOWERINGS = {
   windows: lowerWindows,
   overlapAdd: lowerOverlapAdd,
   channelConvolution: lowerChannelConvolution,
+  relativeAttention: lowerRelativeAttention,
+  planeConvolution: lowerPlaneConvolution,
+  snake: lowerSnake,
   groupNorm: lowerGroupNorm,
   lstm: lowerLstm,
 } satisfies { readonly [Kind in GraphOp['kind']]: Lower<OpOf<Kind>, GpuOp> };
@@ -157,6 +169,9 @@ export const GPU_OPS = {
   windows: windowsRules,
   overlapAdd: overlapAddRules,
   channelConvolution: channelConvolutionRules,
+  relativeAttention: relativeAttentionRules,
+  planeConvolution: planeConvolutionRules,
+  snake: snakeRules,
   groupNorm: groupNormRules,
   lstm: lstmRules,
 } satisfies { readonly [Kind in GpuOp['kind']]: GpuOpRules<Extract<GpuOp, { readonly kind: Kind }>> };

@@ -31,6 +31,12 @@ import { lstmRules } from './lstm.ts';
 import type { LstmOp } from './lstm.ts';
 import { overlapAddRules } from './overlap-add.ts';
 import type { OverlapAddOp } from './overlap-add.ts';
+import { relativeAttentionRules } from './relative-attention.ts';
+import type { RelativeAttentionOp } from './relative-attention.ts';
+import { planeConvolutionRules } from './plane-convolution.ts';
+import type { PlaneConvolutionOp } from './plane-convolution.ts';
+import { snakeRules } from './snake.ts';
+import type { SnakeOp } from './snake.ts';
 import { windowsRules } from './windows.ts';
 import type { WindowsOp } from './windows.ts';
 import { scaleRules } from './scale.ts';
@@ -81,6 +87,9 @@ export type GraphOp =
   | WindowsOp
   | OverlapAddOp
   | ChannelConvolutionOp
+  | RelativeAttentionOp
+  | PlaneConvolutionOp
+  | SnakeOp
   | GroupNormOp
   | LstmOp;
 
@@ -111,6 +120,9 @@ export const OP_RULES = {
   windows: windowsRules,
   overlapAdd: overlapAddRules,
   channelConvolution: channelConvolutionRules,
+  relativeAttention: relativeAttentionRules,
+  planeConvolution: planeConvolutionRules,
+  snake: snakeRules,
   groupNorm: groupNormRules,
   lstm: lstmRules,
 } satisfies { readonly [Kind in GraphOp['kind']]: OpRules<OpOf<Kind>> };

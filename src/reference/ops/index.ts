@@ -25,6 +25,9 @@ import { runExpertLinear } from './expert-linear.ts';
 import { runExpertSum } from './expert-sum.ts';
 import { runScaleRows } from './scale-rows.ts';
 import { runOverlapAdd } from './overlap-add.ts';
+import { runRelativeAttention } from './relative-attention.ts';
+import { runPlaneConvolution } from './plane-convolution.ts';
+import { runSnake } from './snake.ts';
 import { runWindows } from './windows.ts';
 import { runWriteMemory } from './write-memory.ts';
 
@@ -53,6 +56,9 @@ export const REFERENCE_OPS = {
   windows: runWindows,
   overlapAdd: runOverlapAdd,
   channelConvolution: runChannelConvolution,
+  relativeAttention: runRelativeAttention,
+  planeConvolution: runPlaneConvolution,
+  snake: runSnake,
   groupNorm: runGroupNorm,
   lstm: runLstm,
 } satisfies { readonly [Kind in GraphOp['kind']]: RunOp<OpOf<Kind>> };

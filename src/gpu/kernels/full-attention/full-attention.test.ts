@@ -4,6 +4,7 @@ import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { randomSource } from '../../../tensor/codec/random-weights.ts';
 import { fullAttention } from '../../../reference/ops/full-attention.ts';
+import { relativeAttend } from '../../../reference/ops/relative-attention.ts';
 import { fullAttentionKernel, fullAttentionWorkgroups } from './full-attention.ts';
 
 describe('full attention', () => {
@@ -47,4 +48,23 @@ describe('full attention', () => {
     want.forEach((value, i) => expect(Math.abs(out[i]! - value)).toBeLessThan(2e-5));
     expect([...out.subarray(want.length)].every((value) => value === 9)).toBe(true);
   });
+
+  it.each([[1, 1, 1], [3, 4, 5], [2, 64, 40], [1, 128, 33], [1, 300, 6], [2, 20, 70]])(
+    'by distance: %i heads of %i, %i rows', async (heads, dim, rows) => {
+      const random = randomSource(rows * 1000 + dim);
+      const fill = (count: number, size: number) => Float32Array.from({ length: count * heads * dim }, () => (random() - 0.5) * size);
+      const [q, k, v, p] = [fill(rows, 4), fill(rows, 4), fill(rows, 2), fill(2 * rows - 1, 4)] as const;
+      const [contentBias, positionBias] = [fill(1, 2), fill(1, 2)] as const;
+      const shape = { heads, scale: dim ** -0.5 };
+      const variant = { ...shape, kvHeads: heads, keyDim: dim, valueDim: dim, invocations: 64, byDistance: true };
+      const y = new Float32Array((rows + 1) * heads * dim).fill(9);
+      const buffers = { q, k, v, p, contentBias, positionBias, y, step: stepOf(rows), keys: stepOf(rows) };
+      const kernel = fullAttentionKernel(variant);
+      const out = (await test.run({ kernel, workgroups: fullAttentionWorkgroups(variant, rows), buffers })).get('y') as Float32Array;
+      const wide = (values: Float32Array) => Float64Array.from(values);
+      const want = relativeAttend([wide(q), wide(k), wide(v), wide(p)], { ...shape, headDim: dim, contentBias, positionBias });
+      want.forEach((value, i) => expect(Math.abs(out[i]! - value)).toBeLessThan(2e-5));
+      expect([...out.subarray(want.length)].every((value) => value === 9)).toBe(true);
+    },
+  );
 });

@@ -1,7 +1,7 @@
 /**
  * Every row of q over all rows of k and v, without a mask (Vaswani et al. 2017). A workgroup takes one head of some rows, which share every
  * tile of keys and values that it reads; several invocations take a row: each scores some keys of a tile, then adds up some of the values.
- * The softmax streams from tile to tile.
+ * The softmax streams from tile to tile. With distances row i looks at row j by row `rows - 1 - i + j` of p too (Dai et al. 2019).
  */
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
@@ -10,7 +10,7 @@ import { lanesOfWidth } from '../../wgsl/row-pieces.ts';
 
 /**
  * Bindings `q` f32 [rows, heads * keyDim], `k` f32 [keys, kvHeads * keyDim], `v` f32 [keys, kvHeads * valueDim], `y` f32
- * [rows, heads * valueDim].
+ * [rows, heads * valueDim]. By distance also `p` f32 [2 * rows - 1, heads * keyDim], `contentBias` and `positionBias` f32 [heads * keyDim].
  */
 export interface FullAttentionVariant {
   readonly heads: number;
@@ -18,6 +18,8 @@ export interface FullAttentionVariant {
   readonly keyDim: number;
   readonly valueDim: number;
   readonly scale: number;
+  /** True: what {@link relativeAttention} of the graph is, with as many keys as rows and key heads as heads. */
+  readonly byDistance?: boolean | undefined;
   /** Of a workgroup. A power of two from 16 on. */
   readonly invocations: number;
 }
@@ -57,6 +59,27 @@ function tileOf({ keyDim, valueDim, invocations }: FullAttentionVariant): Tile {
   };
 }
 
+/** WGSL that adds what a row has to do with key j to `sum`: pieces of the query times those of the key, and of the distance. */
+function scoreText(variant: FullAttentionVariant): string {
+  const { heads, byDistance } = variant;
+  const { type, keyPieces } = tileOf(variant);
+  const times = (a: string, b: string) => (type === 'f32' ? `${a} * ${b}` : `dot(${a}, ${b})`);
+  const parts = `let a = queries[own * ${keyPieces}u + d];
+          let b = tileKeys[j * ${keyPieces}u + d];`;
+  if (!byDistance) return `for (var d = 0u; d < ${keyPieces}u; d++) {
+          ${parts}
+          sum += ${times('a', 'b')};
+        }`;
+  // Rows and keys past the last are of no account, and read what the last ones read.
+  return `let distance = step.rows - 1u - min(firstRow + own, step.rows - 1u) + min(first + j, keys.rows - 1u);
+        for (var d = 0u; d < ${keyPieces}u; d++) {
+          ${parts}
+          let bias = head * ${keyPieces}u + d;
+          let far = p[(distance * ${heads}u + head) * ${keyPieces}u + d];
+          sum += ${times('(a + contentBias[bias])', 'b')} + ${times('(a + positionBias[bias])', 'far')};
+        }`;
+}
+
 interface Load {
   readonly to: string;
   readonly from: string;
@@ -86,7 +109,6 @@ function mainFunction(variant: FullAttentionVariant): string {
   const { heads, kvHeads, scale, invocations } = variant;
   const { rows, keys, lanes, type, keyPieces, valuePieces } = tileOf(variant);
   const [own, parts] = [Math.ceil(keys / lanes), Math.ceil(valuePieces / lanes)];
-  const product = type === 'f32' ? 'sum += a * b;' : 'sum += dot(a, b);';
   const load = (of: Omit<Load, 'invocations' | 'type'>) => loadText({ ...of, invocations, type });
   const tile = { count: keys, rows: 'keys.rows', first: 'first', stride: kvHeads, head: 'kvHead' };
   const each = (count: number, most: number, body: string) => `    for (var i = 0u; i < ${count}u; i++) {
@@ -119,11 +141,7 @@ ${load({ ...tile, to: 'tileValues', from: 'v', pieces: valuePieces })}
     let count = min(keys.rows - first, ${keys}u);
     var mine: array<f32, ${own}>;
 ${each(own, keys, `var sum = 0.0;
-        for (var d = 0u; d < ${keyPieces}u; d++) {
-          let a = queries[own * ${keyPieces}u + d];
-          let b = tileKeys[j * ${keyPieces}u + d];
-          ${product}
-        }
+        ${scoreText(variant)}
         mine[i] = select(-3.4e38, sum * ${scale}, j < count);
         scores[own * ${keys}u + j] = mine[i];`)}
     workgroupBarrier();
@@ -151,16 +169,17 @@ ${each(parts, valuePieces, `y[(row * ${heads}u + head) * ${valuePieces}u + j] = 
 }
 
 export function fullAttentionKernel(variant: FullAttentionVariant): Kernel {
-  const { heads, kvHeads, keyDim, valueDim, invocations } = variant;
+  const { heads, kvHeads, keyDim, valueDim, invocations, byDistance } = variant;
   const { type } = tileOf(variant);
   const read = (name: string): Binding => ({ name, access: 'read', type: `array<${type}>` });
   const bindings: readonly Binding[] = [
-    read('q'), read('k'), read('v'), { name: 'y', access: 'write', type: `array<${type}>` },
-    { name: 'step', access: 'uniform', type: 'Step' }, { name: 'keys', access: 'uniform', type: 'Step' },
+    read('q'), read('k'), read('v'), ...(byDistance ? [read('p'), read('contentBias'), read('positionBias')] : []),
+    { name: 'y', access: 'write', type: `array<${type}>` }, { name: 'step', access: 'uniform', type: 'Step' },
+    { name: 'keys', access: 'uniform', type: 'Step' },
   ];
   return {
     key: kernelKey('full-attention', variant),
-    label: `full-attention [${heads}/${kvHeads} x ${keyDim}, ${valueDim}]`,
+    label: `${byDistance ? 'relative' : 'full'}-attention [${heads}/${kvHeads} x ${keyDim}, ${valueDim}]`,
     wgsl: `${kernelHeader(bindings, {})}${STEP_STRUCT}\n${mainFunction(variant)}`,
     bindings,
     workgroupSize: invocations,
