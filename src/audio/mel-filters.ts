@@ -39,6 +39,16 @@ export function melFilters({ bands, bins, sampleRate }: MelShape): readonly MelF
   });
 }
 
+/** Filters of a table of factors, [bands, bins], as files of models have them. */
+export function tabledFilters(table: ArrayLike<number>, bands: number): readonly MelFilter[] {
+  const bins = table.length / bands;
+  return Array.from({ length: bands }, (_, band) => {
+    const factors = Float64Array.from({ length: bins }, (_factor, bin) => table[band * bins + bin]!);
+    const firstBin = Math.max(0, factors.findIndex((factor) => factor !== 0));
+    return { firstBin, factors: factors.slice(firstBin, factors.findLastIndex((factor) => factor !== 0) + 1) };
+  });
+}
+
 /** [bands]: the sums of |bin|^2 times each filter's factors. */
 export function melEnergies(
   filters: readonly MelFilter[], { real, imaginary }: { readonly real: Float64Array; readonly imaginary: Float64Array }, into: Float64Array,

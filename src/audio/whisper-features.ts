@@ -1,7 +1,7 @@
 /** Whisper's features: a log mel spectrogram of 16 kHz sound, a row each 10 ms, scaled by the loudest value. */
 import type { StreamStage } from './audio-stream.ts';
 import { createFrameRows } from './frame-rows.ts';
-import { melEnergies, melFilters } from './mel-filters.ts';
+import { melEnergies, melFilters, tabledFilters } from './mel-filters.ts';
 import { createStft } from './stft.ts';
 import { hannWindow } from './windows.ts';
 
@@ -9,14 +9,17 @@ export const WHISPER_RATE = 16_000;
 /** Samples from one row to the next. */
 export const WHISPER_HOP = 160;
 const FFT_SIZE = 400;
+/** Bins of the transform: what a table of filters has for each band. */
+export const WHISPER_BINS = FFT_SIZE / 2 + 1;
 /** How far below the loudest value, in powers of ten, the others count. */
 const DEPTH = 8;
 
 /**
  * Samples at 16 kHz to rows of log10 of the energy of each band, [frames, bands], not yet scaled: floor(samples / 160) of them.
  * @param bands 80, or 128 from large-v3 on
+ * @param table factors of each band and bin, [bands, {@link WHISPER_BINS}]; default: those that the models were made with
  */
-export function createWhisperMel(bands: number): StreamStage {
+export function createWhisperMel(bands: number, table?: ArrayLike<number>): StreamStage {
   const rows = createFrameRows(bands);
   const energies = new Float64Array(bands);
   const stft = createStft({ window: hannWindow(FFT_SIZE), hop: WHISPER_HOP, padding: 'reflect' }, (real, imaginary) => {
@@ -24,7 +27,7 @@ export function createWhisperMel(bands: number): StreamStage {
     for (let band = 0; band < bands; band++) energies[band] = Math.log10(Math.max(energies[band]!, 1e-10));
     rows.add(energies);
   });
-  const filters = melFilters({ bands, bins: stft.bins, sampleRate: WHISPER_RATE });
+  const filters = table !== undefined ? tabledFilters(table, bands) : melFilters({ bands, bins: stft.bins, sampleRate: WHISPER_RATE });
   return {
     push(samples) {
       stft.push(samples);

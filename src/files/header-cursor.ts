@@ -3,6 +3,8 @@ import type { ByteSource, ReadOptions } from '../tensor/byte-source.ts';
 
 const firstChunkBytes = 64 * 1024;
 const largestChunkBytes = 4 * 1024 * 1024;
+/** Of the first read behind what was skipped: a header among data is short. */
+const chunkBytesBehindSkip = 4 * 1024;
 
 /**
  * Reads a file's header from front to back through a window that grows in steps, so that a header of any size
@@ -86,6 +88,19 @@ export class HeaderCursor {
     this.windowOffset = this.offset + target.length - buffered;
     this.window = new Uint8Array(0);
     this.at = 0;
+  }
+
+  /** Goes on behind `bytes` bytes, which are not read unless the window holds them already. */
+  skip(bytes: number, what: string): void {
+    this.checkFits(bytes, what);
+    if (this.at + bytes <= this.window.length) {
+      this.at += bytes;
+      return;
+    }
+    this.windowOffset = this.offset + bytes;
+    this.window = new Uint8Array(0);
+    this.at = 0;
+    this.chunkBytes = chunkBytesBehindSkip;
   }
 
   takeBytes(count: number): Uint8Array {

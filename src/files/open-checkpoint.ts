@@ -4,11 +4,12 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { openRequired } from '../tensor/open-required.ts';
 import { openGguf } from './gguf-reader.ts';
 import { openHfFolder } from './hf-folder.ts';
+import { openWhisperGgml, WHISPER_GGML_MAGIC } from './whisper-ggml.ts';
 
 /** A model's place: a folder, and the file of it that was meant where one was. */
 export interface CheckpointLocation {
   readonly folder: SourceFolder;
-  /** A GGUF file, a safetensors file or a safetensors index; absent for a Hugging Face folder. */
+  /** A GGUF file, a ggml file of whisper.cpp, a safetensors file or a safetensors index; absent for a Hugging Face folder. */
   readonly fileName?: string | undefined;
 }
 
@@ -20,22 +21,25 @@ export interface CheckpointLocation {
 export async function openCheckpoint({ folder, fileName }: CheckpointLocation, options?: ReadOptions): Promise<Checkpoint> {
   if (fileName === undefined) return openHfFolder(folder, undefined, options);
   if (/\.gguf$/i.test(fileName)) return openGguf(folder, fileName, options);
-  if (await beginsAsGguf(folder, fileName, options)) return openGguf(folder, fileName, options);
+  const magic = await magicOf(folder, fileName, options);
+  if (magic === 'GGUF') return openGguf(folder, fileName, options);
+  if (magic === WHISPER_GGML_MAGIC) return openWhisperGgml(folder, fileName, options);
   if (/\.safetensors$|index\.json$/i.test(fileName)) return openHfFolder(folder, fileName, options);
   if (fileName === 'config.json') return openHfFolder(folder, undefined, options);
   throw new FormatError(
-    `${folder.name}: ${JSON.stringify(fileName)} is not a model file. Expected a .gguf file, a .safetensors file, its index.json, ` +
-      'or a folder that holds config.json.',
+    `${folder.name}: ${JSON.stringify(fileName)} is not a model file. Expected a .gguf file, a ggml-*.bin of whisper.cpp, a .safetensors ` +
+      'file, its index.json, or a folder that holds config.json.',
   );
 }
 
-async function beginsAsGguf(folder: SourceFolder, fileName: string, options: ReadOptions | undefined): Promise<boolean> {
+/** The first four bytes; empty for a file that has fewer. */
+async function magicOf(folder: SourceFolder, fileName: string, options: ReadOptions | undefined): Promise<string> {
   const source = await openRequired(folder, fileName, options);
   try {
     const magic = new Uint8Array(4);
-    if (source.sizeBytes < magic.length) return false;
+    if (source.sizeBytes < magic.length) return '';
     await source.read(0, magic, options);
-    return String.fromCharCode(...magic) === 'GGUF';
+    return String.fromCharCode(...magic);
   } finally {
     await source.close();
   }

@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { ggufBytes, smallGguf, smallSafetensors, text, u16, utf8 } from '../../test/model-bytes.ts';
+import { ggmlBytes, madeTokens } from '../../test/whisper-ggml-file.ts';
 import { CapacityError, FormatError } from '../tensor/errors.ts';
 import type { SourceFolder } from '../tensor/byte-source.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
@@ -124,7 +125,12 @@ const hf: readonly (readonly [string, Uint8Array])[] = [
 const index = utf8({
   weight_map: { 'model.norm.weight': 'a.safetensors', 'model.embed_tokens.weight': 'a.safetensors', 'lm_head.weight': 'a.safetensors' },
 });
+const whisperGgml = ggmlBytes({
+  sizes: [280, 4, 8, 2, 1, 32, 8, 2, 1, 2, 1], bins: 3, tokens: madeTokens(20),
+  tensors: ['a', 'b', 'c'].map((name) => ({ name, shape: [2, 3], bytes: new Uint8Array(24) })),
+});
 const subjects: readonly Subject[] = [
+  { name: 'ggml', files: new Map([['m.bin', whisperGgml]]), opened: 'm.bin', mutated: ['m.bin'], mutate },
   { name: 'gguf', files: new Map([['m.gguf', smallGguf()]]), opened: 'm.gguf', mutated: ['m.gguf'], mutate },
   {
     name: 'split gguf',

@@ -58,8 +58,8 @@ const STRIDE = 2;
 function parseConfig(checkpoint: Checkpoint): WhisperConfig {
   const { name, tensors, format, architecture } = checkpoint;
   const fields = configFields(checkpoint);
-  const dim = fields.requiredCount({ hf: 'd_model', gguf: 'embedding_length' });
-  const heads = fields.requiredCount({ hf: 'decoder_attention_heads', gguf: 'attention.head_count' });
+  const dim = fields.requiredCount({ hf: 'd_model', gguf: 'decoder.embedding_length' });
+  const heads = fields.requiredCount({ hf: 'decoder_attention_heads', gguf: 'decoder.attention.head_count' });
   const encoderHeads = fields.requiredCount({ hf: 'encoder_attention_heads', gguf: 'encoder.attention.head_count' });
   for (const count of [heads, encoderHeads])
     if (dim % count !== 0) throw new FormatError(`${name}: the width (${dim}) must be a multiple of the attention heads (${count}).`);
@@ -68,12 +68,12 @@ function parseConfig(checkpoint: Checkpoint): WhisperConfig {
   if (vocabSize === undefined) throw new FormatError(`${name}: expected tensor ${table}, found none. The file is incomplete.`);
   return {
     architecture, dim, heads, kvHeads: heads, headDim: dim / heads, vocabSize, encoderHeads,
-    melBands: fields.requiredCount({ hf: 'num_mel_bins', gguf: 'mel_count' }),
+    melBands: fields.requiredCount({ hf: 'num_mel_bins', gguf: 'encoder.mels_count' }),
     soundPositions: fields.requiredCount({ hf: 'max_source_positions', gguf: 'encoder.context_length' }),
-    contextLength: fields.requiredCount({ hf: 'max_target_positions', gguf: 'context_length' }),
-    layers: fields.requiredCount({ hf: 'decoder_layers', gguf: 'block_count' }, MOST_LAYERS),
+    contextLength: fields.requiredCount({ hf: 'max_target_positions', gguf: 'decoder.context_length' }),
+    layers: fields.requiredCount({ hf: 'decoder_layers', gguf: 'decoder.block_count' }, MOST_LAYERS),
     encoderLayers: fields.requiredCount({ hf: 'encoder_layers', gguf: 'encoder.block_count' }, MOST_LAYERS),
-    ffnDim: fields.requiredCount({ hf: 'decoder_ffn_dim', gguf: 'feed_forward_length' }),
+    ffnDim: fields.requiredCount({ hf: 'decoder_ffn_dim', gguf: 'decoder.feed_forward_length' }),
     encoderFfnDim: fields.requiredCount({ hf: 'encoder_ffn_dim', gguf: 'encoder.feed_forward_length' }),
     rmsEps: NORM_EPS,
     rope: { theta: 10_000, scaling: { kind: 'none' } },
@@ -102,7 +102,9 @@ function settings({ vocabSize, encoderLayers, contextLength }: WhisperConfig): F
     },
     gguf: {
       obeyed: [
-        'mel_count', 'encoder.context_length', 'encoder.block_count', 'encoder.attention.head_count', 'encoder.feed_forward_length',
+        'encoder.mels_count', 'mel_filters',
+        ...['context_length', 'block_count', 'embedding_length', 'attention.head_count', 'feed_forward_length']
+          .flatMap((key) => [`encoder.${key}`, `decoder.${key}`]),
       ],
       neutral: {},
     },
@@ -294,19 +296,19 @@ function graphs(config: WhisperConfig): ModelGraphs {
   }, { decoder: DECODER, listener: LISTENER });
 }
 
+/** Keys of ggml's docs/gguf.md, and widths of MLPs, which it lacks. */
 function metadata(config: WhisperConfig): GgufMetadata {
-  const of = (key: string) => `whisper.${key}`;
+  const { dim, layers, encoderLayers, contextLength, soundPositions, heads, encoderHeads, ffnDim, encoderFfnDim, melBands } = config;
+  const side = (name: string, sizes: Readonly<Record<string, number>>) =>
+    Object.entries(sizes).map(([key, size]) => [`whisper.${name}.${key}`, uint32(size)] as const);
   return new Map([
-    [of('block_count'), uint32(config.layers)],
-    [of('encoder.block_count'), uint32(config.encoderLayers)],
-    [of('context_length'), uint32(config.contextLength)],
-    [of('encoder.context_length'), uint32(config.soundPositions)],
-    [of('embedding_length'), uint32(config.dim)],
-    [of('feed_forward_length'), uint32(config.ffnDim)],
-    [of('encoder.feed_forward_length'), uint32(config.encoderFfnDim)],
-    [of('attention.head_count'), uint32(config.heads)],
-    [of('encoder.attention.head_count'), uint32(config.encoderHeads)],
-    [of('mel_count'), uint32(config.melBands)],
+    ...side('encoder', {
+      context_length: soundPositions, embedding_length: dim, block_count: encoderLayers, mels_count: melBands,
+      'attention.head_count': encoderHeads, feed_forward_length: encoderFfnDim,
+    }),
+    ...side('decoder', {
+      context_length: contextLength, embedding_length: dim, block_count: layers, 'attention.head_count': heads, feed_forward_length: ffnDim,
+    }),
   ]);
 }
 
@@ -314,7 +316,9 @@ export const whisper: Architecture<WhisperConfig> = {
   gguf: 'whisper',
   safetensors: ['whisper'],
   parseConfig,
-  checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, settings(config))),
+  // The norms' epsilon is one in all of them, and no file says it.
+  checkSettings: (checkpoint, config) =>
+    checkSettings(checkpoint, { ...decoderSettings(checkpoint, config, settings(config)), expected: undefined }),
   weights,
   skips: [{ pattern: /^proj_out\.weight$/, reason: 'the table of embeddings, again' }],
   metadata,

@@ -4,10 +4,12 @@ import { createSoundDecoder, soundDecoderBytes } from '../engine/sound-decoder.t
 import { createSpeechModel } from '../engine/speech/speech-model.ts';
 import type { Recogniser, SpeechModel } from '../engine/speech/speech-model.ts';
 import { createTurnRecogniser, MOST_SOUNDS, MOST_TURN_SECONDS } from '../engine/speech/turn-recogniser.ts';
+import { nonSpeechTokens } from '../engine/speech/whisper/non-speech-tokens.ts';
 import { createWhisperRecogniser } from '../engine/speech/whisper/whisper-recogniser.ts';
 import type { WhisperRules } from '../engine/speech/whisper/whisper-rules.ts';
 import { whisperTokens } from '../engine/speech/whisper/whisper-tokens.ts';
 import type { WhisperTokens } from '../engine/speech/whisper/whisper-tokens.ts';
+import { WHISPER_BINS } from '../audio/whisper-features.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { Executor, MemoryUse } from '../graph/executor.ts';
 import { openDecoder } from '../models/open-decoder.ts';
@@ -16,6 +18,7 @@ import type { QuantizeType } from '../models/quantize-weights.ts';
 import type { WhisperConfig } from '../models/whisper.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
+import { metadataNumbers } from '../tensor/metadata.ts';
 import { checkOptionNames } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
@@ -133,18 +136,26 @@ async function turnRecogniserOf({ opened, tokenizer, checkpoint, executor, optio
 async function whisperOf({ opened, tokenizer, checkpoint, executor, options: { signal, onProgress } }: Opened): Promise<Loaded> {
   const { melBands: bands, vocabSize } = opened.config as WhisperConfig;
   const tokens = whisperTokens(vocabSize, checkpoint.name);
-  const rules = whisperRules(checkpoint, tokens);
+  const rules = whisperRules(checkpoint, tokens, tokenizer);
+  const filters = melTable(checkpoint, bands);
   const room = soundRoom(checkpoint, opened);
   const decoder = await createSoundDecoder({ executor, decoder: opened, ...room, signal, onProgress });
-  const recogniser = createWhisperRecogniser({ decoder, tokenizer, tokens, rules, bands, rows: room.mostRows });
+  const recogniser = createWhisperRecogniser({ decoder, tokenizer, tokens, rules, mel: { bands, rows: room.mostRows, filters } });
   return { recogniser, memory: decoder.program.memory };
 }
 
 /** Timestamps begin within the first second. */
 const MOST_INITIAL = 50;
 
-/** What generation_config.json suppresses, else config.json; without either special tokens alone. */
-function whisperRules({ assets, config, name }: Checkpoint, tokens: WhisperTokens): WhisperRules {
+/** The mel filters of a file that has its own. @throws FormatError for those of another transform */
+function melTable({ metadata, name }: Checkpoint, bands: number): ArrayLike<number> | undefined {
+  const table = metadataNumbers(metadata, 'whisper.mel_filters', name);
+  if (table === undefined || table.length === bands * WHISPER_BINS) return table;
+  throw new FormatError(`${name}: expected mel filters of ${bands} bands and ${WHISPER_BINS} bins, found ${table.length} factors in all.`);
+}
+
+/** What generation_config.json suppresses, else config.json, else what openai-whisper does. */
+function whisperRules({ assets, config, name }: Checkpoint, tokens: WhisperTokens, tokenizer: Tokenizer): WhisperRules {
   const text = assets.get('generation_config.json');
   const generation = text === undefined ? {} : parseJsonObject(text, `${name}: generation_config.json`);
   const listed = (key: string): readonly number[] | undefined => {
@@ -154,8 +165,8 @@ function whisperRules({ assets, config, name }: Checkpoint, tokens: WhisperToken
   const { transcribe, translate, startOfTranscript, startOfPrevious, startOfLm, noSpeech, endOfText } = tokens;
   const specials = [transcribe, translate, startOfTranscript, startOfPrevious, startOfLm, noSpeech];
   return {
-    suppressed: [...new Set([...(listed('suppress_tokens') ?? []), ...specials])],
-    suppressedFirst: listed('begin_suppress_tokens') ?? [endOfText],
+    suppressed: [...new Set([...(listed('suppress_tokens') ?? nonSpeechTokens(tokenizer)), ...specials])],
+    suppressedFirst: listed('begin_suppress_tokens') ?? [...tokenizer.encode(' '), endOfText],
     timestamps: { mostInitial: MOST_INITIAL },
   };
 }

@@ -42,7 +42,7 @@ function locateUrl(text: string, options: HttpOptions | undefined): CheckpointLo
   if (!URL.canParse(text)) throw new InputError(`${JSON.stringify(text)} is not a valid URL.`);
   const url = new URL(text);
   const last = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
-  if (!/\.(gguf|safetensors|json)$/i.test(last)) return { folder: httpFolder(url, options) };
+  if (!/\.(gguf|safetensors|json|bin)$/i.test(last)) return { folder: httpFolder(url, options) };
   url.pathname = url.pathname.slice(0, -last.length);
   return { folder: httpFolder(url, options), fileName: decodeName(last) };
 }

@@ -12,6 +12,13 @@ export interface MelWindows {
   readonly samples: number;
 }
 
+export interface MelShape {
+  readonly bands: number;
+  readonly rows: number;
+  /** The model's own, as `createWhisperMel` takes them. */
+  readonly filters?: ArrayLike<number> | undefined;
+}
+
 /** Silence behind the sound, so that the last window is whole. */
 const PADDING_SECONDS = 30;
 
@@ -19,10 +26,8 @@ const PADDING_SECONDS = 30;
  * @param pieces samples at 16 kHz
  * @param shape `rows` of a window: 3,000
  */
-export function createMelWindows(
-  pieces: AsyncIterable<Float32Array>, { bands, rows }: { readonly bands: number; readonly rows: number },
-): MelWindows {
-  const mel = createWhisperMel(bands);
+export function createMelWindows(pieces: AsyncIterable<Float32Array>, { bands, rows, filters }: MelShape): MelWindows {
+  const mel = createWhisperMel(bands, filters);
   const iterator = pieces[Symbol.asyncIterator]();
   const queue = createSampleQueue();
   let samples = 0;

@@ -13,7 +13,7 @@ import type { Hearing, Recogniser, TranscribeOptions } from '../speech-model.ts'
 import { isSilence, MOST_CONTEXT_TEMPERATURE } from './answer-quality.ts';
 import { decodeWindow } from './decode-window.ts';
 import { createMelWindows } from './mel-windows.ts';
-import type { MelWindows } from './mel-windows.ts';
+import type { MelShape, MelWindows } from './mel-windows.ts';
 import { detectLanguage } from './whisper-rules.ts';
 import type { WhisperRules } from './whisper-rules.ts';
 import { whisperPrompt } from './whisper-tokens.ts';
@@ -25,9 +25,7 @@ export interface WhisperParts {
   readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode'>;
   readonly tokens: WhisperTokens;
   readonly rules: WhisperRules;
-  readonly bands: number;
-  /** Rows of a window. */
-  readonly rows: number;
+  readonly mel: MelShape;
 }
 
 /** @param parts whose decoder it owns */
@@ -67,10 +65,10 @@ interface Call {
 async function* whisperSegments(
   parts: WhisperParts & { readonly inTurn: InTurn }, { sound, options, hearing }: Call,
 ): AsyncGenerator<TranscriptSegment> {
-  const { tokenizer, tokens, bands, rows, inTurn } = parts;
+  const { tokenizer, tokens, mel, inTurn } = parts;
   const { signal, onProgress, onTokens, prompt } = options;
   const { pieces, seconds: total = 0 } = monoSound(sound, WHISPER_RATE);
-  const windows = createMelWindows(pieces, { bands, rows });
+  const windows = createMelWindows(pieces, mel);
   let context: number[] = prompt === undefined ? [] : tokenizer.encode(` ${prompt.trim()}`);
   hearing.language = tokens.languages.size === 0 ? undefined : options.language;
   onProgress?.({ phase: 'transcribe', loaded: 0, total });
