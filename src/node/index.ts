@@ -5,6 +5,8 @@ export { loadModel } from './load-model.ts';
 export type { DeviceChoice, LoadModelOptions } from './load-model.ts';
 export { modelLoader, speechModelLoader } from './model-loader.ts';
 export type { ModelLoader, ModelLoadOptions, SpeechModelLoader } from './model-loader.ts';
+export { DEFAULT_SPEECH_MODEL, pulledModelPath, pullModel } from './pull/pull-model.ts';
+export type { PullOptions } from './pull/pull-model.ts';
 export { loadSpeechModel } from './load-speech-model.ts';
 export type { LoadSpeechModelOptions } from './load-speech-model.ts';
 export { loadTokenizer } from './load-tokenizer.ts';

@@ -11,11 +11,6 @@ export function bundledModelPath(): string {
   return join(packageRoot, 'models', 'ember-21m-q4_0.gguf');
 }
 
-/** Path of the model of speech to text that comes with the package. */
-export function bundledSpeechModelPath(): string {
-  return join(packageRoot, 'models', 'moonshine-tiny-en.gguf');
-}
-
 /** Path of the voice detector that comes with the package (Silero, MIT). */
 export function bundledDetectorPath(): string {
   return join(packageRoot, 'models', 'silero-vad-16k.safetensors');

@@ -6,7 +6,7 @@ import { describeValue } from '../../tensor/option-names.ts';
 import { UsageError } from '../exit-codes.ts';
 import { expandHome, inputPath, isUrl } from '../input-path.ts';
 import { didYouMean } from '../suggestions.ts';
-import { dataFolder } from '../data-folder.ts';
+import { dataFolder } from '../../node/data-folder.ts';
 import { repeatedMember } from './repeated-member.ts';
 import { checkSettingValue, flagOf, parseSetting, SETTING_NAMES, SETTINGS, variableOf } from './settings.ts';
 import type { Setting, SettingName, SettingValue } from './settings.ts';

@@ -7,7 +7,7 @@ import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '../make-folder.ts';
+import { makeFolder } from '../../node/make-folder.ts';
 
 /** What a server says of itself. */
 export interface ServerDescription {

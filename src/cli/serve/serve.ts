@@ -8,7 +8,7 @@ import { EXIT, Interruption, isForeseen, messageOf } from '../exit-codes.ts';
 import { expandHome, inputPath } from '../input-path.ts';
 import { withInterrupts } from '../interrupts.ts';
 import { printable } from '../terminal.ts';
-import { dataFolder } from '../data-folder.ts';
+import { dataFolder } from '../../node/data-folder.ts';
 import { NO_DATABASE } from './config.ts';
 import type { ServeConfig, Settings } from './config.ts';
 import { openControl } from './control.ts';

@@ -1,6 +1,6 @@
 /** `ingot ps` and `ingot stop`: the servers of this user that run on this machine. */
 import type { Command } from 'commander';
-import { dataFolder } from '../data-folder.ts';
+import { dataFolder } from '../../node/data-folder.ts';
 import { UsageError } from '../exit-codes.ts';
 import { tableLines } from '../text-table.ts';
 import { findServers } from './control.ts';

@@ -7,7 +7,7 @@ import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type Libsql from 'libsql';
 import { CapacityError, FormatError } from '../../../tensor/errors.ts';
-import { makeFolder } from '../../make-folder.ts';
+import { makeFolder } from '../../../node/make-folder.ts';
 import { checkTables, migrate } from './migrate.ts';
 
 export type SqlValue = string | number | null | Uint8Array;
