@@ -32,7 +32,7 @@ export function memoryCheckpoint(spec: MemoryCheckpoint): Checkpoint {
   };
 }
 
-function entryOf(name: string, { shape, type = 'f32', bytes }: MemoryTensor): TensorEntry {
+export function entryOf(name: string, { shape, type = 'f32', bytes }: MemoryTensor): TensorEntry {
   const sizeBytes = bytes?.length ?? bytesOfElements(type, shape.reduce((a, b) => a * b, 1));
   return {
     name,

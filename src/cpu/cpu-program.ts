@@ -180,10 +180,12 @@ class CpuProgram implements Program {
       await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record });
   }
 
-  /** A view of a value of the graph's last run. */
+  /** A value of the graph's last run: of floats a view. */
   #read({ graph, sizes, withTaps }: CheckedRun, value: Value): Float32Array {
     const { address } = this.#planned(graph.name, withTaps).rows.get(value.id) as RowsAt;
-    return new Float32Array(this.#resources().memory.buffer, address, countOf(value, sizes));
+    const { buffer } = this.#resources().memory;
+    const count = countOf(value, sizes);
+    return value.dtype === 'i32' ? Float32Array.from(new Int32Array(buffer, address, count)) : new Float32Array(buffer, address, count);
   }
 
   #resources() {

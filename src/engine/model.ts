@@ -131,6 +131,8 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const { decoder, text } = parts;
   if (decoder.model.listener !== undefined)
     throw new InputError(`${parts.name} (${decoder.model.name}) hears speech and answers no text: use transcribe.`);
+  if (decoder.model.decoder === undefined && decoder.model.encoder === undefined)
+    throw new InputError(`${parts.name} (${decoder.model.name}) speaks and hears: it is for loadTalkModel, or "ingot talk".`);
   const { executor, signal, onProgress } = options;
   const limits = resolveCallLimits(options);
   const { model, weights, config } = decoder;

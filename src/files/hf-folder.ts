@@ -1,11 +1,12 @@
 /** A Hugging Face folder (config.json, safetensors, tokenizer files) as a checkpoint. */
 import { FormatError } from '../tensor/errors.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
-import type { AssetName, Checkpoint, RootAsset } from '../tensor/checkpoint.ts';
+import type { AssetName, Checkpoint, JsonObject, RootAsset } from '../tensor/checkpoint.ts';
 import { openRequired } from '../tensor/open-required.ts';
 import { closeAll } from './gguf-reader.ts';
 import { joinFolder } from './packed/join-folder.ts';
-import { readModules } from './sentence-modules.ts';
+import { readModules, readPart } from './sentence-modules.ts';
+import type { ModuleFiles } from './sentence-modules.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import { readText } from './read-text.ts';
 import { readSafetensors, readShardedSafetensors } from './safetensors-reader.ts';
@@ -38,7 +39,7 @@ const indexName = 'model.safetensors.index.json';
 export async function openHfFolder(folder: SourceFolder, weightsName?: string, options?: ReadOptions): Promise<Checkpoint> {
   const assets = await readAssets(folder, options);
   const config = parseJsonObject(assets.get('config.json')!, `${folder.name}: config.json`);
-  const architecture = config['model_type'];
+  const architecture = config['model_type'] ?? classOf(config);
   if (typeof architecture !== 'string' || architecture === '') {
     throw new FormatError(
       `${folder.name}: config.json has no string "model_type", so that the model's kind is unknown. Is it a language model?`,
@@ -48,15 +49,16 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
   try {
     const { tensors, superseded } = await readWeights(folder, weightsName, opened, options);
     const modules = await readModules(folder, assets.get('modules.json'), opened, options);
+    const parts = await readParts(folder, architecture, opened, options);
     return joinFolder({
       format: 'safetensors',
       name: folder.name,
       architecture,
       metadata: new Map(),
       config,
-      tensors: new Map([...tensors, ...modules.tensors]),
+      tensors: new Map([...tensors, ...modules.tensors, ...parts.tensors]),
       superseded,
-      assets: new Map([...assets, ...modules.assets]),
+      assets: new Map([...assets, ...modules.assets, ...parts.assets]),
       sizeBytes: opened.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       close: () => closeAll(opened),
     });
@@ -64,6 +66,25 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
     await closeAll(opened);
     throw error;
   }
+}
+
+/** Folders whose config.json names a class in place of a type, and the folders in which further parts of such models lie. */
+const PART_FOLDERS: Readonly<Record<string, readonly string[]>> = { Lfm2AudioForConditionalGeneration: ['audio_detokenizer'] };
+
+/** The class that config.json names, where that says what the model is. */
+function classOf({ architectures }: JsonObject): string | undefined {
+  const [name] = Array.isArray(architectures) ? architectures : [];
+  return typeof name === 'string' && name in PART_FOLDERS ? name : undefined;
+}
+
+/** What lies in the folders of a model's further parts, those that there are. */
+async function readParts(
+  folder: SourceFolder, architecture: string, opened: ByteSource[], options: ReadOptions | undefined,
+): Promise<ModuleFiles> {
+  const parts = await Promise.all((PART_FOLDERS[architecture] ?? []).map((path) => readPart(folder, path, opened, options)));
+  return {
+    assets: new Map(parts.flatMap(({ assets }) => [...assets])), tensors: new Map(parts.flatMap(({ tensors }) => [...tensors])),
+  };
 }
 
 /** Reads config.json and those of the other text files that are present. */

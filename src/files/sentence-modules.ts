@@ -24,19 +24,28 @@ export async function readModules(
   opened: ByteSource[],
   options: ReadOptions | undefined,
 ): Promise<ModuleFiles> {
+  const modules = list === undefined ? [] : parseModules(list, `${folder.name}: modules.json`);
+  const parts: ModuleFiles[] = [];
+  for (const { path } of modules.filter((module) => module.path !== '')) parts.push(await readPart(folder, path, opened, options));
+  return {
+    assets: new Map(parts.flatMap(({ assets }) => [...assets])), tensors: new Map(parts.flatMap(({ tensors }) => [...tensors])),
+  };
+}
+
+/** What lies in one folder of a model's: nothing where it has no config.json. */
+export async function readPart(
+  folder: SourceFolder, path: string, opened: ByteSource[], options: ReadOptions | undefined,
+): Promise<ModuleFiles> {
   const assets = new Map<ModuleAsset, string>();
   const tensors = new Map<string, TensorEntry>();
-  const modules = list === undefined ? [] : parseModules(list, `${folder.name}: modules.json`);
-  for (const { path } of modules.filter((module) => module.path !== '')) {
-    const name = `${path}/config.json` as const;
-    const text = await readText(await folder.open(name, options), MOST_CONFIG_BYTES, options);
-    if (text === undefined) continue;
-    assets.set(name, text);
-    const weights = await folder.open(`${path}/model.safetensors`, options);
-    if (weights === undefined) continue;
-    opened.push(weights);
-    for (const [own, entry] of await readSafetensors(weights, `${path}/model.safetensors`, options))
-      tensors.set(`${path}.${own}`, { ...entry, name: `${path}.${own}` });
-  }
+  const name = `${path}/config.json` as const;
+  const text = await readText(await folder.open(name, options), MOST_CONFIG_BYTES, options);
+  if (text === undefined) return { assets, tensors };
+  assets.set(name, text);
+  const weights = await folder.open(`${path}/model.safetensors`, options);
+  if (weights === undefined) return { assets, tensors };
+  opened.push(weights);
+  for (const [own, entry] of await readSafetensors(weights, `${path}/model.safetensors`, options))
+    tensors.set(`${path}.${own}`, { ...entry, name: `${path}.${own}` });
   return { assets, tensors };
 }

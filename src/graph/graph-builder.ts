@@ -68,7 +68,7 @@ function shapeCheck(label: string): ShapeCheck {
 
 function addNode(draft: Draft, name: string, op: GraphOp, inputs: readonly Value[]): Value {
   const label = labelOf(draft, name);
-  const { weights, states, shape, follows } = rulesOf(op);
+  const { weights, states, shape, follows, dtype = 'f32' } = rulesOf(op);
   const check = shapeCheck(label);
   follows?.(op, draft.nodes.map((node) => node.op), check);
   for (const weight of weights(op)) {
@@ -79,7 +79,7 @@ function addNode(draft: Draft, name: string, op: GraphOp, inputs: readonly Value
   }
   for (const state of states?.(op) ?? []) draft.states.add(state);
   const made = shape(op, inputs, check);
-  const outputs: Value[] = made === undefined ? [] : [{ id: draft.nextId++, dtype: 'f32', shape: made, label }];
+  const outputs: Value[] = made === undefined ? [] : [{ id: draft.nextId++, dtype, shape: made, label }];
   draft.nodes.push({ op, inputs, outputs, label });
   return (outputs[0] ?? inputs[0]) as Value;
 }

@@ -1,6 +1,6 @@
 /** What the graph has to know of an op. Each op in `ops/` states it once. */
 import type { State } from './state.ts';
-import type { Dim, Value, WeightRef } from './value.ts';
+import type { Dim, GraphType, Value, WeightRef } from './value.ts';
 
 /** Complains of shapes in the name of the op that is being added. */
 export interface ShapeCheck {
@@ -26,6 +26,8 @@ export interface OpRules<Op> {
   follows?(op: Op, before: readonly OpBefore[], check: ShapeCheck): void;
   /** Shape of its output; undefined: it makes nothing but a state. @throws Error where the inputs do not fit */
   shape(op: Op, inputs: readonly Value[], check: ShapeCheck): readonly Dim[] | undefined;
+  /** Of its output. Default f32. */
+  readonly dtype?: GraphType | undefined;
   /** Its fields, as a printed graph shows them after its weights. */
   print?(op: Op): string;
 }

@@ -259,7 +259,8 @@ export function lfm2OuterWeights(config: Lfm2Config): readonly WeightSpec[] {
   return outerSpecs(config).map((spec) => (spec.id === 'norm' ? last : spec));
 }
 
-function weights(config: Lfm2Config): readonly WeightSpec[] {
+/** Of the whole. */
+export function lfm2Weights(config: Lfm2Config): readonly WeightSpec[] {
   const layers = Array.from({ length: config.layers }, (_, n) => [...lfm2MixerWeights(config, n), ...lfm2MlpWeights(config, n)]);
   return [...lfm2OuterWeights(config), ...layers.flat()];
 }
@@ -305,7 +306,8 @@ export function lfm2Mixer(g: GraphBuilder, config: Lfm2Config, input: LayerInput
     : add(g, 'conv.residual', x, g.scope('conv', () => gatedConvolution(g, config, x)));
 }
 
-function layer(g: GraphBuilder, config: Lfm2Config, input: LayerInput, table: RopeTable): Value {
+/** A layer of the dense model. */
+export function lfm2Layer(g: GraphBuilder, config: Lfm2Config, input: LayerInput, table: RopeTable): Value {
   const h = lfm2Mixer(g, config, input, table);
   return add(g, 'mlp.residual', h, g.scope('mlp', () => lfm2Mlp(g, config, h)));
 }
@@ -324,11 +326,11 @@ export const lfm2: Architecture<Lfm2Config> = {
   safetensors: ['lfm2'],
   parseConfig: parseLfm2Config,
   checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, lfm2Settings(config))),
-  weights,
+  weights: lfm2Weights,
   skips: DECODER_SKIPS,
   metadata: (config) => lfm2Metadata('lfm2', config),
   graphs(config, { contextLength }) {
     const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
-    return decoderGraph(config, (g, input) => layer(g, config, input, table));
+    return decoderGraph(config, (g, input) => lfm2Layer(g, config, input, table));
   },
 };

@@ -15,6 +15,7 @@ import { gemma3 } from './gemma3.ts';
 import { gemma4 } from './gemma4.ts';
 import { gptOss } from './gpt-oss.ts';
 import { lfm2 } from './lfm2.ts';
+import { lfm2Audio } from './lfm2-audio.ts';
 import { lfm2Moe } from './lfm2-moe.ts';
 import { llama } from './llama.ts';
 import { ministral3 } from './ministral3.ts';
@@ -42,6 +43,7 @@ import { whisper } from './whisper.ts';
 export const ARCHITECTURES: readonly Architecture[] = [
   llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen35, qwen35Moe, gptOss, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2,
   lfm2Moe, bert, nomicBert, moonshine, whisper,
+  lfm2Audio,
 ];
 
 export interface DecoderModel {

@@ -242,6 +242,13 @@ export function tensorsOf(expression: WeightExpression): readonly string[] {
   return expression.kind === 'stack' ? expression.parts.flatMap(tensorsOf) : tensorsOf(expression.of);
 }
 
+/** The same of tensors with other names. */
+export function renameTensors(expression: WeightExpression, rename: (name: string) => string): WeightExpression {
+  if (expression.kind === 'tensor') return { ...expression, name: rename(expression.name) };
+  if (expression.kind === 'stack') return { ...expression, parts: expression.parts.map((part) => renameTensors(part, rename)) };
+  return { ...expression, of: renameTensors(expression.of, rename) };
+}
+
 const MOST_PRINTED = 4;
 
 /** As the functions above write it, without the shapes of tensors. */

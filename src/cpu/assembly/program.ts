@@ -2,6 +2,7 @@
 import { runAttention, runStoredAttention, runWriteMemory } from './attention-step';
 import { runCheck, runPack } from './check';
 import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, stepOf } from './control';
+import { runChoose } from './choose';
 import { runDeltaRule } from './delta-rule';
 import { runExpertMix, runExperts } from './expert-steps';
 import { runFullAttention } from './full-attention';
@@ -20,8 +21,8 @@ import {
   ChannelConvolutionRecord, GroupNormRecord, LstmRecord, OverlapAddRecord, PlaneConvolutionRecord, WindowsRecord,
 } from './sound-records';
 import {
-  AttentionRecord, CheckRecord, DeltaRuleRecord, EmbedRecord, ExpertsRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord,
-  NumberRecord, OpRecord, PackRecord, RelativeAttentionRecord, RotateRecord, RouteRecord, RowRecord, ShortConvolutionRecord, StepRecord,
+  AttentionRecord, CheckRecord, ChooseRecord, DeltaRuleRecord, EmbedRecord, ExpertsRecord, FullAttentionRecord, GatedRecord, LinearsRecord,
+  NormRecord, NumberRecord, OpRecord, PackRecord, RelativeAttentionRecord, RotateRecord, RouteRecord, RowRecord, ShortConvolutionRecord, StepRecord,
 } from './step-records';
 import { runChannelConvolution, runOverlapAdd, runWindows } from './windows';
 
@@ -59,6 +60,7 @@ const OP_OVERLAP_ADD: i32 = 30;
 const OP_RELATIVE_ATTENTION: i32 = 31;
 const OP_PLANE_CONVOLUTION: i32 = 32;
 const OP_SNAKE: i32 = 33;
+const OP_CHOOSE: i32 = 35;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -118,6 +120,7 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_RELATIVE_ATTENTION: return runRelativeAttention(control, changetype<RelativeAttentionRecord>(at), step, scratch);
     case OP_PLANE_CONVOLUTION: return runPlaneConvolution(control, changetype<PlaneConvolutionRecord>(at), step);
     case OP_SNAKE: return runSnake(control, changetype<NumberRecord>(at), step);
+    case OP_CHOOSE: return runChoose(control, changetype<ChooseRecord>(at), step);
     default: unreachable();
   }
 }

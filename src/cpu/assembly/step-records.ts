@@ -432,3 +432,20 @@ export class PackRecord extends OpRecord {
   rowBlocks: i32;
   found: usize;
 }
+
+@unmanaged
+export class ChooseRecord extends OpRecord {
+  logits: usize;
+  logitsStride: usize;
+  count: i32;
+  /** Of each row a temperature, k of top-k and a random number. */
+  settings: usize;
+  settingsStride: usize;
+  /** i32[rows], or 0: where one is `end`, so is the result. */
+  before: usize;
+  beforeStride: usize;
+  end: i32;
+  /** i32[rows]. */
+  out: usize;
+  outStride: usize;
+}

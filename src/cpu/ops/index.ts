@@ -14,6 +14,7 @@ import type { EmbedOp } from '../../graph/ops/embed.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.ts';
+import type { ChooseOp } from '../../graph/ops/choose.ts';
 import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
 import type { LstmOp } from '../../graph/ops/lstm.ts';
 import type { OverlapAddOp } from '../../graph/ops/overlap-add.ts';
@@ -29,6 +30,7 @@ import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionStepOp } from './attention.ts';
 import { channelConvolutionRules, lowerChannelConvolution } from './channel-convolution.ts';
+import { chooseRules, lowerChoose } from './choose.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
 import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
 import type { DeltaRuleOp } from './delta-rule.ts';
@@ -95,7 +97,8 @@ export type CpuOp =
   | PlaneConvolutionOp
   | SnakeOp
   | GroupNormOp
-  | LstmOp;
+  | LstmOp
+  | ChooseOp;
 
 export type CpuStep = CpuStepOf<CpuOp>;
 
@@ -130,6 +133,7 @@ export const LOWERINGS = {
   snake: lowerSnake,
   groupNorm: lowerGroupNorm,
   lstm: lowerLstm,
+  choose: lowerChoose,
 } satisfies { readonly [Kind in GraphOp['kind']]: Lower<OpOf<Kind>, CpuOp> };
 
 export const CPU_OPS = {
@@ -165,6 +169,7 @@ export const CPU_OPS = {
   snake: snakeRules,
   groupNorm: groupNormRules,
   lstm: lstmRules,
+  choose: chooseRules,
 } satisfies { readonly [Kind in CpuOp['kind']]: CpuOpRules<Extract<CpuOp, { readonly kind: Kind }>> };
 
 export function cpuRulesOf(op: CpuOp): CpuOpRules<CpuOp> {

@@ -10,6 +10,7 @@ import type { ScaleOp } from '../../graph/ops/scale.ts';
 import type { SoftcapOp } from '../../graph/ops/softcap.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.ts';
+import type { ChooseOp } from '../../graph/ops/choose.ts';
 import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
 import type { LstmOp } from '../../graph/ops/lstm.ts';
 import type { OverlapAddOp } from '../../graph/ops/overlap-add.ts';
@@ -29,6 +30,7 @@ import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention-op.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { channelConvolutionRules, lowerChannelConvolution } from './channel-convolution.ts';
+import { chooseRules, lowerChoose } from './choose.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
 import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
 import type { DeltaRuleOp } from './delta-rule-op.ts';
@@ -103,7 +105,8 @@ export type GpuOp =
   | PlaneConvolutionOp
   | SnakeOp
   | GroupNormOp
-  | LstmOp;
+  | LstmOp
+  | ChooseOp;
 
 export type GpuStep = GpuStepOf<GpuOp>;
 
@@ -138,6 +141,7 @@ export const LOWERINGS = {
   snake: lowerSnake,
   groupNorm: lowerGroupNorm,
   lstm: lowerLstm,
+  choose: lowerChoose,
 } satisfies { readonly [Kind in GraphOp['kind']]: Lower<OpOf<Kind>, GpuOp> };
 
 export const GPU_OPS = {
@@ -174,6 +178,7 @@ export const GPU_OPS = {
   snake: snakeRules,
   groupNorm: groupNormRules,
   lstm: lstmRules,
+  choose: chooseRules,
 } satisfies { readonly [Kind in GpuOp['kind']]: GpuOpRules<Extract<GpuOp, { readonly kind: Kind }>> };
 
 export function gpuRulesOf(op: GpuOp): GpuOpRules<GpuOp> {

@@ -18,7 +18,7 @@ export function roundedRefs(name: string, value: GpuValue): Record<string, Buffe
 export function outputRefs(outputs: readonly GpuValue[]): Record<string, BufferRef> {
   return Object.assign(
     {},
-    ...outputs.map((value) => (value.dtype === 'f32' ? { y: floatsRef(value) } : roundedRefs('y', value))),
+    ...outputs.map((value) => (value.dtype === 'f32' || value.dtype === 'i32' ? { y: floatsRef(value) } : roundedRefs('y', value))),
   ) as Record<string, BufferRef>;
 }
 

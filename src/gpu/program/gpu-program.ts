@@ -236,7 +236,7 @@ export class GpuProgram implements Program {
 
   async #submit(checked: readonly CheckedRun[], plans: readonly RunnablePlan[]): Promise<RunResults> {
     const { gpu } = this.#parts.base;
-    const pending: { readonly names: readonly string[]; readonly read: PendingRead | undefined }[] = [];
+    const pending: { readonly wanted: CheckedRun['wanted']; readonly read: PendingRead | undefined }[] = [];
     const submission = createSubmission(gpu);
     const used = new Set<RunnablePlan>();
     for (const [at, run] of checked.entries()) {
@@ -254,14 +254,17 @@ export class GpuProgram implements Program {
         sizeBytes: countOf(value, run.sizes) * 4,
       }));
       const isEmpty = ranges.every(({ sizeBytes }) => sizeBytes === 0);
-      pending.push({ names: [...run.wanted.keys()], read: isEmpty ? undefined : this.#readBack.copy(submission.encoder, ranges) });
+      pending.push({ wanted: run.wanted, read: isEmpty ? undefined : this.#readBack.copy(submission.encoder, ranges) });
     }
     submission.submit();
     if (pending.every(({ read }) => read === undefined)) await this.#untilFewUnderWay();
     return Promise.all(
-      pending.map(async ({ names, read }) => {
+      pending.map(async ({ wanted, read }) => {
         const arrays = read === undefined ? [] : await read.read();
-        return new Map(names.map((name, i) => [name, new Float32Array(arrays[i] ?? new ArrayBuffer(0))] as const));
+        return new Map([...wanted].map(([name, { dtype }], i) => {
+          const bytes = arrays[i] ?? new ArrayBuffer(0);
+          return [name, dtype === 'i32' ? Float32Array.from(new Int32Array(bytes)) : new Float32Array(bytes)] as const;
+        }));
       }),
     );
   }

@@ -6,7 +6,7 @@ import type { GpuDevice } from '../device/gpu-device.ts';
 import { dispatchEncoder } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
 
-/** Of the first part, which the device waits for, and of each further one: a submit costs the host about 0.1 ms. */
+/** Of the first part, which the device waits for, and of each further one, over all runs of a list: a submit costs the host about 0.1 ms. */
 const FIRST_PART = 16;
 const FURTHER_PARTS = 48;
 
@@ -22,16 +22,17 @@ export interface Submission {
 export function createSubmission({ device, queue }: Pick<GpuDevice, 'device' | 'queue'>): Submission {
   let encoder: GPUCommandEncoder | undefined;
   const current = () => (encoder ??= device.createCommandEncoder());
+  let [inPart, most] = [0, FIRST_PART];
   const submit = () => {
     queue.submit([current().finish()]);
     encoder = undefined;
+    [inPart, most] = [0, FURTHER_PARTS];
   };
   return {
     get encoder() {
       return current();
     },
     dispatch(dispatches) {
-      let [inPart, most] = [0, FIRST_PART];
       let pass = current().beginComputePass();
       let encode = dispatchEncoder(pass);
       for (const dispatch of dispatches) {
@@ -40,7 +41,6 @@ export function createSubmission({ device, queue }: Pick<GpuDevice, 'device' | '
           submit();
           pass = current().beginComputePass();
           encode = dispatchEncoder(pass);
-          [inPart, most] = [0, FURTHER_PARTS];
         }
         encode(dispatch);
         inPart++;

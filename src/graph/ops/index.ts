@@ -17,6 +17,8 @@ import { embedRules } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
 import { fullAttentionRules } from './full-attention.ts';
 import type { FullAttentionOp } from './full-attention.ts';
+import { chooseRules } from './choose.ts';
+import type { ChooseOp } from './choose.ts';
 import { gatherRowsRules } from './gather-rows.ts';
 import type { GatherRowsOp } from './gather-rows.ts';
 import { columnsRules } from './columns.ts';
@@ -91,7 +93,8 @@ export type GraphOp =
   | PlaneConvolutionOp
   | SnakeOp
   | GroupNormOp
-  | LstmOp;
+  | LstmOp
+  | ChooseOp;
 
 export type OpOf<Kind extends GraphOp['kind']> = Extract<GraphOp, { readonly kind: Kind }>;
 
@@ -125,6 +128,7 @@ export const OP_RULES = {
   snake: snakeRules,
   groupNorm: groupNormRules,
   lstm: lstmRules,
+  choose: chooseRules,
 } satisfies { readonly [Kind in GraphOp['kind']]: OpRules<OpOf<Kind>> };
 
 /** The rules of whatever op. */

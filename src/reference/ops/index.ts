@@ -6,6 +6,7 @@ import { runAdd } from './add.ts';
 import { runAttention } from './attention.ts';
 import { runStoredAttention } from './stored-attention.ts';
 import { runChannelConvolution } from './channel-convolution.ts';
+import { runChoose } from './choose.ts';
 import { runColumns } from './columns.ts';
 import { runDeltaRule } from './delta-rule.ts';
 import { runLayerNorm } from './layer-norm.ts';
@@ -61,4 +62,5 @@ export const REFERENCE_OPS = {
   snake: runSnake,
   groupNorm: runGroupNorm,
   lstm: runLstm,
+  choose: runChoose,
 } satisfies { readonly [Kind in GraphOp['kind']]: RunOp<OpOf<Kind>> };
