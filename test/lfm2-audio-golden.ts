@@ -35,14 +35,14 @@ export interface Lfm2AudioGolden {
   }>>;
 }
 
-export function readLfm2AudioGolden(): { readonly golden: Lfm2AudioGolden; readonly of: (name: string) => Float32Array; readonly ints: (name: string) => Int32Array } {
+export function readLfm2AudioGolden() {
   const golden = JSON.parse(readFileSync(`${LFM2_AUDIO_FOLDER}/golden.json`, 'utf8')) as Lfm2AudioGolden;
   const tensors = readFixtureTensors(`${LFM2_AUDIO_FOLDER}/golden.safetensors`);
   const ints = (name: string) => {
     const { bytes } = tensors.get(name)!;
     return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   };
-  return { golden, of: (name) => f32Of(tensors, name), ints };
+  return { golden, of: (name: string) => f32Of(tensors, name), ints };
 }
 
 const ROWS = 64;
@@ -51,7 +51,7 @@ const PAGE_TOKENS = 16;
 export interface Lfm2AudioSource {
   /** The golden's folder, or a file made of it. */
   readonly path?: string;
-  /** The depth transformer has heads of 8 values, of which the golden has 6: GPUs take multiples of 4. Random weights in place of its own. */
+  /** The depth transformer has heads of 8 values, where the golden has 6 (GPUs take multiples of 4), and random weights in them. */
   readonly hasWideHeads?: boolean;
 }
 
@@ -78,7 +78,12 @@ function withWideHeads(checkpoint: Checkpoint): Checkpoint {
   return { ...checkpoint, tensors: new Map([...checkpoint.tensors, ...tensors]) };
 }
 
-export async function loadLfm2Audio(executor: Executor, source: Lfm2AudioSource = {}): Promise<{ program: Program; config: Lfm2AudioConfig }> {
+export interface LoadedLfm2Audio {
+  readonly program: Program;
+  readonly config: Lfm2AudioConfig;
+}
+
+export async function loadLfm2Audio(executor: Executor, source: Lfm2AudioSource = {}): Promise<LoadedLfm2Audio> {
   const checkpoint = await openLfm2Audio(source);
   try {
     const { model, weights, config } = await openDecoder(checkpoint);
@@ -102,15 +107,15 @@ export function codesOf(frames: readonly (readonly number[])[]): Record<string, 
 }
 
 /** The runs that make embeddings of a part of a prompt, and what of them the backbone takes. */
-function embedPart(part: PromptPart, heard: (n: number) => Float32Array): { runs: GraphRun[]; embeddings: GraphRun['inputs'][string]; rows: number } {
+function embedPart(part: PromptPart, heard: (n: number) => Float32Array) {
   if ('text' in part) {
     const { graph, tokens, embeddings } = TALK.tokens;
-    const run = { graph, dims: { tokens: part.text.length }, inputs: { [tokens]: part.text }, wanted: [embeddings] };
+    const run: GraphRun = { graph, dims: { tokens: part.text.length }, inputs: { [tokens]: part.text }, wanted: [embeddings] };
     return { runs: [run], embeddings: { graph, output: embeddings }, rows: part.text.length };
   }
   if ('audio_in' in part) return { runs: [], embeddings: heard(part.audio_in), rows: part.positions };
   const { graph, embeddings } = TALK.frames;
-  const run = { graph, dims: { frames: part.audio_out.length }, inputs: codesOf(part.audio_out), wanted: [embeddings] };
+  const run: GraphRun = { graph, dims: { frames: part.audio_out.length }, inputs: codesOf(part.audio_out), wanted: [embeddings] };
   return { runs: [run], embeddings: { graph, output: embeddings }, rows: part.audio_out.length };
 }
 
@@ -143,7 +148,8 @@ export async function checkMixed(executor: Executor, tolerance: number, source?:
     }
     const results = await program.run(runs);
     const all = (graph: string, name: string) => results.flatMap((result, i) => (runs[i]!.graph === graph ? [...result.get(name)!] : []));
-    for (const [tap, name] of [[backbone.hidden, 'output'], ['hidden.1', 'hidden.1'], [`hidden.${config.layers}`, `hidden.${config.layers}`]] as const)
+    const last = `hidden.${config.layers}`;
+    for (const [tap, name] of [[backbone.hidden, 'output'], ['hidden.1', 'hidden.1'], [last, last]] as const)
       expectClose(`mixed ${name}`, { wanted: of(`mixed.${name}`), found: all(backbone.graph, tap) }, tolerance);
     const logits = of('mixed.text_logits');
     expectClose('mixed logits', { wanted: logits, found: all(text.graph, text.logits) }, tolerance);
@@ -206,7 +212,8 @@ export async function checkDepth(executor: Executor, tolerance: number, source?:
     });
     // The embeddings of the frames are those that the frames' own graph makes.
     const frames = Array.from({ length: voices }, (_, v) => wanted.slice(v * CODEBOOKS, (v + 1) * CODEBOOKS));
-    const [said] = await program.run([{ graph: TALK.frames.graph, dims: { frames: voices }, inputs: codesOf(frames), wanted: ['embeddings'] }]);
+    const inputs = codesOf(frames);
+    const [said] = await program.run([{ graph: TALK.frames.graph, dims: { frames: voices }, inputs, wanted: ['embeddings'] }]);
     expectClose('embeddings', { wanted: said!.get('embeddings')!, found: last.get(TALK.depth.embeddings)! }, 1e-6);
   } finally {
     await program.dispose();
@@ -234,7 +241,8 @@ export async function checkDepthBeside(executor: Executor, tolerance: number): P
   wanted.forEach((result, k) => expectClose(`depth logits ${k}`, {
     wanted: result.get(TALK.depth.logits)!, found: found[k]!.get(TALK.depth.logits)!,
   }, tolerance));
-  for (let k = 0; k < CODEBOOKS; k++) expect([...found.at(-1)!.get(codeName(k))!], codeName(k)).toEqual([...wanted.at(-1)!.get(codeName(k))!]);
+  const codes = (results: RunResults, k: number) => [...results.at(-1)!.get(codeName(k))!];
+  for (let k = 0; k < CODEBOOKS; k++) expect(codes(found, k), codeName(k)).toEqual(codes(wanted, k));
 }
 
 /** Each voice has a page of its own, whose first positions are the frame's codebooks. */
@@ -286,22 +294,33 @@ export async function checkVocoder(executor: Executor, tolerance: number, source
         first += spans;
       }
       expectClose(`vocoder ${name}`, { wanted: of('output'), found: states }, tolerance);
-      const sixths = Array.from({ length: frames }, (_, i) => spectra.slice(i * SPECTRA_PER_FRAME * width, (i * SPECTRA_PER_FRAME + 1) * width));
-      expectClose(`spectra ${name}`, { wanted, found: sixths.flat() }, tolerance);
+      const found = Array.from({ length: frames }, (_, i) => {
+        const at = i * SPECTRA_PER_FRAME * width;
+        return spectra.slice(at, at + width);
+      });
+      expectClose(`spectra ${name}`, { wanted, found: found.flat() }, tolerance);
     }
   } finally {
     await program.dispose();
   }
 }
 
-function vocoderRun(frames: readonly (readonly number[])[], { first, read, write }: { first: number; read: number; write: number }): GraphRun {
+interface VocoderStep {
+  readonly first: number;
+  readonly read: number;
+  readonly write: number;
+}
+
+function vocoderRun(frames: readonly (readonly number[])[], { first, read, write }: VocoderStep): GraphRun {
   const { graph, positions, origins, spectrum } = TALK.vocoder;
   const rows = SPECTRA_PER_FRAME * frames.length;
   const start = SPECTRA_PER_FRAME * first;
   return {
     graph, dims: { spans: frames.length },
     inputs: {
-      ...codesOf(frames), [positions]: upTo(rows, start), [origins]: Int32Array.from({ length: rows }, (_, i) => Math.floor(i / SPECTRA_PER_FRAME)),
+      ...codesOf(frames),
+      [positions]: upTo(rows, start),
+      [origins]: Int32Array.from({ length: rows }, (_, i) => Math.floor(i / SPECTRA_PER_FRAME)),
     },
     sequences: [{ rows, start, pages: [[], upTo(8)], slots: { read, write } }],
     wanted: [spectrum, 'output'],

@@ -119,7 +119,7 @@ function parseDepth(checkpoint: Checkpoint): Lfm2AudioDepth {
   const kvHeads = format === 'gguf' ? rowsOf(checkpoint, 'keys') / headDim : (rowsOf(checkpoint, 'keys') / headDim - heads) / 2;
   const isWhole = [heads, kvHeads, heads / kvHeads, headDim / 2].every((value) => Number.isInteger(value) && value >= 1);
   if (!isWhole)
-    throw new FormatError(`${name}: expected heads of the depth transformer that divide its width, found ${heads} and ${kvHeads} of ${headDim}.`);
+    throw new FormatError(`${name}: expected heads that fill the depth transformer's width, found ${heads} and ${kvHeads} of ${headDim}.`);
   return {
     dim, heads, kvHeads, headDim, layers: fields.requiredCount({ hf: 'layers', gguf: 'depth.block_count' }, MOST_LAYERS),
     ffnDim: rowsOf(checkpoint, 'gate'), rmsEps: RMS_EPS, theta: THETA,
@@ -136,8 +136,8 @@ function parseInterleaved(checkpoint: Checkpoint): Lfm2AudioConfig['interleaved'
 
 /** What the front end computes, and no other way of it: keys of `preprocessor`. */
 const PREPROCESSOR: Readonly<Record<string, readonly (number | string | boolean)[]>> = {
-  sample_rate: [16_000], normalize: ['per_feature'], window_size: [0.025], window_stride: [0.01], window: ['hann'], n_fft: [512], log: [true],
-  frame_splicing: [1], pad_to: [0], pad_value: [0],
+  sample_rate: [16_000], normalize: ['per_feature'], window_size: [0.025], window_stride: [0.01], window: ['hann'], n_fft: [512],
+  log: [true], frame_splicing: [1], pad_to: [0], pad_value: [0],
 };
 
 /** Keys of `encoder` that choose a computation. */
@@ -167,6 +167,6 @@ function checkObject(object: JsonObject, table: Readonly<Record<string, readonly
   for (const [key, allowed] of Object.entries(table)) {
     const value = object[key];
     if (value === undefined || allowed.includes(value)) continue;
-    throw new FormatError(`${where}.${key} must be ${JSON.stringify(allowed[0])}, found ${JSON.stringify(value)}: another is not supported.`);
+    throw new FormatError(`${where}.${key} must be ${JSON.stringify(allowed[0])}, found ${JSON.stringify(value)}, which is not supported.`);
   }
 }

@@ -32,7 +32,7 @@ export const TALK = {
   backbone: { graph: 'backbone', embeddings: 'embeddings', positions: 'positions', outIndices: 'outIndices', hidden: 'hidden' },
   /** hidden [texts, dim] and settings [texts, 3] to logits [texts, vocab], token [texts], i32, and its embeddings [texts, dim]. */
   text: { graph: 'text', hidden: 'hidden', settings: 'settings', logits: 'logits', token: 'token', embeddings: 'embeddings' },
-  /** Of codebook k: hidden [voices, dim], settings [voices, 3], positions [voices], all k; the codes before it. To logits and its own code. */
+  /** Of codebook k: hidden [voices, dim], settings [voices, 3], positions [voices], all k; codes before it. To logits and its own code. */
   depth: { hidden: 'hidden', settings: 'settings', positions: 'positions', logits: 'logits', embeddings: 'embeddings' },
   /** code.0 to code.7 [spans], i32, positions and origins [steps] to spectrum [steps, 2 * bins]: ln of magnitudes, then phases. */
   vocoder: { graph: 'vocoder', positions: 'positions', origins: 'origins', spectrum: 'spectrum' },

@@ -1,4 +1,4 @@
-/** The LFM2 models within an LFM2-Audio checkpoint, each as a checkpoint of its own: the backbone, and the one that makes spectra of codes. */
+/** The LFM2 models within an LFM2-Audio checkpoint, each as a checkpoint of its own: the backbone, and what makes spectra of codes. */
 import type { Checkpoint, JsonObject, MetadataValue, TensorEntry } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { isJsonObject } from '../tensor/json.ts';
@@ -29,7 +29,7 @@ export function objectOf(config: JsonObject, key: string, where: string): JsonOb
 }
 
 function renamed(tensors: ReadonlyMap<string, TensorEntry>, prefix: string, own: string): Map<string, TensorEntry> {
-  return new Map([...tensors].flatMap(([name, entry]) => (name.startsWith(prefix) ? [[own + name.slice(prefix.length), entry] as const] : [])));
+  return new Map([...tensors].filter(([name]) => name.startsWith(prefix)).map(([name, entry]) => [own + name.slice(prefix.length), entry]));
 }
 
 /** The language model as it is alone. */
@@ -58,7 +58,8 @@ export function vocoderPart(checkpoint: Checkpoint): Checkpoint {
   const codes = tensors.get(`${VOCODER_FOLDER}.emb.emb.weight`);
   if (codes === undefined) throw noVocoder(checkpoint);
   return {
-    ...checkpoint, architecture: 'lfm2', config: vocoderConfig(checkpoint), tensors: new Map([...parts, ['model.embed_tokens.weight', codes]]),
+    ...checkpoint, architecture: 'lfm2', config: vocoderConfig(checkpoint),
+    tensors: new Map([...parts, ['model.embed_tokens.weight', codes]]),
   };
 }
 

@@ -91,7 +91,8 @@ function vocoderWeights({ vocoder, audioVocab, bins }: Lfm2AudioConfig): readonl
   const codes = Array.from({ length: CODEBOOKS }, (_, k): WeightSpec => {
     const [rows, shape] = [audioVocab - 1, [audioVocab - 1, vocoder.dim]];
     const whole = (name: string) => slice(tensor(name, [CODEBOOKS * rows, vocoder.dim]), k * rows, (k + 1) * rows);
-    return { id: `vocoder.codes.${k}`, shape, gguf: whole(`${VOCODER_PREFIX}codes.weight`), safetensors: whole(`${VOCODER_FOLDER}.emb.emb.weight`) };
+    const names = { gguf: `${VOCODER_PREFIX}codes.weight`, safetensors: `${VOCODER_FOLDER}.emb.emb.weight` };
+    return { id: `vocoder.codes.${k}`, shape, gguf: whole(names.gguf), safetensors: whole(names.safetensors) };
   });
   const spectrum = { gguf: `${VOCODER_PREFIX}spectrum`, safetensors: `${VOCODER_FOLDER}.lin` };
   const of = (kind: 'weight' | 'bias') => ({ gguf: `${spectrum.gguf}.${kind}`, safetensors: `${spectrum.safetensors}.${kind}` });

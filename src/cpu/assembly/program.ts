@@ -22,7 +22,8 @@ import {
 } from './sound-records';
 import {
   AttentionRecord, CheckRecord, ChooseRecord, DeltaRuleRecord, EmbedRecord, ExpertsRecord, FullAttentionRecord, GatedRecord, LinearsRecord,
-  NormRecord, NumberRecord, OpRecord, PackRecord, RelativeAttentionRecord, RotateRecord, RouteRecord, RowRecord, ShortConvolutionRecord, StepRecord,
+  NormRecord, NumberRecord, OpRecord, PackRecord, RelativeAttentionRecord, RotateRecord, RouteRecord, RowRecord, ShortConvolutionRecord,
+  StepRecord,
 } from './step-records';
 import { runChannelConvolution, runOverlapAdd, runWindows } from './windows';
 

@@ -6,7 +6,7 @@ import type { GpuDevice } from '../device/gpu-device.ts';
 import { dispatchEncoder } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
 
-/** Of the first part, which the device waits for, and of each further one, over all runs of a list: a submit costs the host about 0.1 ms. */
+/** Of the first part, which the device waits for, and of each further one, over all runs of a list: a submit costs about 0.1 ms. */
 const FIRST_PART = 16;
 const FURTHER_PARTS = 48;
 

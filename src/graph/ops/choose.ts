@@ -4,8 +4,9 @@ import { formatShape } from '../value.ts';
 import type { Value } from '../value.ts';
 
 /**
- * y[r] is an index of row r. Inputs: logits [rows, n]; settings [rows, 3], of each row a temperature, k of top-k and a random number from 0
- * on and below 1; and, where `end` is given, earlier choices [rows], i32, of which one that is `end` makes y[r] that too. Output [rows], i32.
+ * y[r] is an index of row r. Inputs: logits [rows, n]; settings [rows, 3], of each row a temperature, k of top-k and a random number from
+ * 0 on and below 1; and, where `end` is given, earlier choices [rows], i32, of which one that is `end` makes y[r] that too. Output [rows],
+ * i32.
  *
  * Temperature 0: the index of the greatest logit, of equal ones the first. Else logits below the k-th greatest are left out (equal ones
  * stay; k 0 leaves none out), and the first index is taken up to which the softmax of the others over the temperature adds up to more than
