@@ -129,7 +129,8 @@ export async function createModel({ checkpoint, ...options }: CreateModelOptions
  */
 export async function createModelFromParts(parts: ModelParts, options: ModelOptions): Promise<Model> {
   const { decoder, text } = parts;
-  if (decoder.model.listener !== undefined)
+  const { decoder: texts, encoder, listener } = decoder.model;
+  if (listener !== undefined || (texts === undefined && encoder === undefined))
     throw new InputError(`${parts.name} (${decoder.model.name}) hears speech and answers no text: use transcribe.`);
   if (decoder.model.decoder === undefined && decoder.model.encoder === undefined)
     throw new InputError(`${parts.name} (${decoder.model.name}) speaks and hears: it is for loadTalkModel, or "ingot talk".`);

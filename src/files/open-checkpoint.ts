@@ -26,6 +26,13 @@ export async function openCheckpoint({ folder, fileName }: CheckpointLocation, o
   if (magic === WHISPER_GGML_MAGIC) return openWhisperGgml(folder, fileName, options);
   if (/\.safetensors$|index\.json$/i.test(fileName)) return openHfFolder(folder, fileName, options);
   if (fileName === 'config.json') return openHfFolder(folder, undefined, options);
+  if (/\.nemo$/i.test(fileName)) {
+    throw new FormatError(
+      `${folder.name}: ${JSON.stringify(fileName)} is an archive of NeMo, which is not read. Get the same model as transformers has it: ` +
+        'a folder with config.json and model.safetensors, as nvidia/parakeet-tdt-0.6b-v3 has beside its .nemo file, or one that ' +
+        "transformers' script convert_nemo_to_hf.py of models/parakeet makes of it.",
+    );
+  }
   throw new FormatError(
     `${folder.name}: ${JSON.stringify(fileName)} is not a model file. Expected a .gguf file, a ggml-*.bin of whisper.cpp, a .safetensors ` +
       'file, its index.json, or a folder that holds config.json.',

@@ -8,7 +8,7 @@ import { invertWeights } from './invert-weights.ts';
 import { llama } from './llama.ts';
 import { openDecoder } from './open-decoder.ts';
 import {
-  apply, expert, permuteHeads, plus, printExpression, reshape, slice, sliceOfHeads, stack, tensor, transpose, transposeHeads,
+  apply, expert, permuteHeads, plus, printExpression, reshape, slice, sliceOfHeads, stack, tensor, timesRows, transpose, transposeHeads,
   VALUE_FUNCTIONS,
 } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
@@ -124,6 +124,7 @@ describe('tensors of weights', () => {
       [expert(tensor('x', [2, 4, 4]), 0), slice(tensor('x', [2, 4, 4]), 0, 2)],
       /of x once, found parts of \[8, 4\] and of \[2, 4, 4\]/,
     ],
+    ['rows times a vector', [timesRows(M('x', 4), tensor('y', [4]))], /timesRows\(x, y\) holds several tensors in one weight/],
     ['every second row', [slice(M('x', 8), 0, 8, 2)], /weight w0: expected rows .* that follow each other, found slice\(x, 0, 8, 2\)/],
   ] as const)('%s cannot be written', (_, stored, message) => {
     const attempt = () => invertWeights(stored.map((expression, i) => ({ id: `w${i}`, stored: expression, value: M('b', 4) })), 'test');

@@ -74,6 +74,9 @@ function piecesOf(stored: WeightExpression, value: WeightExpression, inverting: 
       return piecesOf(stored.of, transpose(value), inverting);
     case 'reshape':
       return piecesOf(stored.of, reshape(value, shapeOf(stored.of, where)), inverting);
+    case 'sum':
+    case 'timesRows':
+      throw new FormatError(`${where}: ${printExpression(stored)} holds several tensors in one weight; they cannot be told apart again.`);
     case 'stack': {
       let start = 0;
       return stored.parts.flatMap((part) => {

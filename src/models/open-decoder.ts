@@ -23,6 +23,7 @@ import { mistral } from './mistral.ts';
 import { moonshine } from './moonshine.ts';
 import { nomicBert } from './nomic-bert.ts';
 import { olmo3 } from './olmo3.ts';
+import { PARAKEETS } from './parakeet.ts';
 import { phi3 } from './phi3.ts';
 import { quantizeWeights } from './quantize-weights.ts';
 import type { QuantizeType } from './quantize-weights.ts';
@@ -42,8 +43,7 @@ import { whisper } from './whisper.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
   llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen35, qwen35Moe, gptOss, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2,
-  lfm2Moe, bert, nomicBert, moonshine, whisper,
-  lfm2Audio,
+  lfm2Moe, bert, nomicBert, moonshine, whisper, lfm2Audio, ...PARAKEETS,
 ];
 
 export interface DecoderModel {

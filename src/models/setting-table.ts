@@ -25,7 +25,7 @@ export interface SettingTable {
 type SettingValue = JsonValue | MetadataValue | undefined;
 
 /** Objects of config.json whose own keys, and those of objects in them, are settings; in tables as `rope_scaling.factor`. */
-const NESTED = ['rope_scaling', 'rope_parameters'];
+const NESTED = ['rope_scaling', 'rope_parameters', 'encoder_config'];
 const QUANTIZATION_KEYS = ['quantization', 'quantization_config', 'compression_config'];
 const MOST_NAMED = 6;
 

@@ -4,7 +4,8 @@
  * Blocks of a quantised type lie along a row and a row is a whole number of blocks, so whatever moves whole rows (`stack`, `slice`,
  * `permuteHeads`, `transposeHeads`, `expert`, `reshape` of the outer dimensions) is exact for every type and changes no byte of a block.
  * What reaches into a row of blocks (a transpose, a range of columns) has no expression: it is a field of the op that reads the weight. A
- * matrix of floats has no blocks, and may be transposed. Values change only in `plus` and `apply`, which are for vectors of floats.
+ * matrix of floats has no blocks, and may be transposed. Values change only in `plus`, `apply`, `added` and `timesRows`, which are for
+ * floats: a norm whose numbers are fixed (of batches) becomes a part of the weights before it.
  *
  * Rows are counted along the last dimension but one: those of a matrix [rows, cols], those of every expert of [experts, rows, cols],
  * and of a vector [n] its single values.
@@ -41,14 +42,21 @@ export type WeightExpression =
   /** `value` added to each value of a vector of floats; the result is f32. */
   | { readonly kind: 'plus'; readonly of: WeightExpression; readonly value: number }
   /** A function of each value of a vector of floats; the result is f32. */
-  | { readonly kind: 'apply'; readonly of: WeightExpression; readonly fn: ValueFunction };
+  | { readonly kind: 'apply'; readonly of: WeightExpression; readonly fn: ValueFunction }
+  /** The sum of vectors of floats; the result is f32. */
+  | { readonly kind: 'sum'; readonly parts: readonly WeightExpression[] }
+  /** Rows of floats (values of a vector) times the value of each row in a vector of floats; the result is f32. */
+  | { readonly kind: 'timesRows'; readonly of: WeightExpression; readonly by: WeightExpression };
 
-/** `minusExp` is -e^x, `logOfMinus` its inverse. */
-export type ValueFunction = 'minusExp' | 'logOfMinus';
+/** `minusExp` is -e^x, `logOfMinus` its inverse; `minus` is -x; `inverseRoot` is 1 / sqrt(x), `inverseSquare` its inverse. */
+export type ValueFunction = 'minusExp' | 'logOfMinus' | 'minus' | 'inverseRoot' | 'inverseSquare';
 
 export const VALUE_FUNCTIONS: Readonly<Record<ValueFunction, { readonly inverse: ValueFunction; apply(x: number): number }>> = {
   minusExp: { inverse: 'logOfMinus', apply: (x) => -Math.exp(x) },
   logOfMinus: { inverse: 'minusExp', apply: (x) => Math.log(-x) },
+  minus: { inverse: 'minus', apply: (x) => -x },
+  inverseRoot: { inverse: 'inverseSquare', apply: (x) => 1 / Math.sqrt(x) },
+  inverseSquare: { inverse: 'inverseRoot', apply: (x) => 1 / (x * x) },
 };
 
 export type HeadOrder = 'halves' | 'pairs';
@@ -92,6 +100,14 @@ export function plus(of: WeightExpression, value: number): WeightExpression {
 
 export function apply(of: WeightExpression, fn: ValueFunction): WeightExpression {
   return { kind: 'apply', of, fn };
+}
+
+export function added(parts: readonly WeightExpression[]): WeightExpression {
+  return { kind: 'sum', parts };
+}
+
+export function timesRows(of: WeightExpression, by: WeightExpression): WeightExpression {
+  return { kind: 'timesRows', of, by };
 }
 
 /** Matrices [rows, cols] of one shape, a tensor each in the file, as one of [experts, rows, cols]. */
@@ -191,6 +207,20 @@ export function shapeOf(expression: WeightExpression, where: string): readonly n
       if (shape.length !== 1) fail('a vector', `shape [${shape.join(', ')}]`);
       return shape;
     }
+    case 'sum': {
+      const [first, ...others] = expression.parts.map((part) => shapeOf(part, where));
+      if (first?.length !== 1) fail('vectors to add up', `shape [${first?.join(', ') ?? ''}]`);
+      const unlike = others.find((other) => other.join() !== first?.join());
+      if (unlike !== undefined) fail(`vectors of ${first?.[0]} values`, `shape [${unlike.join(', ')}]`);
+      return first as readonly number[];
+    }
+    case 'timesRows': {
+      const shape = shapeOf(expression.of, where);
+      const by = shapeOf(expression.by, where);
+      if (shape.length > 2 || by.length !== 1 || by[0] !== shape[0])
+        fail('a matrix or a vector, and a factor for each of its rows', `shapes [${shape.join(', ')}] and [${by.join(', ')}]`);
+      return shape;
+    }
     default:
       throw new Error(`expression without a shape: ${JSON.stringify(expression satisfies never)}`);
   }
@@ -239,14 +269,17 @@ function expertShape(index: number, shape: readonly number[], fail: Fail): reado
 /** Names of the tensors that an expression reads. */
 export function tensorsOf(expression: WeightExpression): readonly string[] {
   if (expression.kind === 'tensor') return [expression.name];
-  return expression.kind === 'stack' ? expression.parts.flatMap(tensorsOf) : tensorsOf(expression.of);
+  if (expression.kind === 'stack' || expression.kind === 'sum') return expression.parts.flatMap(tensorsOf);
+  return [...tensorsOf(expression.of), ...(expression.kind === 'timesRows' ? tensorsOf(expression.by) : [])];
 }
 
 /** The same of tensors with other names. */
 export function renameTensors(expression: WeightExpression, rename: (name: string) => string): WeightExpression {
   if (expression.kind === 'tensor') return { ...expression, name: rename(expression.name) };
-  if (expression.kind === 'stack') return { ...expression, parts: expression.parts.map((part) => renameTensors(part, rename)) };
-  return { ...expression, of: renameTensors(expression.of, rename) };
+  const renamed = (of: WeightExpression) => renameTensors(of, rename);
+  if (expression.kind === 'stack' || expression.kind === 'sum') return { ...expression, parts: expression.parts.map(renamed) };
+  const of = renamed(expression.of);
+  return expression.kind === 'timesRows' ? { ...expression, of, by: renamed(expression.by) } : { ...expression, of };
 }
 
 const MOST_PRINTED = 4;
@@ -279,6 +312,10 @@ export function printExpression(expression: WeightExpression): string {
       return `plus(${printExpression(expression.of)}, ${expression.value})`;
     case 'apply':
       return `${expression.fn}(${printExpression(expression.of)})`;
+    case 'sum':
+      return `added(${expression.parts.map(printExpression).join(', ')})`;
+    case 'timesRows':
+      return `timesRows(${printExpression(expression.of)}, ${printExpression(expression.by)})`;
     default:
       throw new Error(`expression without a print: ${JSON.stringify(expression satisfies never)}`);
   }

@@ -8,7 +8,7 @@ import { FormatError } from '../tensor/errors.ts';
 import { bytesOfElements, elementsOf, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 import type { TensorType, WeightType } from '../tensor/tensor-type.ts';
 import {
-  apply, expert, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor, transpose, transposeHeads,
+  added, apply, expert, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor, timesRows, transpose, transposeHeads,
 } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { GATHER_BYTES, weightReader } from './weight-reader.ts';
@@ -129,6 +129,22 @@ describe.each(['f32', 'f16', 'bf16'] as const)('vectors of %s', (type) => {
     expect(found).toEqual(values.map((value) => Math.fround(-Math.exp(value))));
   });
 
+  it('sums, and rows times a vector, are reckoned in f32', async () => {
+    const sumOf = await decoded(checkpoint, added([V, apply(V, 'minus'), V]));
+    expect(sumOf.source).toMatchObject({ type: 'f32', shape: [37] });
+    expect(sumOf.values).toEqual(values.map(Math.fround));
+    const by = apply(plus(apply(slice(V, 2, 5), 'minusExp'), 500), 'inverseRoot');
+    const factors = values.slice(2, 5).map((value) => Math.fround(1 / Math.sqrt(Math.fround(Math.fround(-Math.exp(value)) + 500))));
+    const { source, values: found } = await decoded(checkpoint, timesRows(tensor('m', [3, 5]), by));
+    expect(source).toMatchObject({ type: 'f32', shape: [3, 5] });
+    expect(found).toEqual(matrix.rows.flatMap((row, i) => row.map((value) => Math.fround(value * factors[i]!))));
+    // From within a row on, as a thread that has its own part reads it.
+    const part = new Uint8Array(4 * 4);
+    await source.read(4 * 3, part);
+    expect([...new Float32Array(part.buffer)]).toEqual(found.slice(3, 7));
+    expect((await decoded(checkpoint, timesRows(V, V))).values).toEqual(values.map((value) => Math.fround(value * value)));
+  });
+
   it('a transposed matrix has rows for columns, expert by expert', async () => {
     const columns = (rows: Rows) => (rows[0] as readonly number[]).map((_, c) => rows.map((row) => row[c] as number));
     const { source, values: found } = await decoded(checkpoint, transpose(tensor('m', [3, 5])));
@@ -220,6 +236,10 @@ describe('what cannot be is refused', () => {
     ['rows of blocks cut anew', reshape(T('q8'), [16, 32]), /a type without blocks .* to take \[8, 64\] of q8 as \[16, 32\], found q8_0/],
     ['another number of values', reshape(T('q8'), [8, 65]), /a shape of 512 values, found \[8, 65\]/],
     ['a function of a matrix', apply(T('f16'), 'minusExp'), /a vector, found shape \[8, 64\] in minusExp\(f16\)/],
+    ['a sum of a matrix', added([T('f16'), T('f16')]), /vectors to add up, found shape \[8, 64\] in added\(f16, f16\)/],
+    ['a sum of two lengths', added([T('gain'), slice(T('gain'), 0, 8)]), /vectors of 64 values, found shape \[8\]/],
+    ['rows times too few', timesRows(T('f16'), T('gain')), /a factor for each of its rows, found shapes \[8, 64\] and \[64\]/],
+    ['rows of blocks times numbers', timesRows(T('q8'), slice(T('gain'), 0, 8)), /a type without blocks .* found q8_0/],
     ['heads that do not divide the rows', transposeHeads(T('f16'), 3, 2), /heads that divide 8 rows, found 3 and 2 in transposeHeads/],
     ['a vector transposed', transpose(T('gain')), /a matrix to transpose, found shape \[64\] in transpose\(gain\)/],
     ['blocks transposed', transpose(T('q8')), /a type without blocks .* to take q8 transposed, found q8_0/],

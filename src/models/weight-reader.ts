@@ -105,9 +105,16 @@ function readerOf(expression: WeightExpression, reading: Reading): Reader {
       return transposeReader(expression, shape, reading);
     // Added in f32, as models that store a gain without its 1 add it.
     case 'plus':
-      return valueReader((x) => x + expression.value, readerOf(expression.of, reading));
+      return valueReader((x) => x + expression.value, [readerOf(expression.of, reading)]);
     case 'apply':
-      return valueReader(VALUE_FUNCTIONS[expression.fn].apply, readerOf(expression.of, reading));
+      return valueReader(VALUE_FUNCTIONS[expression.fn].apply, [readerOf(expression.of, reading)]);
+    case 'sum':
+      return valueReader((...parts) => parts.reduce((sum, part) => sum + part, 0), expression.parts.map((part) => readerOf(part, reading)));
+    case 'timesRows': {
+      const from = readerOf(expression.of, reading);
+      refuseBlocks(from, true, { ...reading, what: `${printExpression(expression.of)} times a vector` });
+      return valueReader((x, by) => x * by, [from, eachOf(readerOf(expression.by, reading), shape)]);
+    }
     default:
       throw new Error(`expression without a reader: ${JSON.stringify(expression satisfies never)}`);
   }
@@ -240,22 +247,49 @@ function refuseBlocks({ type }: Reader, isAffected: boolean, { where, what }: Re
   );
 }
 
-/** A function of each value, as f32. */
-function valueReader(valueOf: (x: number) => number, from: Reader): Reader {
-  const elementBytes = rowBytesOf(from);
-  const values: Units = {
+/** A function of each value, or of the values of several operands at the same place, as f32. The shape is that of the first. */
+function valueReader(valueOf: (...values: readonly number[]) => number, from: readonly Reader[]): Reader {
+  const [{ shape }] = from as readonly [Reader];
+  const made: Units = {
     unitBytes: 4,
-    mostUnits: GATHER_BYTES / 8,
+    mostUnits: Math.floor(GATHER_BYTES / (4 * (from.length + 1))),
     async make(first, count, options) {
-      const bytes = new Uint8Array(count * elementBytes);
-      await from.read(first * elementBytes, bytes, options);
-      const made = new Float32Array(count);
-      decodeRows(from.type, bytes, made);
-      for (let i = 0; i < count; i++) made[i] = valueOf(made[i] as number);
-      return new Uint8Array(made.buffer);
+      const operands: Float32Array[] = [];
+      for (const { type, read } of from) {
+        const elementBytes = bytesOfElements(type, 1);
+        const bytes = new Uint8Array(count * elementBytes);
+        await read(first * elementBytes, bytes, options);
+        const values = new Float32Array(count);
+        decodeRows(type, bytes, values);
+        operands.push(values);
+      }
+      const values = Float32Array.from({ length: count }, (_, i) => valueOf(...operands.map((operand) => operand[i] as number)));
+      return new Uint8Array(values.buffer);
     },
   };
-  return { type: 'f32', shape: from.shape, read: (byteOffset, into, options) => readUnits(values, byteOffset, into, options) };
+  return { type: 'f32', shape, read: (byteOffset, into, options) => readUnits(made, byteOffset, into, options) };
+}
+
+/** A vector of floats with each value as often as a row of `shape` has values. */
+function eachOf(from: Reader, shape: readonly number[]): Reader {
+  const width = elementsOf(shape) / (shape[0] as number);
+  const elementBytes = bytesOfElements(from.type, 1);
+  const repeated: Units = {
+    unitBytes: elementBytes,
+    mostUnits: Math.floor(GATHER_BYTES / (2 * elementBytes)),
+    async make(first, count, options) {
+      const [low, high] = [Math.floor(first / width), Math.floor((first + count - 1) / width)];
+      const own = new Uint8Array((high + 1 - low) * elementBytes);
+      await from.read(low * elementBytes, own, options);
+      const bytes = new Uint8Array(count * elementBytes);
+      for (let i = 0; i < count; i++) {
+        const at = (Math.floor((first + i) / width) - low) * elementBytes;
+        bytes.set(own.subarray(at, at + elementBytes), i * elementBytes);
+      }
+      return bytes;
+    },
+  };
+  return { type: from.type, shape, read: (byteOffset, into, options) => readUnits(repeated, byteOffset, into, options) };
 }
 
 /**

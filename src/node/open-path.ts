@@ -42,7 +42,7 @@ function locateUrl(text: string, options: HttpOptions | undefined): CheckpointLo
   if (!URL.canParse(text)) throw new InputError(`${JSON.stringify(text)} is not a valid URL.`);
   const url = new URL(text);
   const last = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
-  if (!/\.(gguf|safetensors|json|bin)$/i.test(last)) return { folder: httpFolder(url, options) };
+  if (!/\.(gguf|safetensors|json|bin|nemo)$/i.test(last)) return { folder: httpFolder(url, options) };
   url.pathname = url.pathname.slice(0, -last.length);
   return { folder: httpFolder(url, options), fileName: decodeName(last) };
 }
@@ -63,8 +63,10 @@ async function locateInDirectory(path: string): Promise<CheckpointLocation> {
   const folder = directorySource(path);
   const hasWeights = names.includes('model.safetensors') || names.includes('model.safetensors.index.json');
   const models = ggufModels(names);
+  const nemo = names.find((name) => /\.nemo$/i.test(name));
   if (hasWeights || (models.length === 0 && names.includes('config.json'))) return { folder };
   if (models.length === 1) return { folder, fileName: models[0] };
+  if (models.length === 0 && nemo !== undefined) return { folder, fileName: nemo };
   if (models.length === 0) {
     throw new FormatError(
       `${path} holds no model: expected config.json with model.safetensors, or one .gguf file. Name the model's file or folder.`,
