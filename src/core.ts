@@ -7,10 +7,13 @@ export type { AudioFormat, AudioStream, StreamStage, Waveform } from './audio/au
 export { createResampler, resample } from './audio/resample.ts';
 export { encodeWav, wavHeader } from './audio/wav-writer.ts';
 export type { WavOptions } from './audio/wav-writer.ts';
+export { readPcm } from './audio/pcm-reader.ts';
+export type { PcmFormat } from './audio/pcm-reader.ts';
 export type { WavEncoding } from './audio/wav-samples.ts';
 export { createTurnTaking } from './audio/turn-taking.ts';
 export type { TurnEvent, TurnOptions, TurnTaking } from './audio/turn-taking.ts';
-export type { SpeechAbilities, SpeechModel, SpeechModelInfo, TranscribeOptions } from './engine/speech/speech-model.ts';
+export type { LiveEvent } from './engine/speech/live-turns.ts';
+export type { ListenOptions, SpeechAbilities, SpeechModel, SpeechModelInfo, TranscribeOptions } from './engine/speech/speech-model.ts';
 export type { Sound } from './engine/speech/mono-sound.ts';
 export { TRANSCRIPT_FORMS, writeTranscript } from './text/transcript-formats.ts';
 export type { Transcript, TranscriptForm, TranscriptSegment, TranscriptWord } from './text/transcript-formats.ts';

@@ -6,8 +6,11 @@ export interface ByteReader {
   readonly name: string;
   /** Bytes taken or passed over so far. */
   readonly offset: number;
-  /** The next `count` bytes, or fewer where they end; a view until the next call. */
-  take(count: number): Promise<Uint8Array>;
+  /**
+   * The next `count` bytes, or fewer where they end; a view until the next call. With `least` it waits for so many alone, and gives what
+   * there is beyond them: what arrives is not held back.
+   */
+  take(count: number, least?: number): Promise<Uint8Array>;
   /** Gives bytes of the last {@link ByteReader.take} back, to be taken again. */
   putBack(bytes: Uint8Array): void;
   /** Passes over `count` bytes; how many there were. */
@@ -49,8 +52,8 @@ export function createByteReader(pieces: AsyncIterable<Uint8Array>, name: string
     }
     if (parts.length > 1) rest = joinBytes(parts, length);
   };
-  const take = async (count: number): Promise<Uint8Array> => {
-    if (rest.length < count) await fill(count);
+  const take = async (count: number, least = count): Promise<Uint8Array> => {
+    if (rest.length < Math.min(least, count)) await fill(Math.min(least, count));
     const taken = rest.subarray(0, count);
     rest = rest.subarray(taken.length);
     offset += taken.length;

@@ -57,7 +57,7 @@ async function* partsOf(reader: ByteReader, decoder: PartDecoder, { kind, keepsD
   };
   try {
     for (;;) {
-      const bytes = await reader.take(PIECE_BYTES);
+      const bytes = await reader.take(PIECE_BYTES, 1);
       if (bytes.length === 0) break;
       const part = await checked(() => decoder.decode(bytes));
       if (part.samplesDecoded > 0) yield part;

@@ -36,9 +36,19 @@ export type TurnEvent =
   | { readonly kind: 'start'; readonly from: number }
   | { readonly kind: 'end'; readonly from: number; readonly to: number; readonly reason: 'silence' | 'length' | 'closed' };
 
+export interface OpenTurn {
+  readonly from: number;
+  /** Where it would end if nothing more were said. */
+  readonly to: number;
+  /** Frames since its last speech. */
+  readonly quiet: number;
+}
+
 export interface TurnTaking {
   /** What the next frame's probability decides: mostly nothing. */
   push(probability: number): readonly TurnEvent[];
+  /** The turn that goes on; undefined while nobody speaks. */
+  open(): OpenTurn | undefined;
   /** Whether the other side speaks: then `bargeInMs` stands for `minSpeechMs`. */
   setOtherSpeaking(isSpeaking: boolean): void;
   /** The sound is over: ends a turn that goes on. */
@@ -103,6 +113,11 @@ export function createTurnTaking(options: TurnOptions = {}): TurnTaking {
       if (turn === undefined) waitForTurn(at, probability, events);
       else goOn(turn, at, probability, events);
       return events;
+    },
+    open() {
+      if (turn === undefined) return undefined;
+      const { from, lastSpeech } = turn;
+      return { from, to: Math.min(count, lastSpeech + 1 + frames.postRoll), quiet: count - 1 - lastSpeech };
     },
     setOtherSpeaking: (isSpeaking) => void (isOtherSpeaking = isSpeaking),
     close() {

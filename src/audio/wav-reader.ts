@@ -50,12 +50,9 @@ interface Strictness {
 
 async function* samplesOf(reader: ByteReader, { format, dataBytes }: WavHeader, strictness: Strictness): AsyncGenerator<Float32Array> {
   const frameBytes = format.channels * format.sampleBytes;
-  const pieceBytes = Math.max(1, Math.floor(PIECE_BYTES / frameBytes)) * frameBytes;
   let done = 0;
   try {
-    while (done < dataBytes) {
-      const bytes = await reader.take(Math.min(pieceBytes, dataBytes - done));
-      if (strictness.isStrict && bytes.length === 0) throw endedEarly(reader.name, done, dataBytes);
+    for await (const bytes of wholeFrames(reader, frameBytes, dataBytes)) {
       const whole = bytes.length - (bytes.length % frameBytes);
       if (whole > 0) {
         const samples = decodeSamples(bytes.subarray(0, whole), format);
@@ -64,10 +61,24 @@ async function* samplesOf(reader: ByteReader, { format, dataBytes }: WavHeader, 
       }
       done += bytes.length;
       if (whole !== bytes.length && !strictness.keepsBroken) throw brokenFrame(reader.name, done, frameBytes);
-      if (bytes.length < pieceBytes && !strictness.isStrict) return;
     }
+    if (strictness.isStrict && done < dataBytes) throw endedEarly(reader.name, done, dataBytes);
   } finally {
     await reader.close();
+  }
+}
+
+/** Bytes of whole frames as they arrive; the last piece may end within one, where the bytes end. */
+export async function* wholeFrames(reader: ByteReader, frameBytes: number, mostBytes: number): AsyncGenerator<Uint8Array> {
+  const pieceBytes = Math.max(1, Math.floor(PIECE_BYTES / frameBytes)) * frameBytes;
+  for (let done = 0; done < mostBytes; ) {
+    const bytes = await reader.take(Math.min(pieceBytes, mostBytes - done), frameBytes);
+    if (bytes.length === 0) return;
+    const whole = bytes.length - (bytes.length % frameBytes);
+    if (whole > 0 && whole < bytes.length) reader.putBack(bytes.slice(whole));
+    const piece = whole > 0 ? bytes.subarray(0, whole) : bytes;
+    done += piece.length;
+    yield piece;
   }
 }
 

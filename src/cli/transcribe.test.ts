@@ -57,11 +57,23 @@ describe.skipIf(!existsSync(main))('ingot transcribe', () => {
     [['silence.wav', 'silence.wav', '--vtt'], 'name a folder for them (--output-dir)'],
     [['silence.wav', './silence.wav', '--output-dir', 'twice'], 'would both be silence.txt in --output-dir'],
     [['silence.wav', '--piece-seconds', '99'], 'Expected a number from 0.1 to 30'],
+    [['silence.wav', '--pcm', '16000'], '--pcm is for stdin'],
+    [['silence.wav', '-', '--live'], '--live follows one sound'],
+    [['-', '--live', '--words', '--json'], '--live has no times of words'],
     [['silence.wav', '--device', 'gpu', '--threads', '2'], '--threads is for the CPU device'],
   ])('%j is refused', (args, message) => {
     const { stderr, status } = ingot(args);
     expect(stderr).toContain(message);
     expect(status).not.toBe(0);
+  });
+
+  it.skipIf(!hasReal)('follows samples without a header, a line of JSON each', () => {
+    const samples = readFileSync(join(folder, 'talk.wav')).subarray(44);
+    const { stdout, status } = ingot(['-', '--live', '--json', '--pcm', '16000', ...model], samples);
+    expect(status).toBe(0);
+    const events = stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as { event: string; text?: string });
+    expect(events.map(({ event }) => event).filter((event) => event !== 'partial')).toEqual(['start', 'final']);
+    expect(events.at(-1)!.text).toMatch(/political philosophy/);
   });
 
   it.skipIf(!hasReal)('says what is wrong with a file and with a model', () => {

@@ -1,14 +1,11 @@
 /** `ingot transcribe`: what is said in sound files, a pipe or a microphone, as text, subtitles or JSON. */
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { openAudio, openAudioPieces } from '../audio/open-audio.ts';
-import type { AudioStream } from '../audio/audio-stream.ts';
 import type { SpeechModel, TranscribeOptions } from '../engine/speech/speech-model.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
-import { fileSource } from '../node/file-source.ts';
 import { DEVICE_CHOICES, takesThreads } from '../node/load-model.ts';
 import { loadSpeechModel } from '../node/load-speech-model.ts';
 import type { LoadSpeechModelOptions } from '../node/load-speech-model.ts';
@@ -16,18 +13,22 @@ import { DEFAULT_SPEECH_MODEL, pulledModelPath } from '../node/pull/pull-model.t
 import type { OnProgress } from '../tensor/progress.ts';
 import { transcriptWriter, TRANSCRIPT_FORMS } from '../text/transcript-formats.ts';
 import type { Transcript, TranscriptForm, TranscriptSegment } from '../text/transcript-formats.ts';
+import { MOST_SAMPLE_RATE } from '../audio/audio-stream.ts';
 import { UsageError } from './exit-codes.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
-import { recordMicrophone } from './microphone.ts';
 import { integerIn, numberIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { pullWithProgress } from './pull.ts';
+import { checkReadable, MICROPHONE, openSound } from './sound-input.ts';
+import type { SoundInput } from './sound-input.ts';
 import { printable } from './terminal.ts';
+import { printLive } from './transcribe-live.ts';
 
 interface TranscribeFlags
   extends Pick<LoadSpeechModelOptions, 'device' | 'threads' | 'quantize' | 'tokenizer'>,
-    Pick<TranscribeOptions, 'language' | 'prompt' | 'pieceSeconds'> {
+    Pick<TranscribeOptions, 'language' | 'prompt' | 'pieceSeconds'>,
+    Pick<SoundInput, 'damaged' | 'pcm'> {
   readonly model?: string | undefined;
   readonly txt?: boolean | undefined;
   readonly srt?: boolean | undefined;
@@ -35,7 +36,7 @@ interface TranscribeFlags
   readonly json?: boolean | undefined;
   readonly words?: boolean | undefined;
   readonly outputDir?: string | undefined;
-  readonly damaged?: boolean | undefined;
+  readonly live?: boolean | undefined;
   readonly microphone?: boolean | undefined;
   readonly offline?: boolean | undefined;
 }
@@ -53,7 +54,8 @@ Examples:
   $ ingot transcribe --srt film.mp3 > film.srt
   $ ingot transcribe --vtt --output-dir subtitles *.ogg
   $ ffmpeg -i clip.mp4 -f wav - | ingot transcribe -
-  $ ingot transcribe --microphone
+  $ arecord -f S16_LE -r 16000 -t raw | ingot transcribe - --pcm 16000 --live
+  $ ingot transcribe --microphone --live
 `;
 
 export function registerTranscribe(program: Command): void {
@@ -73,6 +75,8 @@ export function registerTranscribe(program: Command): void {
     .option('--piece-seconds <seconds>', 'cuts the sound every so often, in place of where speech pauses', numberIn({ min: 0.1, max: 30 }))
     .option('--damaged', 'takes what there is of a damaged or incomplete file')
     .option('--microphone', 'listens until Ctrl-C')
+    .option('--live', 'shows what is said while it is said; lines of JSON with --json')
+    .option('--pcm <hz>', 'stdin is 16-bit samples of this rate, one channel, no header', integerIn({ min: 1, max: MOST_SAMPLE_RATE }))
     .option('--tokenizer <path>', 'a tokenizer, for a model whose files hold none')
     .addOption(new Option('--quantize <type>', 'quantise weights of floats while they are loaded').choices(QUANTIZE_TYPES))
     .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
@@ -113,7 +117,8 @@ async function transcribe(files: readonly string[], flags: Call): Promise<void> 
   }
   for (const warning of model.info.warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);
   try {
-    for (const sound of sounds) await transcribeOne(model, sound, { ...flags, form, hasSeveral: sounds.length > 1 });
+    if (flags.live) await printLive(model, { sound: await openSound(sounds[0]!, flags), form, options: flags, file: sounds[0]! });
+    else for (const sound of sounds) await transcribeOne(model, sound, { ...flags, form, hasSeveral: sounds.length > 1 });
   } finally {
     await model.dispose();
   }
@@ -129,6 +134,9 @@ function formOf(flags: TranscribeFlags): TranscriptForm {
 }
 
 function checkSounds(files: readonly string[], flags: TranscribeFlags, form: TranscriptForm): readonly string[] {
+  if (flags.live) checkLive(files, flags);
+  if (flags.pcm !== undefined && (flags.microphone || files.some((file) => file !== '-')))
+    throw new UsageError('--pcm is for stdin: name "-" alone.');
   if (flags.microphone) {
     if (files.length > 0) throw new UsageError('give either files or --microphone, not both.');
     return [MICROPHONE];
@@ -141,6 +149,13 @@ function checkSounds(files: readonly string[], flags: TranscribeFlags, form: Tra
   const sounds = files.map((file) => (file === '-' ? file : inputPath(file)));
   if (flags.outputDir !== undefined) checkOutputNames(sounds, form);
   return sounds;
+}
+
+function checkLive(files: readonly string[], { outputDir, words, pieceSeconds }: TranscribeFlags): void {
+  if (files.length > 1) throw new UsageError('--live follows one sound: name one file, "-", or --microphone.');
+  if (outputDir !== undefined) throw new UsageError('--live prints: leave out --output-dir.');
+  if (words) throw new UsageError('--live has no times of words: leave out --words.');
+  if (pieceSeconds !== undefined) throw new UsageError('--live goes by where speech pauses: leave out --piece-seconds.');
 }
 
 function outputName(file: string, form: TranscriptForm): string {
@@ -160,8 +175,6 @@ function checkOutputNames(files: readonly string[], form: TranscriptForm): void 
     first.set(name.toLowerCase(), file);
   }
 }
-
-const MICROPHONE = 'microphone';
 
 async function modelPath({ model, offline, signal }: Call): Promise<string> {
   const named = model ?? process.env['INGOT_SPEECH_MODEL'];
@@ -221,25 +234,6 @@ function reportSpeed(file: string, seconds: number, tookSeconds: number): void {
   const name = file === '-' ? 'stdin' : basename(file);
   const factor = seconds > 0 && file !== MICROPHONE ? `, real-time factor ${(tookSeconds / seconds).toFixed(3)}` : '';
   process.stderr.write(`ingot: ${printable(name)}: ${seconds.toFixed(1)} s of sound in ${tookSeconds.toFixed(1)} s${factor}\n`);
-}
-
-async function openSound(file: string, { damaged, signal, onInterrupt }: Call): Promise<AudioStream> {
-  const options = { damaged: damaged ? 'keep' : 'refuse', signal } as const;
-  if (file === MICROPHONE) return recordMicrophone({ signal, onInterrupt });
-  if (file === '-') return openAudioPieces(process.stdin as AsyncIterable<Uint8Array>, 'stdin', options);
-  // A named pipe has no size: fileSource refuses it.
-  if (file.startsWith('/dev/')) return openAudioPieces(createReadStream(file), file, options);
-  return openAudio(await fileSource(file), options);
-}
-
-/** What is wrong with a file's header is told before a model is loaded. */
-async function checkReadable(file: string, flags: Call): Promise<void> {
-  if (file === '-' || file === MICROPHONE || file.startsWith('/dev/')) return;
-  const { chunks } = await openSound(file, flags);
-  const pieces = chunks[Symbol.asyncIterator]();
-  // Leaving it closes the file, once it has begun.
-  await pieces.next();
-  await pieces.return?.();
 }
 
 interface Output {

@@ -5,8 +5,8 @@ import { createResampler } from '../../audio/resample.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { describeValue } from '../../tensor/option-names.ts';
 
-/** Samples in memory with their rate, or a stream of them. */
-export type Sound = Waveform | AudioStream;
+/** Samples in memory with their rate, or a stream of them: one channel, unless it says otherwise. */
+export type Sound = Waveform | (Pick<AudioStream, 'sampleRate' | 'chunks'> & Partial<Pick<AudioStream, 'channels' | 'frames'>>);
 
 export interface MonoSound {
   /** Hz. */
@@ -25,7 +25,7 @@ const MOST_CHANNELS = 65_535;
 export function monoSound(sound: Sound, sampleRate: number): MonoSound {
   if (typeof sound !== 'object' || sound === null || !('samples' in sound || 'chunks' in sound)) {
     throw new InputError(
-      `expected a sound as { samples, sampleRate }, or a stream as { chunks, channels, sampleRate }, found ${describeValue(sound)}.`,
+      `expected a sound as { samples, sampleRate }, or a stream as { chunks, sampleRate, channels }, found ${describeValue(sound)}.`,
     );
   }
   checkSampleRate('sampleRate', sound.sampleRate);
@@ -34,18 +34,18 @@ export function monoSound(sound: Sound, sampleRate: number): MonoSound {
     const seconds = sound.samples.length / sound.sampleRate;
     return { sampleRate, seconds, pieces: resampled(cut(sound.samples), sound.sampleRate, sampleRate) };
   }
-  const { channels, frames } = sound;
+  const { channels = 1, frames, chunks } = sound;
   if (!Number.isSafeInteger(channels) || channels < 1 || channels > MOST_CHANNELS)
     throw new InputError(`channels must be a whole number from 1 to ${MOST_CHANNELS}, found ${String(channels)}.`);
   const seconds = frames === undefined ? undefined : frames / sound.sampleRate;
-  return { sampleRate, seconds, pieces: resampled(mixed(sound), sound.sampleRate, sampleRate) };
+  return { sampleRate, seconds, pieces: resampled(mixed(chunks, channels), sound.sampleRate, sampleRate) };
 }
 
 async function* cut(samples: Float32Array): AsyncGenerator<Float32Array> {
   for (let at = 0; at < samples.length; at += PIECE_SAMPLES) yield samples.subarray(at, at + PIECE_SAMPLES);
 }
 
-async function* mixed({ chunks, channels }: AudioStream): AsyncGenerator<Float32Array> {
+async function* mixed(chunks: AudioStream['chunks'], channels: number): AsyncGenerator<Float32Array> {
   for await (const chunk of chunks) {
     checkSamples(chunk);
     if (chunk.length % channels !== 0)

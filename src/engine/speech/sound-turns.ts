@@ -16,6 +16,75 @@ export interface SoundPart {
 /** Kept behind what has been heard while nobody speaks: pre-roll, and speech that is no turn yet. */
 const KEPT_SAMPLES = 5 * SILERO_RATE;
 
+export type TurnCut =
+  /** @see TurnEvent */
+  | { readonly kind: 'start'; readonly startSample: number }
+  | { readonly kind: 'end'; readonly part: SoundPart };
+
+/** Cuts a sound into turns while it comes. A call at a time. */
+export interface TurnCutter {
+  /** Samples that came. */
+  readonly heard: number;
+  /** @param samples 16 kHz; @returns what they decide */
+  push(samples: Float32Array): Promise<TurnCut[]>;
+  /** The sound is over. */
+  end(): Promise<TurnCut[]>;
+  /** The turn that goes on, as far as it would be kept if nothing more were said, and the milliseconds since its last speech. */
+  open(): OpenPart | undefined;
+  /** To be called whether the sound was heard to the end or not. */
+  close(): void;
+}
+
+export interface OpenPart {
+  readonly startSample: number;
+  readonly length: number;
+  readonly quietMs: number;
+  /** A copy. */
+  samples(): Float32Array;
+}
+
+export function createTurnCutter(detector: VoiceDetector, options: TurnOptions): TurnCutter {
+  const voice = detector.open();
+  const turns = createTurnTaking(options);
+  const window = createWindow();
+  const part = (from: number, to: number): SoundPart => window.part(from * SILERO_SAMPLES, to * SILERO_SAMPLES);
+  const cutsOf = (events: readonly TurnEvent[]): TurnCut[] => {
+    const cuts: TurnCut[] = [];
+    for (const event of events) {
+      if (event.kind === 'start') {
+        window.openFrom = event.from * SILERO_SAMPLES;
+        cuts.push({ kind: 'start', startSample: window.openFrom });
+      } else if (event.kind === 'end') {
+        cuts.push({ kind: 'end', part: part(event.from, event.to) });
+        window.openFrom = undefined;
+      }
+    }
+    window.forget();
+    return cuts;
+  };
+  const eventsOf = (probabilities: Float32Array): TurnEvent[] => [...probabilities].flatMap((probability) => turns.push(probability));
+  return {
+    get heard() {
+      return window.end;
+    },
+    async push(samples) {
+      window.append(samples);
+      return cutsOf(eventsOf(await voice.push(samples)));
+    },
+    end: async () => cutsOf([...eventsOf(await voice.end()), ...turns.close()]),
+    open() {
+      const open = turns.open();
+      if (open === undefined) return undefined;
+      const { from, to, quiet } = open;
+      return {
+        startSample: from * SILERO_SAMPLES, length: (to - from) * SILERO_SAMPLES, quietMs: (1000 * quiet * SILERO_SAMPLES) / SILERO_RATE,
+        samples: () => part(from, to).samples,
+      };
+    },
+    close: () => voice.close(),
+  };
+}
+
 /**
  * The turns of a sound, each as soon as it is over.
  * @param pieces samples at 16 kHz
@@ -23,30 +92,17 @@ const KEPT_SAMPLES = 5 * SILERO_RATE;
  */
 export async function* speechTurns(
   pieces: AsyncIterable<Float32Array>, detector: VoiceDetector,
-  { turns: options, onHeard }: { readonly turns: TurnOptions; readonly onHeard?: ((samples: number) => void) | undefined },
+  { turns, onHeard }: { readonly turns: TurnOptions; readonly onHeard?: ((samples: number) => void) | undefined },
 ): AsyncGenerator<SoundPart> {
-  const voice = detector.open();
-  const turns = createTurnTaking(options);
-  const window = createWindow();
-  const events = (probabilities: Float32Array): TurnEvent[] => [...probabilities].flatMap((probability) => turns.push(probability));
-  const take = function* (of: readonly TurnEvent[]): Generator<SoundPart> {
-    for (const event of of) {
-      if (event.kind === 'start') window.openFrom = event.from * SILERO_SAMPLES;
-      if (event.kind !== 'end') continue;
-      yield window.part(event.from * SILERO_SAMPLES, event.to * SILERO_SAMPLES);
-      window.openFrom = undefined;
-    }
-    window.forget();
-  };
+  const cutter = createTurnCutter(detector, turns);
   try {
     for await (const piece of pieces) {
-      window.append(piece);
-      yield* take(events(await voice.push(piece)));
-      onHeard?.(window.end);
+      for (const cut of await cutter.push(piece)) if (cut.kind === 'end') yield cut.part;
+      onHeard?.(cutter.heard);
     }
-    yield* take([...events(await voice.end()), ...turns.close()]);
+    for (const cut of await cutter.end()) if (cut.kind === 'end') yield cut.part;
   } finally {
-    voice.close();
+    cutter.close();
   }
 }
 

@@ -8,6 +8,7 @@ import { loadSpeechModel } from '../../node/load-speech-model.ts';
 import { hasShared, sharedPath } from '../../../test/fixture-tensors.ts';
 import { arriving, piecesOf } from '../../../test/sound-pieces.ts';
 import type { ProgressEvent } from '../../tensor/progress.ts';
+import type { TranscriptSegment } from '../../text/transcript-formats.ts';
 import type { SpeechModel } from './speech-model.ts';
 
 const FOLDER = `${sharedPath}/real/moonshine`;
@@ -53,6 +54,22 @@ describe.skipIf(!hasReal)('Moonshine on a recording of a minute', () => {
     expect(segments[0]!.start).toBeGreaterThan(1.5);
     for (const { start, end } of segments) expect(end - start).toBeLessThanOrEqual(20);
     expect(segments.map(({ text }) => text).join(' ')).toMatch(/how do I get to Dublin.*start from here.*political philosophy/s);
+  });
+
+  it('says while somebody speaks what it says of the whole sound', async () => {
+    const sound = { samples: joinSamples([speech.subarray(0, 16_000 * 9), new Float32Array(16_000)]), sampleRate: 16_000 };
+    const [partials, finals]: [TranscriptSegment[], TranscriptSegment[]] = [[], []];
+    const chunks = arriving(piecesOf(sound.samples, 20_000, 5));
+    for await (const event of model.listen({ chunks, sampleRate: 16_000 }, { partialMs: 800 }))
+      if (event.kind !== 'start') (event.kind === 'final' ? finals : partials).push(event.segment);
+    expect(finals).toEqual((await model.transcribe(sound)).segments);
+    expect(finals.map(({ text }) => text).join(' ')).toMatch(/how do I get to Dublin.*start from here/s);
+    for (const { start } of partials) expect(finals.map((segment) => segment.start)).toContain(start);
+    expect(model.info.isLive).toBe(true);
+    const listen = async (options: object): Promise<void> => void (await model.listen(sound, options).next());
+    await expect(listen({ pieceSeconds: 3 })).rejects.toThrow('pieceSeconds');
+    await expect(listen({ partialMs: -1 })).rejects.toThrow('partialMs must be');
+    await expect(listen({ language: 'de' })).rejects.toThrow('English ("en") alone');
   });
 
   it('hears the same at another rate', async () => {

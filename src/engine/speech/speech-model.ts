@@ -8,6 +8,7 @@ import { checkOperation } from '../../tensor/progress.ts';
 import type { OnProgress } from '../../tensor/progress.ts';
 import type { Transcript, TranscriptSegment } from '../../text/transcript-formats.ts';
 import type { TurnOptions } from '../../audio/turn-taking.ts';
+import type { LiveEvent } from './live-turns.ts';
 import type { Sound } from './mono-sound.ts';
 
 export interface TranscribeOptions {
@@ -34,6 +35,16 @@ const TRANSCRIBE_NAMES: NamesOf<TranscribeOptions> = {
   onProgress: true,
 };
 
+/** As of {@link SpeechModel.segments}, of a sound that comes while somebody speaks. */
+export interface ListenOptions extends Omit<TranscribeOptions, 'pieceSeconds'> {
+  /** Least sound between two partial texts of a turn, in ms; more where this machine is slow. Default 500. */
+  readonly partialMs?: number | undefined;
+}
+
+const LISTEN_NAMES: NamesOf<ListenOptions> = {
+  language: true, timestamps: true, task: true, prompt: true, turns: true, partialMs: true, onTokens: true, signal: true, onProgress: true,
+};
+
 /** What of {@link TranscribeOptions} a model has, so that others are refused before any work. */
 export interface SpeechAbilities {
   /** Codes that `language` may have. */
@@ -55,6 +66,8 @@ export interface SpeechModelInfo {
   /** As `cpu (2 threads, relaxed SIMD)`. */
   readonly device: string;
   readonly abilities: SpeechAbilities;
+  /** Whether it listens: gives texts while somebody speaks. */
+  readonly isLive: boolean;
   /** Bytes on the device, the detector's left out. */
   readonly memory: MemoryUse;
   readonly warnings: readonly string[];
@@ -67,6 +80,12 @@ export interface SpeechModel {
    * @throws InputError for options that cannot be meant or that the model does not have; whatever the sound's stream throws
    */
   segments(sound: Sound, options?: TranscribeOptions): AsyncGenerator<TranscriptSegment>;
+  /**
+   * What is said, while it is said: where turns begin, what a turn says so far, and what it said when it is over, as `segments` would give
+   * it. Leaving the loop ends the work.
+   * @throws as {@link SpeechModel.segments}; InputError for a model that does not listen (`info.isLive`)
+   */
+  listen(sound: Sound, options?: ListenOptions): AsyncGenerator<LiveEvent>;
   /** All segments of a sound, and its text. @throws as {@link SpeechModel.segments} */
   transcribe(sound: Sound, options?: TranscribeOptions): Promise<Transcript>;
   /** Frees the model and its detector. Idempotent. */
@@ -79,6 +98,8 @@ export interface Recogniser {
   /** @throws InputError for what this model does not have */
   checkOptions(options: TranscribeOptions): void;
   segments(sound: Sound, options: TranscribeOptions, hearing: Hearing): AsyncGenerator<TranscriptSegment>;
+  /** Where the model can follow speech. */
+  listen?(sound: Sound, options: ListenOptions): AsyncGenerator<LiveEvent>;
   dispose(): Promise<void>;
 }
 
@@ -90,19 +111,31 @@ export interface Hearing {
 }
 
 /** A model of speech to text around what its family does. Owns the recogniser. */
-export function createSpeechModel(about: Omit<SpeechModelInfo, 'abilities'>, recogniser: Recogniser): SpeechModel {
-  const info: SpeechModelInfo = { ...about, abilities: recogniser.abilities };
+export function createSpeechModel(about: Omit<SpeechModelInfo, 'abilities' | 'isLive'>, recogniser: Recogniser): SpeechModel {
+  const info: SpeechModelInfo = { ...about, abilities: recogniser.abilities, isLive: recogniser.listen !== undefined };
   let isDisposed = false;
   const checkCall = (options: TranscribeOptions): void => {
     if (isDisposed) throw new InputError('the model was disposed: load it again.');
     checkOptions(options);
     recogniser.checkOptions(options);
   };
+  const checkListen = ({ partialMs, ...options }: ListenOptions): NonNullable<Recogniser['listen']> => {
+    checkOptionNames({ partialMs, ...options }, LISTEN_NAMES, 'listen');
+    checkCall(options);
+    if (partialMs !== undefined && !(partialMs >= 0))
+      throw new InputError(`partialMs must be milliseconds of at least 0, found ${describeValue(partialMs)}.`);
+    if (recogniser.listen === undefined)
+      throw new InputError(`${info.architecture} does not listen: it hears windows of a sound. Use segments or transcribe.`);
+    return recogniser.listen;
+  };
   return {
     info,
     async *segments(sound, options = {}) {
       checkCall(options);
       yield* recogniser.segments(sound, options, { language: options.language, seconds: 0 });
+    },
+    async *listen(sound, options = {}) {
+      yield* checkListen(options)(sound, options);
     },
     async transcribe(sound, options = {}) {
       checkCall(options);

@@ -8,7 +8,10 @@ import type { CancelSignal } from '../../tensor/platform.ts';
 import type { TranscriptSegment } from '../../text/transcript-formats.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { HeardSound, SoundDecoder } from '../sound-decoder.ts';
+import { batches } from './batches.ts';
 import { createTurns } from './in-turn.ts';
+import { liveTurns } from './live-turns.ts';
+import type { LiveTurnsOptions } from './live-turns.ts';
 import { monoSound } from './mono-sound.ts';
 import { evenParts, speechTurns } from './sound-turns.ts';
 import type { SoundPart } from './sound-turns.ts';
@@ -29,10 +32,13 @@ export interface TurnRecogniserParts {
 
 /** Sounds that are decoded together. */
 export const MOST_SOUNDS = 4;
+/** How long a turn waits for others: those of a sound that is there come sooner, those of a speaker do not. */
+const BATCH_WAIT_MS = 100;
 /** The longest turn that the model is given. */
 export const MOST_TURN_SECONDS = 30;
 /** Of sounds that nobody waits for: a sentence with its pauses is heard better than its parts. */
 const TURNS: TurnOptions = { maxTurnMs: 20_000, endSilenceMs: 600, preRollMs: 300, postRollMs: 200 };
+const PARTIAL_MS = 500;
 /** Moonshine was trained on no more than about six tokens a second: an answer that is longer repeats itself. */
 const TOKENS_PER_SECOND = 6.5;
 const LEAST_TOKENS = 8;
@@ -51,7 +57,7 @@ export function createTurnRecogniser(parts: TurnRecogniserParts): Recogniser {
       ? speechTurns(pieces, detector, { turns: { ...TURNS, ...turns }, onHeard })
       : evenParts(pieces, { seconds: pieceSeconds, onHeard });
     onProgress?.({ phase: 'transcribe', loaded: 0, total });
-    for await (const batch of batches(untilAborted(cut, signal), MOST_SOUNDS)) {
+    for await (const batch of batches(untilAborted(cut, signal), { most: MOST_SOUNDS, waitMs: BATCH_WAIT_MS })) {
       const texts = await inTurn(() => textsOf(batch, parts, options));
       for (const [i, { startSample, samples }] of batch.entries()) {
         const end = (startSample + samples.length) / SILERO_RATE;
@@ -65,6 +71,13 @@ export function createTurnRecogniser(parts: TurnRecogniserParts): Recogniser {
     abilities: { languages: ['en'], prompts: false, turns: true, words: false, translates: false },
     checkOptions: (options) => checkOptions(options, architecture),
     segments,
+    async *listen(sound, { partialMs = PARTIAL_MS, turns, signal, onProgress, onTokens }) {
+      const recognise: LiveTurnsOptions['recognise'] = async (part, stopped) =>
+        (await inTurn(() => textsOf([part], parts, { signal: stopped, onTokens })))[0]!;
+      const { pieces, seconds: total = 0 } = monoSound(sound, SILERO_RATE);
+      const onHeard = (samples: number): void => onProgress?.({ phase: 'transcribe', loaded: samples / SILERO_RATE, total });
+      yield* liveTurns(pieces, { detector, recognise, turns: { ...TURNS, ...turns }, partialMs, signal, onHeard });
+    },
     async dispose() {
       await inTurn(() => decoder.dispose());
       await detector.dispose();
@@ -99,17 +112,6 @@ async function* untilAborted<Item>(items: AsyncIterable<Item>, signal: CancelSig
     yield item;
   }
   signal?.throwIfAborted();
-}
-
-async function* batches<Item>(items: AsyncIterable<Item>, most: number): AsyncGenerator<Item[]> {
-  let batch: Item[] = [];
-  for await (const item of items) {
-    batch.push(item);
-    if (batch.length < most) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }
 
 /** Text of each part, in the same order. */
