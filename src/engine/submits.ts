@@ -49,6 +49,9 @@ export class Submits {
   /** The program makes what a submit would take. */
   #preparing: Promise<void> | undefined;
   #lastArrival = 0;
+  /** When readers were given what came last, and how long after it the next submit was made. */
+  #givenAt: number | undefined;
+  #readersMs = 0;
   /** Steps that are over, and the rows of all of them. */
   readonly done = { steps: 0, rows: 0 };
 
@@ -105,6 +108,8 @@ export class Submits {
   async submit({ works, steps }: Batch): Promise<void> {
     const { chooser } = this.#options;
     let submittedAt = performance.now();
+    if (this.#givenAt !== undefined) this.#readersMs = submittedAt - this.#givenAt;
+    this.#givenAt = undefined;
     try {
       const { results, choose } = chooser === undefined ? { results: this.#run(works) } : await this.#choose(chooser, works, steps);
       // Memory may have been made for it, and kernels.
@@ -184,10 +189,12 @@ export class Submits {
   /** Waits for the oldest submit. Where that fails, all that is under way is withdrawn, since it goes on from there. */
   async arrive(): Promise<readonly Arrival[]> {
     const oldest = this.#underWay[0] as UnderWay;
+    const askedAt = performance.now();
     try {
       const { chosen, arrivedAt } = await oldest.results;
+      this.#givenAt = performance.now();
       this.#underWay.shift();
-      this.#note(oldest, arrivedAt);
+      this.#note(oldest, arrivedAt, Math.max(0, arrivedAt - askedAt));
       const arrivals = oldest.works.map((staged, i) => this.#commit(staged, chosen[i] as ChosenTokens, oldest));
       this.#giveMasks();
       return arrivals;
@@ -219,9 +226,9 @@ export class Submits {
     member.ahead = undefined;
   }
 
-  #note({ works, steps, submittedAt }: UnderWay, arrivedAt: number): void {
+  #note({ works, steps, submittedAt }: UnderWay, arrivedAt: number, waitedMs: number): void {
     const isDecode = works.every(({ wanted }) => wanted === 'token');
-    this.#decodePace?.note(isDecode ? steps : undefined, { submittedAt, arrivedAt });
+    this.#decodePace?.note(isDecode ? steps : undefined, { submittedAt, arrivedAt, waitedMs, readersMs: this.#readersMs });
     const rows = works.reduce((sum, { rows: { step } }) => sum + step.tokens.length, 0);
     this.done.steps += steps;
     // Of several steps each has one row a sequence.

@@ -71,7 +71,7 @@ it.each([undefined, 'float'] as const)('makes the vectors that transformers make
   const client = { model: 'embedder', apiKey: 'none', maxRetries: 0, configuration: configuration() };
   const embeddings = new OpenAIEmbeddings({ ...client, encodingFormat });
   const vectors = await embeddings.embedDocuments([...words.texts]);
-  for (const [i, expected] of words.vectors.entries()) expect(relativeError(vectors[i]!, expected)).toBeLessThan(1e-4);
+  for (const [i, golden] of words.vectors.entries()) expect(relativeError(vectors[i]!, golden)).toBeLessThan(1e-4);
   expect(vectors).toHaveLength(words.texts.length);
   expect(relativeError(await embeddings.embedQuery(words.texts[1]!), words.vectors[1]!)).toBeLessThan(1e-4);
 });
