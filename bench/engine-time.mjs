@@ -11,6 +11,7 @@ import { openCheckpoint } from '../dist/files/open-checkpoint.js';
 import { locate } from '../dist/node/open-path.js';
 import { randomIds } from '../dist/bench/workloads.js';
 import { summarise } from './measurement.mjs';
+import { programWithoutDevice } from './program-without-device.mjs';
 
 const { values: flags, positionals: [path = 'models/ember-21m-q4_0.gguf'] } = parseArgs({
   allowPositionals: true,
@@ -30,9 +31,10 @@ const PROMPT_TOKENS = 64;
 let submits = 0;
 let given = 0;
 
+const program = { mostSteps: steps, hasChooser: !flags.logits, onSubmit: () => submits++ };
 const model = await createModel({
   checkpoint: await openCheckpoint(await locate(path)),
-  executor: { kind: 'cpu', description: 'nothing', load: async ({ model: graphs }) => programOf(graphs) },
+  executor: { kind: 'cpu', description: 'nothing', load: async ({ model: graphs }) => programWithoutDevice(graphs, program) },
   contextLength: PROMPT_TOKENS + tokens, maxConcurrent: Math.max(...streamCounts),
 });
 for (const streams of streamCounts) {
@@ -62,45 +64,4 @@ async function answers(streams) {
     for await (const piece of model.generate(options)) given += piece.tokens.length;
   };
   await Promise.all(Array.from({ length: streams }, (_, stream) => run(stream)));
-}
-
-/** A program of these graphs that gives the next of a list of tokens, or logits of one row that stay as they are. */
-function programOf(graphs) {
-  const vocab = 4096;
-  const logits = Float32Array.from({ length: 64 * vocab }, (_, i) => Math.sin(i * 12.9898) * 4);
-  let last = 0;
-  /** A token of a mask, from one word to the next. */
-  const allowed = (mask) => {
-    for (let i = 0, word = (last = (last * 31 + 7) % mask.length); i < mask.length; i++, word = (word + 1) % mask.length)
-      if (mask[word] !== 0) return word * 32 + 31 - Math.clz32(mask[word]);
-    return 0;
-  };
-  const later = (value) => new Promise((resolve) => { setImmediate(resolve, value); });
-  const chooser = {
-    mostSequences: 64, mostSteps: steps,
-    open: () => 0, close() {}, prepare: () => undefined,
-    submit: async ({ sequences, steps: count }) => {
-      submits++;
-      const next = () => (last = (last * 31 + 7) % 4000);
-      const chosen = (masks) => sequences.map(({ wanted }, i) => ({
-        tokens: wanted === 'token' ? Array.from({ length: count }, () => (masks?.[i] === undefined ? next() : allowed(masks[i]))) : [],
-        logits: undefined, error: undefined,
-      }));
-      if (!sequences.some(({ isMasked }) => isMasked)) return { results: later(chosen()) };
-      let choose;
-      const results = new Promise((resolve) => (choose = (masks) => resolve(later(chosen(masks)))));
-      return { results, choose };
-    },
-  };
-  return {
-    model: graphs, chooser: flags.logits ? undefined : chooser,
-    limits: () => ({ rows: 512, outRows: 64 }),
-    ensurePages() {}, ensureSlots() {}, copySlot() {}, snapshotSlot: async () => new Uint8Array(), restoreSlot() {},
-    async run(list) {
-      submits++;
-      const ofRows = ({ outRows = 0 }) => logits.subarray(0, outRows * vocab);
-      return later(list.map(({ wanted, dims }) => new Map(wanted.map((name) => [name, ofRows(dims)]))));
-    },
-    memory: { weightBytes: 0, kvBytes: 0, workBytes: 0 }, printPlan: () => '', dispose: async () => {},
-  };
 }

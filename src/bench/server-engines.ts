@@ -42,7 +42,8 @@ export const ingotServerEngine: Engine = {
   },
 };
 
-function ingotAnswers({ origin }: ServerProcess): Answering {
+/** Of a server that has a model of the name `model`. */
+export function ingotAnswers({ origin }: Pick<ServerProcess, 'origin'>): Answering {
   return ({ ids, answerTokens }) =>
     eventTokens(`${origin}/v1/completions`, {
       model: 'model', prompt: ids, max_tokens: answerTokens + 1, temperature: 0, ignore_eos: true, return_token_ids: true, stream: true,

@@ -35,6 +35,7 @@ function checkRoom({ state }: Call, route: Route): void {
 async function admit(call: OpeningCall, { route, batch }: RouteRequest): Promise<void> {
   const { access, audit } = call.state;
   call.holder = batch === undefined ? await access.identify(call.request) : batch.holder;
+  if (call.holder !== undefined) call.state.watchRevocations();
   call.priority = batch?.priority ?? call.holder?.limits.priority ?? 0;
   if (call.holder !== undefined && route.isMetered === true)
     await (batch === undefined ? access.admit(call.holder) : access.checkQuota(call.holder));

@@ -34,6 +34,8 @@ export interface ServerState {
   readonly active: Set<Call>;
   readonly metrics: Metrics;
   readonly access: AccessControl;
+  /** A request with a key begins: it ends when that is revoked. */
+  readonly watchRevocations: () => void;
   readonly audit: AuditLog;
   readonly isDraining: () => boolean;
   readonly store: ServerStore | undefined;
@@ -67,7 +69,7 @@ export interface Call {
   /** Of its answers, among those that wait. */
   readonly priority: number;
   readonly startedAt: number;
-  /** Aborts when the client has left, and when the server stops. */
+  /** Aborts when the client has left, when its key is revoked, and when the server stops. */
   readonly signal: AbortSignal;
   /** Ends by itself, after its handler has answered. */
   isStreaming: boolean;
@@ -90,7 +92,7 @@ export interface CallStart {
 }
 
 function outcomeOf(status: number, failure: unknown, signal: AbortSignal): RequestRecord['outcome'] {
-  if (signal.aborted && (signal.reason as Stopped).by !== 'drain') return 'cancelled';
+  if (signal.aborted && ['client', 'stall'].includes((signal.reason as Stopped).by)) return 'cancelled';
   if (failure === undefined && status < 400) return 'done';
   const told = failure instanceof Failure ? failure.status : status;
   return told < 500 ? 'refused' : 'failed';

@@ -6,6 +6,7 @@ import type { NamesOf } from '../tensor/option-names.ts';
 import type { Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse } from './api.ts';
 import { createAccessControl } from './access/access-control.ts';
 import { createAuditLog } from './access/audit-log.ts';
+import { watchRevocations } from './access/revocations.ts';
 import { answerRequest } from './answer-request.ts';
 import { startBatches } from './batches/start-batches.ts';
 import type { BatchRunner } from './batches/batch-runner.ts';
@@ -61,14 +62,16 @@ function stateOf(options: ServerOptions, hooks: Pick<ServerState, 'isDraining' |
   if (options.store === undefined && options.requireKeys === true)
     throw new InputError('requireKeys needs a store, which has the keys.');
   const limits = resolveLimits(options.limits);
+  const active: ServerState['active'] = new Set();
   return {
     models: openModelPool(options, limits.loadMs),
     limits,
     heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     createdAt: Math.floor(Date.now() / 1000),
-    active: new Set(),
+    active,
     metrics: createMetrics(),
     access: createAccessControl({ store: options.store, requiresKeys: options.requireKeys === true }),
+    watchRevocations: options.store === undefined ? () => {} : watchRevocations({ keys: options.store.keys, active }),
     audit: createAuditLog(options),
     store: options.store,
     responseMs: options.responseMs ?? KEPT_MS,

@@ -40,7 +40,7 @@ export function invalid(message: string, details: Omit<FailureDetails, 'status'>
 /** Why a request that ran was stopped from here. */
 export class Stopped extends Error {
   override readonly name = 'Stopped';
-  readonly by: 'client' | 'drain' | 'stall';
+  readonly by: 'client' | 'drain' | 'stall' | 'revocation';
 
   constructor(by: Stopped['by']) {
     super(`stopped (${by})`);
@@ -103,8 +103,11 @@ function ofCapacity(error: CapacityError): Failure {
   });
 }
 
-const STOPPED: Readonly<Record<Stopped['by'], string>> = {
-  client: 'The request was cancelled.', drain: 'The server stops.', stall: 'The client took nothing of the stream for too long.',
+const STOPPED: Readonly<Record<Stopped['by'], readonly [message: string, details: FailureDetails]>> = {
+  client: ['The request was cancelled.', { status: 499, code: 'cancelled' }],
+  drain: ['The server stops.', { status: 503, code: 'stopping' }],
+  stall: ['The client took nothing of the stream for too long.', { status: 499, code: 'cancelled' }],
+  revocation: ['This API key has been revoked.', { status: 401, type: 'authentication_error', code: 'revoked_api_key' }],
 };
 
 /** Any error as what the client is told. Errors that nobody foresaw say no more than that: they may name files. */
@@ -112,11 +115,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (error instanceof InputError) return ofInput(error);
   if (error instanceof CapacityError) return ofCapacity(error);
-  if (error instanceof Stopped) {
-    return new Failure(STOPPED[error.by], {
-      status: error.by === 'drain' ? 503 : 499, code: error.by === 'drain' ? 'stopping' : 'cancelled',
-    });
-  }
+  if (error instanceof Stopped) return new Failure(...STOPPED[error.by]);
   return new Failure('The server failed at this request. Its log says more under the id in the header x-request-id.', {
     status: 500, code: 'internal_error', cause: error,
   });

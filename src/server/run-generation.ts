@@ -16,10 +16,12 @@ export interface AnswerRequest extends Omit<GenerateOptions, 'signal' | 'deadlin
   readonly isPromptOnly?: boolean | undefined;
 }
 
+type Pieces = AsyncGenerator<Piece, void, undefined>;
+
 /** Pieces of several generations as they come; those of request i have the indices from i times `choices` on. */
-async function* mergePieces(generations: readonly AsyncGenerator<Piece>[], choices: number): AsyncGenerator<Piece, void, undefined> {
+async function* mergePieces(generations: readonly Pieces[], choices: number): Pieces {
   const asked = new Map<number, Promise<{ readonly from: number; readonly result: IteratorResult<Piece> }>>();
-  const ask = (from: number) => asked.set(from, (generations[from] as AsyncGenerator<Piece>).next().then((result) => ({ from, result })));
+  const ask = (from: number) => asked.set(from, (generations[from] as Pieces).next().then((result) => ({ from, result })));
   for (const from of generations.keys()) ask(from);
   try {
     while (asked.size > 0) {
@@ -55,17 +57,20 @@ export function promptPieces(hasEcho: boolean): (piece: Piece) => boolean {
 
 type TimedRequest = AnswerRequest & Pick<GenerateOptions, 'signal' | 'deadlineMs' | 'priority'>;
 
-function startAnswer(model: Model, request: TimedRequest): AsyncGenerator<Piece, void, undefined> {
+function startAnswer(model: Model, request: TimedRequest): Pieces {
   const { suffix, fillsContext: _fills, isPromptOnly: _only, ...options } = request;
-  if (suffix === undefined) return model.generate(options) as AsyncGenerator<Piece, void, undefined>;
+  if (suffix === undefined) return model.generate(options) as Pieces;
   const { prompt = '', n: _n, ...infill } = options;
-  return model.infill({ ...infill, prefix: prompt, suffix }) as AsyncGenerator<Piece, void, undefined>;
+  return model.infill({ ...infill, prefix: prompt, suffix }) as Pieces;
 }
 
 /** An answer that names no length gets the server's most, or what the context has left where that is less. */
-async function* generateWithin(model: Model, options: TimedRequest, most: number): AsyncGenerator<Piece, void, undefined> {
+function generateWithin(model: Model, options: TimedRequest, most: number): Pieces {
   const isOpen = most === Infinity && options.fillsContext !== true;
-  if (options.maxTokens !== undefined || isOpen) return yield* startAnswer(model, options);
+  return options.maxTokens !== undefined || isOpen ? startAnswer(model, options) : generateAtMost(model, options, most);
+}
+
+async function* generateAtMost(model: Model, options: TimedRequest, most: number): Pieces {
   let hasBegun = false;
   try {
     for await (const piece of startAnswer(model, { ...options, maxTokens: Math.min(most, model.info.contextLength) })) {
@@ -98,7 +103,7 @@ function checkChoices(requests: readonly AnswerRequest[], choices: number, most:
  * Pieces of the answers to all requests, each of which makes `n`.
  * @throws Failure before any work for what the limits do not allow
  */
-export async function* runGeneration(call: Call, model: Model, requests: readonly AnswerRequest[]): AsyncGenerator<Piece, void, undefined> {
+export async function* runGeneration(call: Call, model: Model, requests: readonly AnswerRequest[]): Pieces {
   const { signal, state: { limits } } = call;
   const choices = requests[0]?.n ?? 1;
   checkChoices(requests, choices, limits.choices);
@@ -110,8 +115,11 @@ export async function* runGeneration(call: Call, model: Model, requests: readonl
     const terms = { signal, deadlineMs: call.remainingMs(), priority: call.priority };
     return generateWithin(model, { ...request, ...terms, onProgress }, limits.outputTokens);
   });
+  // Each generator that a piece passes through costs a microsecond.
+  const [first, ...others] = generations;
+  const pieces = first !== undefined && others.length === 0 ? first : mergePieces(generations, choices);
   try {
-    for await (const piece of mergePieces(generations, choices)) {
+    for await (const piece of pieces) {
       const isOfPrompt = isPrompt(piece);
       const told = !isOfPrompt && requests[0]?.isPromptOnly === true ? withoutAnswer(piece) : piece;
       if (!isOfPrompt) counter.add(told);

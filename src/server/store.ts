@@ -26,6 +26,8 @@ export interface StoredKey {
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly revokedAt: number | undefined;
+  /** Answers that were under way when it was revoked may come to their end; default: they are ended. */
+  readonly letsEnd?: boolean | undefined;
   readonly limits: KeyLimits;
 }
 

@@ -17,6 +17,7 @@ Examples:
   $ ingot keys create demo --tokens-per-day 200000 --priority -10
   $ ingot keys list
   $ ingot keys revoke ci
+  $ ingot keys revoke alice --let-end
 `;
 
 const amount = integerIn({ min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -55,8 +56,10 @@ export function registerKeys(program: Command): void {
   addStoreOptions(keys.command('list').description('Shows keys, without what would open the server.'))
     .option('--json', 'as JSON')
     .action(list);
-  const revoked = keys.command('revoke').description('Ends a key at once; answers under way are let end.');
-  addStoreOptions(revoked.argument('<name>', 'its name or id')).action(revoke);
+  const revoked = keys.command('revoke').description('Ends a key at once, and within a second the answers that are under way with it.');
+  addStoreOptions(revoked.argument('<name>', 'its name or id'))
+    .option('--let-end', 'let answers that are under way come to their end')
+    .action(revoke);
 }
 
 async function create(name: string, { config, database, ...limits }: StoreFlags & KeyLimits): Promise<void> {
@@ -79,7 +82,7 @@ function limitsText({ requestsPerMinute, tokensPerMinute, tokensPerDay, tokensPe
 
 const dateOf = (at: number) => new Date(at).toISOString().slice(0, 16).replace('T', ' ');
 
-function shown({ hash: _hash, limits, ...key }: StoredKey): object {
+function shown({ hash: _hash, letsEnd: _letsEnd, limits, ...key }: StoredKey): object {
   return { ...key, ...limits };
 }
 
@@ -91,7 +94,8 @@ async function list({ json, ...flags }: StoreFlags & { readonly json?: boolean }
   for (const line of tableLines([['NAME', 'ID', 'MADE (UTC)', 'REVOKED', 'LIMITS'], ...rows])) process.stdout.write(`${line}\n`);
 }
 
-async function revoke(name: string, flags: StoreFlags): Promise<void> {
-  const { id } = await withStore(flags, { isMade: false }, ({ keys }) => keys.revoke(name));
-  process.stderr.write(`ingot: the key ${id} is revoked; a server that runs refuses it from now on; answers under way are let end.\n`);
+async function revoke(name: string, { letEnd = false, ...flags }: StoreFlags & { readonly letEnd?: boolean }): Promise<void> {
+  const { id } = await withStore(flags, { isMade: false }, ({ keys }) => keys.revoke(name, { letsEnd: letEnd }));
+  const answers = letEnd ? 'lets its answers under way end' : 'ends its answers under way within a second';
+  process.stderr.write(`ingot: the key ${id} is revoked: a server that runs refuses it from now on, and ${answers}.\n`);
 }

@@ -32,7 +32,8 @@ describe.skipIf(!existsSync(main))('ingot keys, ingot usage', () => {
     const listed = ingot('keys', 'list').stdout;
     expect(listed).toMatch(new RegExp(`^alice +${id} +\\d{4}-.* - +1000 tokens/day; models a, b; priority -3$`, 'm'));
     expect(ingot('keys', 'revoke', 'nobody')).toMatchObject({ status: 1, stderr: expect.stringMatching(/There is no key "nobody"/) });
-    expect(ingot('keys', 'revoke', id)).toMatchObject({ status: 0, stderr: expect.stringMatching(/answers under way are let end/) });
+    expect(ingot('keys', 'revoke', id)).toMatchObject({ status: 0, stderr: expect.stringMatching(/ends its answers .* within a second/) });
+    expect(ingot('keys', 'revoke', id, '--let-end')).toMatchObject({ status: 0, stderr: expect.stringMatching(/lets its answers .* end/) });
     const json = ingot('keys', 'list', '--json').stdout;
     expect(JSON.parse(json)).toMatchObject([{ name: 'alice', id, tokensPerDay: 1000, models: ['a', 'b'], revokedAt: expect.any(Number) }]);
     for (const shown of [listed, json]) expect(shown.includes(text.slice(23)) || shown.includes('hash')).toBe(false);

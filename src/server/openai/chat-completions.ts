@@ -131,7 +131,8 @@ function deltaOf(part: AnswerPart): object | undefined {
 }
 
 /** Neighbours of one kind as one, so that a piece of many tokens is a chunk. */
-function joinedParts(parts: readonly AnswerPart[]): AnswerPart[] {
+function joinedParts(parts: readonly AnswerPart[]): readonly AnswerPart[] {
+  if (parts.length < 2) return parts;
   const joined: AnswerPart[] = [];
   for (const part of parts) {
     const last = joined.at(-1);
@@ -149,7 +150,7 @@ async function* chunkEvents(
   const sum = createUsageSum();
   // What all chunks have in common is made text once.
   const [head, end] = [`data: ${JSON.stringify(frame).slice(0, -1)},"choices":`, `${hasUsage ? ',"usage":null' : ''}}\n\n`];
-  const event = (index: number, delta: object, rest: { readonly finish_reason?: string } & object = {}) =>
+  const event = (index: number, delta: object, rest?: object) =>
     head + JSON.stringify([{ index, delta, logprobs: null, finish_reason: null, ...rest }]) + end;
   for await (const piece of pieces) {
     const { index, finishReason } = piece;
@@ -160,8 +161,8 @@ async function* chunkEvents(
     const entries = hasLogprobs ? contentLogprobs(piece, model) : [];
     if (deltas.length === 0 && (entries.length > 0 || hasIds)) deltas.push({ content: '' });
     for (const [at, delta] of deltas.entries()) {
-      const logprobs = at === 0 && entries.length > 0 ? { logprobs: { content: entries, refusal: null } } : {};
-      events += event(index, delta, { ...logprobs, ...(hasIds && at === 0 ? { token_ids: piece.tokens } : {}) });
+      const logprobs = at === 0 && entries.length > 0 ? { logprobs: { content: entries, refusal: null } } : undefined;
+      events += event(index, delta, hasIds && at === 0 ? { ...logprobs, token_ids: piece.tokens } : logprobs);
     }
     if (finishReason !== undefined) events += event(index, {}, { finish_reason: FINISH[finishReason] });
     if (events !== '') yield events;

@@ -9,20 +9,24 @@ export interface KeyTable extends KeyStore {
   /** @returns the key's text, which is not kept. @throws InputError for a name that another key has */
   create(name: string, limits: KeyLimits): Promise<{ readonly key: StoredKey; readonly text: string }>;
   list(): readonly StoredKey[];
-  /** By its name or id. @throws InputError where there is none */
-  revoke(nameOrId: string): Promise<StoredKey>;
+  /**
+   * By its name or id; again, to say otherwise what becomes of its answers.
+   * @param options.letsEnd answers that are under way may come to their end
+   * @throws InputError where there is none
+   */
+  revoke(nameOrId: string, options?: Pick<StoredKey, 'letsEnd'>): Promise<StoredKey>;
 }
 
-function keyOf({ id, name, hash, created_at: createdAt, revoked_at: revokedAt, limits }: SqlRow): StoredKey {
+function keyOf({ id, name, hash, created_at: createdAt, revoked_at: revokedAt, lets_end: letsEnd, limits }: SqlRow): StoredKey {
   return {
     id: id as string, name: name as string, hash: hash as string, createdAt: createdAt as number,
-    revokedAt: (revokedAt as number | null) ?? undefined, limits: JSON.parse(limits as string) as KeyLimits,
+    revokedAt: (revokedAt as number | null) ?? undefined, letsEnd: letsEnd === 1, limits: JSON.parse(limits as string) as KeyLimits,
   };
 }
 
 async function create(database: Database, name: string, limits: KeyLimits): Promise<{ readonly key: StoredKey; readonly text: string }> {
   const { id, text } = newKey();
-  const key: StoredKey = { id, name, hash: await hashKey(text), createdAt: Date.now(), revokedAt: undefined, limits };
+  const key: StoredKey = { id, name, hash: await hashKey(text), createdAt: Date.now(), revokedAt: undefined, letsEnd: false, limits };
   await database.write(() => {
     if (database.rows('SELECT 1 FROM keys WHERE name = ?', name).length > 0)
       throw new InputError(`There is a key called ${JSON.stringify(name)} already; its requests stay under that name. Take another one.`);
@@ -34,9 +38,11 @@ async function create(database: Database, name: string, limits: KeyLimits): Prom
   return { key, text };
 }
 
-async function revoke(database: Database, nameOrId: string): Promise<StoredKey> {
+const REVOKE = 'UPDATE keys SET revoked_at = coalesce(revoked_at, ?), lets_end = ? WHERE name = ? OR id = ?';
+
+async function revoke(database: Database, nameOrId: string, letsEnd: boolean): Promise<StoredKey> {
   return database.write(() => {
-    database.change('UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE name = ? OR id = ?', Date.now(), nameOrId, nameOrId);
+    database.change(REVOKE, Date.now(), Number(letsEnd), nameOrId, nameOrId);
     const [row] = database.rows('SELECT * FROM keys WHERE name = ? OR id = ?', nameOrId, nameOrId);
     if (row === undefined) throw new InputError(`There is no key ${JSON.stringify(nameOrId)}. "ingot keys list" shows them.`);
     return keyOf(row);
@@ -59,6 +65,6 @@ export function createKeyTable(database: Database): KeyTable {
     },
     create: (name, limits) => create(database, name, limits),
     list: () => database.rows('SELECT * FROM keys ORDER BY created_at, id').map(keyOf),
-    revoke: (nameOrId) => revoke(database, nameOrId),
+    revoke: (nameOrId, { letsEnd = false } = {}) => revoke(database, nameOrId, letsEnd),
   };
 }

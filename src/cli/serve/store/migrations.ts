@@ -42,4 +42,6 @@ CREATE TABLE batch_items (
 CREATE INDEX batch_items_pending ON batch_items (batch, line) WHERE result IS NULL;
 `;
 
-export const MIGRATIONS: readonly string[] = [KEYS_AND_LOG, RESPONSES_FILES_AND_BATCHES];
+const WHAT_REVOCATION_ENDS = 'ALTER TABLE keys ADD COLUMN lets_end INTEGER NOT NULL DEFAULT 0;';
+
+export const MIGRATIONS: readonly string[] = [KEYS_AND_LOG, RESPONSES_FILES_AND_BATCHES, WHAT_REVOCATION_ENDS];
