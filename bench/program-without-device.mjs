@@ -1,4 +1,4 @@
-/** A program that computes nothing: it gives the next of a list of tokens (as a GPU's does) or logits that stay as they are (as the CPU's). */
+/** A program that computes nothing: it gives the next of a list of tokens (as a GPU does) or logits that stay as they are (as the CPU). */
 const VOCAB = 4096;
 const MOST_SEQUENCES = 64;
 

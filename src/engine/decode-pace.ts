@@ -18,7 +18,7 @@ export interface SubmitTimes {
   readonly arrivedAt: number;
   /** Milliseconds that the host had nothing to do but wait for it. */
   readonly waitedMs: number;
-  /** Milliseconds from an arrival to the next submit: what readers, and staging their rows, take of the host, however many steps there are. */
+  /** Milliseconds from an arrival to the next submit: what readers, and staging their rows, take of the host, for any number of steps. */
   readonly readersMs: number;
 }
 

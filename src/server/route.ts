@@ -26,3 +26,8 @@ export interface Route {
   readonly isPublic?: true;
   handle(call: Call): Response | Promise<Response>;
 }
+
+/** Routes whose refusals have one form. */
+export function routesOf(errorBody: Route['errorBody'], routes: readonly Omit<Route, 'errorBody'>[]): readonly Route[] {
+  return routes.map((route) => ({ ...route, errorBody }));
+}

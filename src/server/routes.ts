@@ -19,6 +19,7 @@ import { openApi } from './openapi.ts';
 import { chatPage } from './page/chat-page.ts';
 import { docsPage } from './page/docs-page.ts';
 import { requireStore } from './require-store.ts';
+import { routesOf } from './route.ts';
 import type { Route } from './route.ts';
 import { RESPONSE_PARAMETERS } from './responses/response-parameters.ts';
 import { responses } from './responses/responses.ts';
@@ -28,107 +29,94 @@ import {
 import { FILE_FORM, FILE_LIST, fileContent, listFiles, removeFile, showFile, uploadFile } from './uploads/files.ts';
 
 /** Routes over what the server keeps. */
-const KEPT: readonly Route[] = [
-  { method: 'GET', path: '/v1/responses/:id', summary: 'A response that is kept.', query: RESPONSE_QUERY, errorBody, handle: showResponse },
-  { method: 'DELETE', path: '/v1/responses/:id', summary: 'Deletes a response.', errorBody, handle: removeResponse },
+const KEPT = routesOf(errorBody, [
+  { method: 'GET', path: '/v1/responses/:id', summary: 'A response that is kept.', query: RESPONSE_QUERY, handle: showResponse },
+  { method: 'DELETE', path: '/v1/responses/:id', summary: 'Deletes a response.', handle: removeResponse },
+  { method: 'GET', path: '/v1/responses/:id/input_items', summary: 'Its input.', query: INPUT_ITEM_QUERY, handle: listInputItems },
+  { method: 'POST', path: '/v1/files', summary: 'Takes a file of requests.', form: FILE_FORM, check: requireStore, handle: uploadFile },
+  { method: 'GET', path: '/v1/files', summary: 'Lists files.', query: FILE_LIST, handle: listFiles },
+  { method: 'GET', path: '/v1/files/:id', summary: 'Describes a file.', handle: showFile },
+  { method: 'GET', path: '/v1/files/:id/content', summary: 'What is in a file.', handle: fileContent },
+  { method: 'DELETE', path: '/v1/files/:id', summary: 'Deletes a file.', handle: removeFile },
   {
-    method: 'GET', path: '/v1/responses/:id/input_items', summary: 'Its input.', query: INPUT_ITEM_QUERY, errorBody,
-    handle: listInputItems,
-  },
-  {
-    method: 'POST', path: '/v1/files', summary: 'Takes a file of requests.', form: FILE_FORM, check: requireStore, errorBody,
-    handle: uploadFile,
-  },
-  { method: 'GET', path: '/v1/files', summary: 'Lists files.', query: FILE_LIST, errorBody, handle: listFiles },
-  { method: 'GET', path: '/v1/files/:id', summary: 'Describes a file.', errorBody, handle: showFile },
-  { method: 'GET', path: '/v1/files/:id/content', summary: 'What is in a file.', errorBody, handle: fileContent },
-  { method: 'DELETE', path: '/v1/files/:id', summary: 'Deletes a file.', errorBody, handle: removeFile },
-  {
-    method: 'POST', path: '/v1/batches', isMetered: true, summary: 'Runs the requests of a file.', parameters: BATCH_PARAMETERS, errorBody,
+    method: 'POST', path: '/v1/batches', isMetered: true, summary: 'Runs the requests of a file.', parameters: BATCH_PARAMETERS,
     handle: createBatch,
   },
-  { method: 'GET', path: '/v1/batches', summary: 'Lists batches.', query: BATCH_LIST, errorBody, handle: listBatches },
-  { method: 'GET', path: '/v1/batches/:id', summary: 'How far a batch is.', errorBody, handle: showBatch },
-  { method: 'POST', path: '/v1/batches/:id/cancel', summary: 'Ends a batch.', errorBody, handle: cancelBatch },
-];
+  { method: 'GET', path: '/v1/batches', summary: 'Lists batches.', query: BATCH_LIST, handle: listBatches },
+  { method: 'GET', path: '/v1/batches/:id', summary: 'How far a batch is.', handle: showBatch },
+  { method: 'POST', path: '/v1/batches/:id/cancel', summary: 'Ends a batch.', handle: cancelBatch },
+]);
 
-export const ROUTES: readonly Route[] = [
+const TEXTS = routesOf(errorBody, [
   {
-    method: 'POST', path: '/v1/chat/completions', isMetered: true, summary: 'Answers a conversation.',
-    parameters: CHAT_PARAMETERS, errorBody,
+    method: 'POST', path: '/v1/chat/completions', isMetered: true, summary: 'Answers a conversation.', parameters: CHAT_PARAMETERS,
     handle: chatCompletions,
   },
   {
-    method: 'POST', path: '/v1/completions', isMetered: true, summary: 'Continues prompts.', parameters: COMPLETION_PARAMETERS, errorBody,
+    method: 'POST', path: '/v1/completions', isMetered: true, summary: 'Continues prompts.', parameters: COMPLETION_PARAMETERS,
     handle: completions,
   },
   {
-    method: 'POST', path: '/v1/embeddings', isMetered: true, summary: 'Unit vectors of texts.', parameters: EMBEDDING_PARAMETERS, errorBody,
+    method: 'POST', path: '/v1/embeddings', isMetered: true, summary: 'Unit vectors of texts.', parameters: EMBEDDING_PARAMETERS,
     handle: embeddings,
   },
   {
     method: 'POST', path: '/v1/rerank', isMetered: true, summary: 'Orders documents by how well they answer a query.',
-    parameters: RERANK_PARAMETERS,
-    errorBody, handle: rerank,
+    parameters: RERANK_PARAMETERS, handle: rerank,
   },
   {
-    method: 'POST', path: '/v1/responses', isMetered: true, summary: 'Answers, in the newer form.',
-    parameters: RESPONSE_PARAMETERS, errorBody,
+    method: 'POST', path: '/v1/responses', isMetered: true, summary: 'Answers, in the newer form.', parameters: RESPONSE_PARAMETERS,
     handle: responses,
   },
+]);
+
+const ANTHROPIC = routesOf(anthropicErrorBody, [
   {
-    method: 'POST', path: '/v1/messages', isMetered: true, summary: "Answers a conversation in Anthropic's form.",
-    query: BETA_QUERY,
-    parameters: MESSAGE_PARAMETERS,
-    errorBody: anthropicErrorBody, handle: messages,
+    method: 'POST', path: '/v1/messages', isMetered: true, summary: "Answers a conversation in Anthropic's form.", query: BETA_QUERY,
+    parameters: MESSAGE_PARAMETERS, handle: messages,
   },
   {
-    method: 'POST', path: '/v1/messages/count_tokens', summary: 'Counts the tokens of such a conversation.',
-    query: BETA_QUERY, parameters: COUNT_PARAMETERS, errorBody: anthropicErrorBody, handle: countTokens,
+    method: 'POST', path: '/v1/messages/count_tokens', summary: 'Counts the tokens of such a conversation.', query: BETA_QUERY,
+    parameters: COUNT_PARAMETERS, handle: countTokens,
   },
-  ...KEPT,
-  { method: 'GET', path: '/v1/models', summary: 'Lists models.', errorBody, handle: listModels },
-  { method: 'GET', path: '/v1/models/:id', summary: 'Describes a model.', errorBody, handle: showModel },
+]);
+
+const MODELS_AND_TOKENS = routesOf(errorBody, [
+  { method: 'GET', path: '/v1/models', summary: 'Lists models.', handle: listModels },
+  { method: 'GET', path: '/v1/models/:id', summary: 'Describes a model.', handle: showModel },
   {
     method: 'POST', path: '/v1/models/load', summary: 'Loads a model, and answers when it is there.', parameters: LOAD_PARAMETERS,
-    errorBody, handle: loadModel,
+    handle: loadModel,
   },
   {
     method: 'POST', path: '/v1/models/unload', summary: 'Frees a model when its requests are over.', parameters: LOAD_PARAMETERS,
-    errorBody, handle: unloadModel,
+    handle: unloadModel,
   },
-  { method: 'POST', path: '/tokenize', summary: 'Token ids of a text.', parameters: TOKENIZE_PARAMETERS, errorBody, handle: tokenize },
+  { method: 'POST', path: '/tokenize', summary: 'Token ids of a text.', parameters: TOKENIZE_PARAMETERS, handle: tokenize },
+  { method: 'POST', path: '/detokenize', summary: 'The text of token ids.', parameters: DETOKENIZE_PARAMETERS, handle: detokenize },
+]);
+
+const SOUNDS_PAGES_AND_FIGURES = routesOf(errorBody, [
   {
-    method: 'POST', path: '/detokenize', summary: 'The text of token ids.', parameters: DETOKENIZE_PARAMETERS, errorBody,
-    handle: detokenize,
-  },
-  ...OLLAMA_ROUTES,
-  {
-    method: 'POST', path: '/v1/audio/transcriptions', isMetered: true,
-    summary: 'What is said in a sound.', form: TRANSCRIPTION_FORM, errorBody,
+    method: 'POST', path: '/v1/audio/transcriptions', isMetered: true, summary: 'What is said in a sound.', form: TRANSCRIPTION_FORM,
     handle: transcriptions,
   },
   {
-    method: 'POST', path: '/v1/audio/translations', isMetered: true, summary: 'The same, in English.', form: TRANSLATION_FORM, errorBody,
+    method: 'POST', path: '/v1/audio/translations', isMetered: true, summary: 'The same, in English.', form: TRANSLATION_FORM,
     handle: translations,
   },
-  { method: 'POST', path: '/v1/audio/speech', summary: 'Refused: no model here speaks.', errorBody, handle: refuseSpeech },
+  { method: 'POST', path: '/v1/audio/speech', summary: 'Refused: no model here speaks.', handle: refuseSpeech },
+  { method: 'GET', path: '/docs', summary: 'All of this, for people.', isAlwaysOpen: true, isPublic: true, handle: () => docsPage(ROUTES) },
+  { method: 'GET', path: '/', summary: 'A page to chat at.', isAlwaysOpen: true, isPublic: true, handle: chatPage },
+  { method: 'GET', path: '/health', summary: 'Whether the process answers.', isAlwaysOpen: true, isPublic: true, handle: health },
+  { method: 'GET', path: '/metrics', summary: 'Figures, for Prometheus.', isAlwaysOpen: true, handle: metrics },
   {
-    method: 'GET', path: '/docs', summary: 'All of this, for people.', errorBody, isAlwaysOpen: true, isPublic: true,
-    handle: () => docsPage(ROUTES),
-  },
-  { method: 'GET', path: '/', summary: 'A page to chat at.', errorBody, isAlwaysOpen: true, isPublic: true, handle: chatPage },
-  {
-    method: 'GET', path: '/health', summary: 'Whether the process answers.', errorBody, isAlwaysOpen: true, isPublic: true,
-    handle: health,
-  },
-  { method: 'GET', path: '/metrics', summary: 'Figures, for Prometheus.', errorBody, isAlwaysOpen: true, handle: metrics },
-  {
-    method: 'GET', path: '/openapi.json', summary: 'All of this, for programs.', errorBody, isAlwaysOpen: true, isPublic: true,
+    method: 'GET', path: '/openapi.json', summary: 'All of this, for programs.', isAlwaysOpen: true, isPublic: true,
     handle: () => Response.json(openApi(ROUTES)),
   },
-  {
-    method: 'GET', path: '/ready', summary: 'Whether it takes requests.', errorBody, isAlwaysOpen: true, isPublic: true,
-    handle: ready,
-  },
+  { method: 'GET', path: '/ready', summary: 'Whether it takes requests.', isAlwaysOpen: true, isPublic: true, handle: ready },
+]);
+
+export const ROUTES: readonly Route[] = [
+  ...TEXTS, ...ANTHROPIC, ...KEPT, ...MODELS_AND_TOKENS, ...OLLAMA_ROUTES, ...SOUNDS_PAGES_AND_FIGURES,
 ];

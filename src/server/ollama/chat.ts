@@ -3,6 +3,7 @@ import type { ChatMessage } from '../../engine/api.ts';
 import type { JsonObject } from '../../tensor/checkpoint.ts';
 import type { Call } from '../call.ts';
 import { typed } from '../openai/decoding-parameters.ts';
+import { functionTool } from '../openai/tools.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { runGeneration } from '../run-generation.ts';
 import type { Schema } from '../schema.ts';
@@ -42,23 +43,6 @@ const MESSAGE: Schema = {
   additionalProperties: false,
 };
 
-const TOOL: Schema = {
-  type: 'object',
-  properties: {
-    type: { enum: ['function'] },
-    function: {
-      type: 'object',
-      properties: {
-        name: { type: 'string', minLength: 1, maxLength: 128 }, description: { ...TEXT, nullable: true },
-        parameters: { type: 'object', nullable: true, description: 'JSON Schema of the arguments.' },
-      },
-      required: ['name'], additionalProperties: false,
-    },
-  },
-  required: ['type', 'function'],
-  additionalProperties: false,
-};
-
 interface OllamaMessage {
   readonly role: string;
   readonly content?: string | null;
@@ -79,7 +63,9 @@ export const OLLAMA_CHAT_PARAMETERS: ParameterTable = {
   messages: {
     schema: { type: 'array', items: MESSAGE, maxItems: 10_000 }, about: 'None: the model is loaded, or freed where keep_alive is 0.',
   },
-  tools: { schema: { type: 'array', items: TOOL, maxItems: 128 }, about: 'Functions; refused where the chat template reads none.' },
+  tools: {
+    schema: { type: 'array', items: functionTool(), maxItems: 128 }, about: 'Functions; refused where the chat template reads none.',
+  },
 };
 
 /** Calls have no ids in this form, and their results come in their order. */

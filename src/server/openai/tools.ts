@@ -8,25 +8,26 @@ import type { Schema } from '../schema.ts';
 
 const FUNCTION_NAME: Schema = { type: 'string', minLength: 1, maxLength: 128 };
 
-const TOOL: Schema = {
-  type: 'object',
-  properties: {
-    type: { enum: ['function'] },
-    function: {
-      type: 'object',
-      properties: {
-        name: FUNCTION_NAME,
-        description: { type: 'string', nullable: true },
-        parameters: { type: 'object', nullable: true, description: 'JSON Schema of the arguments.' },
-        strict: { type: 'boolean', nullable: true, description: 'True only where tool_choice asks for a call.' },
-      },
-      required: ['name'],
-      additionalProperties: false,
+/** A function that a model may call, as the chats of OpenAI and Ollama have it. @param more members that one of them has besides */
+export function functionTool(more: Readonly<Record<string, Schema>> = {}): Schema {
+  const described: Schema = {
+    type: 'object',
+    properties: {
+      name: FUNCTION_NAME,
+      description: { type: 'string', nullable: true },
+      parameters: { type: 'object', nullable: true, description: 'JSON Schema of the arguments.' },
+      ...more,
     },
-  },
-  required: ['type', 'function'],
-  additionalProperties: false,
-};
+    required: ['name'],
+    additionalProperties: false,
+  };
+  return {
+    type: 'object', properties: { type: { enum: ['function'] }, function: described }, required: ['type', 'function'],
+    additionalProperties: false,
+  };
+}
+
+const TOOL = functionTool({ strict: { type: 'boolean', nullable: true, description: 'True only where tool_choice asks for a call.' } });
 
 const NAMED_CHOICE: Schema = {
   type: 'object',

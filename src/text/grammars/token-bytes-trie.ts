@@ -16,6 +16,15 @@ export interface TokenBytesTrie {
   bytesOf(token: number): Uint8Array | undefined;
 }
 
+/**
+ * Nodes below one (-1: of the whole tree), in their order, as far as they are entered: below one that is not, none is.
+ * @param enter of a node, and how far below the first one it is
+ */
+export function walkBelow({ bytes, depths, ends }: TokenBytesTrie, root: number, enter: (node: number, depth: number) => boolean): void {
+  const [end, base] = root < 0 ? [bytes.length, 0] : [ends[root] as number, depths[root] as number];
+  for (let node = root + 1; node < end; ) node = enter(node, (depths[node] as number) - base) ? node + 1 : (ends[node] as number);
+}
+
 /** Of a model's vocabulary, which may be larger than the tokenizer's; special tokens and those without bytes are left out. */
 export function tokenBytesTrie(tokenizer: Tokenizer, modelVocab: number): TokenBytesTrie {
   const { endIds } = tokenizer;

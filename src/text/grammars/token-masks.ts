@@ -7,6 +7,7 @@ import { DEAD, NO_STACK } from './automaton.ts';
 import type { Automaton, CharLoop, WordsPlace } from './automaton.ts';
 import { repeat } from './grammar-node.ts';
 import type { GrammarNode } from './grammar-node.ts';
+import { walkBelow } from './token-bytes-trie.ts';
 import type { TokenBytesTrie } from './token-bytes-trie.ts';
 import { endsWord, wordsWith } from './word-range.ts';
 import type { WordRange } from './word-range.ts';
@@ -117,27 +118,21 @@ export class TokenMasks {
 
   /** The tree of the vocabulary beside the sorted texts: no set of states is made for what stands in both. */
   #wordTokens({ words, range, after }: WordsPlace): StateTokens {
-    const { bytes, depths, ends, tokens, nextAlike } = this.#trie;
+    const trie = this.#trie;
     const path: WordRange[] = [range];
     const list: number[] = [];
     const ruleEnds: number[] = [];
-    for (let node = 0; node < bytes.length; ) {
-      const depth = depths[node] as number;
-      const here = wordsWith(words, path[depth - 1] as WordRange, bytes[node] as number);
-      const below = ends[node] as number;
-      if (here === undefined) {
-        node = below;
-        continue;
-      }
+    walkBelow(trie, -1, (node, depth) => {
+      const here = wordsWith(words, path[depth - 1] as WordRange, trie.bytes[node] as number);
+      if (here === undefined) return false;
       path[depth] = here;
-      for (let token = tokens[node] as number; token >= 0; token = nextAlike[token] as number) list.push(token);
-      if (endsWord(words, here) && node + 1 < below) {
-        const behind = this.#automaton.setOf([after(here.from), NO_STACK]);
-        if (this.#automaton.set(behind).isDone) ruleEnds.push(node);
-        this.#walk(node, behind, list, ruleEnds);
-      }
-      node++;
-    }
+      this.#addTokens(node, list);
+      if (!endsWord(words, here) || node + 1 === trie.ends[node]) return true;
+      const behind = this.#automaton.setOf([after(here.from), NO_STACK]);
+      if (this.#automaton.set(behind).isDone) ruleEnds.push(node);
+      this.#walk(node, behind, list, ruleEnds);
+      return true;
+    });
     return { accepted: [this.#pack(list)], ruleEnds: Int32Array.from(ruleEnds) };
   }
 
@@ -146,25 +141,24 @@ export class TokenMasks {
    * the text up to the node stands before it.
    */
   #walk(root: number, start: number, tokensFound: number[], ruleEnds?: number[]): void {
-    const { bytes, depths, ends, tokens, nextAlike } = this.#trie;
+    const { bytes, ends } = this.#trie;
     const automaton = this.#automaton;
     const path = this.#path;
-    const end = root < 0 ? bytes.length : (ends[root] as number);
-    const base = root < 0 ? 0 : (depths[root] as number);
     path[0] = start;
-    for (let node = root + 1; node < end; ) {
-      const depth = (depths[node] as number) - base;
+    walkBelow(this.#trie, root, (node, depth) => {
       const set = automaton.step(path[depth - 1] as number, bytes[node] as number);
-      const below = ends[node] as number;
-      if (set === DEAD) {
-        node = below;
-        continue;
-      }
+      if (set === DEAD) return false;
       path[depth] = set;
-      for (let token = tokens[node] as number; token >= 0; token = nextAlike[token] as number) tokensFound.push(token);
-      node++;
-      if (ruleEnds !== undefined && node < below && automaton.set(set).isDone) ruleEnds.push(node - 1);
-    }
+      this.#addTokens(node, tokensFound);
+      if (ruleEnds !== undefined && node + 1 < (ends[node] as number) && automaton.set(set).isDone) ruleEnds.push(node);
+      return true;
+    });
+  }
+
+  /** Those that end at a node. */
+  #addTokens(node: number, list: number[]): void {
+    const { tokens, nextAlike } = this.#trie;
+    for (let token = tokens[node] as number; token >= 0; token = nextAlike[token] as number) list.push(token);
   }
 
   /** By what the loop's characters make of each token, found once. Undefined where what follows may begin as they do. */
@@ -215,7 +209,7 @@ export class TokenMasks {
   }
 
   #findLoop(item: GrammarNode): LoopTokens {
-    const { bytes, depths, ends, tokens, nextAlike } = this.#trie;
+    const { bytes } = this.#trie;
     const automaton = this.#automaton;
     const start = automaton.startOf(repeat(item, 0, Infinity));
     const path = new Int32Array(this.#path.length);
@@ -224,15 +218,13 @@ export class TokenMasks {
     const byChars: number[][] = [[]];
     const exits = new Map<number, number>();
     path[0] = start;
-    for (let node = 0; node < bytes.length; ) {
-      const depth = depths[node] as number;
+    walkBelow(this.#trie, -1, (node, depth) => {
       const before = path[depth - 1] as number;
       const set = automaton.step(before, bytes[node] as number);
       if (set === DEAD) {
         // Where the character before is whole, what follows the loop may begin here; at the root the loop has not begun.
         if (depth > 1 && automaton.set(before).isDone) exits.set(nodes[depth - 1] as number, whole[depth - 1] as number);
-        node = ends[node] as number;
-        continue;
+        return false;
       }
       const isWhole = automaton.set(set).isDone;
       path[depth] = set;
@@ -240,9 +232,9 @@ export class TokenMasks {
       whole[depth] = (whole[depth - 1] as number) + (isWhole ? 1 : 0);
       const chars = (whole[depth] as number) + (isWhole ? 0 : 1);
       while (byChars.length <= chars) byChars.push([]);
-      for (let token = tokens[node] as number; token >= 0; token = nextAlike[token] as number) byChars[chars]?.push(token);
-      node++;
-    }
+      this.#addTokens(node, byChars[chars] as number[]);
+      return true;
+    });
     const sorted = [...exits].sort((a, b) => a[0] - b[0]);
     return {
       byChars, upTo: [], leaving: new Map(), exits: Int32Array.from(sorted, ([node]) => node), exitChars: Uint16Array.from(sorted,
