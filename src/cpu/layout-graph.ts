@@ -59,7 +59,7 @@ export interface AttentionSizes {
 export function attentionSizes(graph: Graph): AttentionSizes {
   let [group, heads, width, kvHeads] = [1, 1, 4, Infinity];
   for (const { op } of graph.nodes) {
-    if (op.kind !== 'attention' && op.kind !== 'storedAttention' && op.kind !== 'writeMemory') continue;
+    if (op.kind !== 'attention' && op.kind !== 'storedAttention' && op.kind !== 'memoryWeights' && op.kind !== 'writeMemory') continue;
     width = Math.max(width, mostWidth(op.state.keyDim), mostWidth(op.state.valueDim));
     if (op.kind === 'writeMemory') continue;
     group = Math.max(group, op.heads / op.state.heads);

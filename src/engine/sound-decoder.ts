@@ -17,6 +17,7 @@ import type { DecoderModel } from '../models/open-decoder.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
+import { alignerSizes, alignTokens } from './align-tokens.ts';
 
 export interface SoundDecoderOptions {
   readonly executor: Executor;
@@ -78,6 +79,11 @@ export interface SoundDecoder {
   logits(steps: readonly SoundStep[], signal?: CancelSignal): Promise<Float32Array>;
   /** The likeliest tokens over each sound, the end token among them; on a device that chooses tokens several steps at a time. */
   greedy(sounds: readonly HeardSound[], options: GreedyOptions): Promise<number[][]>;
+  /**
+   * How much each of these tokens, said over the sound from its beginning on, attends to each of its positions: by head that the model
+   * aligns with, [tokens, memory]. The sound has no tokens afterwards. @throws Error for a model without an aligner
+   */
+  align(sound: HeardSound, tokens: ArrayLike<number>, signal?: CancelSignal): Promise<Float32Array[]>;
   /** Frees the program. Idempotent. */
   dispose(): Promise<void>;
 }
@@ -120,7 +126,7 @@ export async function createSoundDecoder(options: SoundDecoderOptions): Promise<
   const names = listenerOf(model);
   const { contextLength, vocabSize } = config;
   const { perSound, kv, rows } = roomOf(options);
-  const program = await executor.load({ model, weights, kv, sizes: { [names.rows]: mostRows, rows, outRows: rows }, signal, onProgress });
+  const program = await executor.load({ model, weights, kv, sizes: { [names.rows]: mostRows, rows, outRows: rows, ...alignerSizes(model) }, signal, onProgress });
   return new Decoding({ program, names, contextLength, vocabSize, mostRows, sounds, perSound });
 }
 
@@ -291,6 +297,13 @@ class Decoding implements SoundDecoder {
       const { vocabSize } = this.#parts;
       open.forEach((answer, row) => take(answer, [likeliest(logits.subarray(row * vocabSize, (row + 1) * vocabSize))], endIds));
     }
+  }
+
+  async align(sound: HeardSound, tokens: ArrayLike<number>, signal?: CancelSignal): Promise<Float32Array[]> {
+    const heard = this.#own(sound);
+    heard.rewind(0);
+    this.#checkRoom(heard, tokens.length);
+    return alignTokens(this.#parts.program, { tokens, place: heard.place, memory: heard.memory, signal });
   }
 
   async dispose(): Promise<void> {

@@ -63,6 +63,21 @@ export interface ListenerNames {
   readonly encoded: string;
 }
 
+/**
+ * The graph that tells how much tokens attend to each position of the sound that was heard, and what it calls things. Its outputs are
+ * called `weights` and a layer, [rows, heads * positions], as `memoryWeights` has them.
+ */
+export interface AlignerNames {
+  readonly graph: string;
+  /** [rows], i32. */
+  readonly tokens: string;
+  /** [rows], i32. */
+  readonly positions: string;
+  /** The dim that counts the tokens. */
+  readonly rows: string;
+  readonly weights: string;
+}
+
 export interface ModelGraphs {
   readonly name: string;
   readonly graphs: ReadonlyMap<string, Graph>;
@@ -75,6 +90,8 @@ export interface ModelGraphs {
   readonly encoder: EncoderNames | undefined;
   /** Undefined for a model whose decoder attends to no memory. */
   readonly listener: ListenerNames | undefined;
+  /** Undefined for a model that does not tell where its tokens are said. */
+  readonly aligner: AlignerNames | undefined;
 }
 
 export interface ModelBuilder {
@@ -107,8 +124,11 @@ export const LISTENER: ListenerNames = {
   graph: 'listener', sound: 'sound', rows: 'sounds', positions: 'positions', memory: 'memory', encoded: 'encoded',
 };
 
+/** What models that align call their graph, its inputs and its outputs. */
+export const ALIGNER: AlignerNames = { graph: 'aligner', tokens: 'tokens', positions: 'positions', rows: 'alignedRows', weights: 'weights' };
+
 /** What a model's graphs are for; without either it is for who knows its graphs by name, as those of sound are. */
-export type ModelRoles = Partial<Pick<ModelGraphs, 'decoder' | 'encoder' | 'listener'>>;
+export type ModelRoles = Partial<Pick<ModelGraphs, 'decoder' | 'encoder' | 'listener' | 'aligner'>>;
 
 /**
  * Runs `body` and gives the model of the graphs that it wrote.
@@ -117,7 +137,7 @@ export type ModelRoles = Partial<Pick<ModelGraphs, 'decoder' | 'encoder' | 'list
 export function buildModel(
   name: string,
   body: (m: ModelBuilder) => void,
-  { decoder, encoder, listener }: ModelRoles = { decoder: DECODER },
+  { decoder, encoder, listener, aligner }: ModelRoles = { decoder: DECODER },
 ): ModelGraphs {
   const states: State[] = [];
   const graphs = new Map<string, Graph>();
@@ -131,19 +151,20 @@ export function buildModel(
       graphs.set(graphName, graph);
     },
   });
-  const roles = [decoder, encoder, listener].filter((names) => names !== undefined);
+  const roles = [decoder, encoder, listener, aligner].filter((names) => names !== undefined);
   if (graphs.size === 0) throw new Error(`model ${name}: expected at least one graph, found none`);
   const missing = roles.find(({ graph }) => !graphs.has(graph));
   if (missing !== undefined)
     throw new Error(`model ${name}: expected a graph called ${missing.graph}, found ${[...graphs.keys()].join(', ') || 'none'}`);
-  return { name, graphs, states, weights: [...weights.values()], decoder, encoder, listener };
+  return { name, graphs, states, weights: [...weights.values()], decoder, encoder, listener, aligner };
 }
 
 /** A model of one graph, which is its decoder. */
 export function modelOfDecoder(graph: Graph): ModelGraphs {
   const { name, states, weights } = graph;
   return {
-    name, graphs: new Map([[name, graph]]), states, weights, decoder: { ...DECODER, graph: name }, encoder: undefined, listener: undefined,
+    name, graphs: new Map([[name, graph]]), states, weights, decoder: { ...DECODER, graph: name },
+    encoder: undefined, listener: undefined, aligner: undefined,
   };
 }
 

@@ -164,7 +164,7 @@ function checkSequences(graph: Graph, { run, sizes }: Pick<InputCheck, 'run' | '
 
 /** Whether runs must say what memories hold. */
 export function attendsToMemory({ nodes }: Graph): boolean {
-  return nodes.some(({ op }) => op.kind === 'storedAttention' && op.state.memory);
+  return nodes.some(({ op }) => (op.kind === 'storedAttention' && op.state.memory) || op.kind === 'memoryWeights');
 }
 
 function checkMemory({ name }: Graph, { memory }: SequenceRows): number {

@@ -15,7 +15,7 @@ import type { Executor, MemoryUse } from '../graph/executor.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
-import type { WhisperConfig } from '../models/whisper.ts';
+import type { WhisperConfig } from '../models/whisper-config.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { metadataNumbers } from '../tensor/metadata.ts';

@@ -54,7 +54,7 @@ function attendTiles(control: usize, thread: i32, op: AttentionRecord, step: Ste
   }
 }
 
-function describe(work: AttentionWork, op: AttentionRecord): void {
+export function describe(work: AttentionWork, op: AttentionRecord): void {
   work.heads = op.heads;
   work.kvHeads = op.kvHeads;
   work.keyDim = op.keyDim;
@@ -84,7 +84,7 @@ function describe(work: AttentionWork, op: AttentionRecord): void {
 
 // @ts-ignore: decorator
 @inline
-function setTile(work: AttentionWork, tile: TileRecord, op: AttentionRecord): void {
+export function setTile(work: AttentionWork, tile: TileRecord, op: AttentionRecord): void {
   work.pages = tile.pages + op.pagesOffset;
   work.firstRow = tile.firstRow;
   work.rows = tile.rows;
@@ -98,7 +98,7 @@ function setTile(work: AttentionWork, tile: TileRecord, op: AttentionRecord): vo
 /** All keys of the sequence's memory. Of tiles that share the keys of one row the first takes them all, and the others none. */
 // @ts-ignore: decorator
 @inline
-function setMemory(work: AttentionWork, tile: TileRecord, step: StepRecord): void {
+export function setMemory(work: AttentionWork, tile: TileRecord, step: StepRecord): void {
   const sequence = changetype<SequenceRecord>(step.sequences + <usize>tile.sequence * SEQUENCE_BYTES);
   work.keyBegin = 0;
   work.keyEnd = tile.partial >= 0 && tile.keyBegin > 0 ? 0 : sequence.memory;

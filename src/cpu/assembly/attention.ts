@@ -74,17 +74,65 @@ export function attend(work: AttentionWork, scratch: usize): void {
   layOut(work, scratch);
   gatherQueries(work, group);
   for (let key = work.keyBegin; key < work.keyEnd; ) {
-    const slot = key % work.pageTokens;
-    const tile = min(min(TILE_KEYS, work.pageTokens - slot), work.keyEnd - key);
+    const tile = tileAt(work, key);
     const page = <usize>load<u32>(work.pages + <usize>((key / work.pageTokens) * 4)) + work.stateOffset;
-    const vector = work.kvHead * work.pageTokens + slot;
-    scoreKeys(work, page + <usize>(vector * work.keyBytes), tile);
+    const vector = work.kvHead * work.pageTokens + key % work.pageTokens;
+    scoreKeys(work, keysAt(work, key), tile);
     weighTile(work, key, tile);
     sumValues(work, page + work.valueOffset + <usize>(vector * work.valueBytes), tile);
     key += tile;
   }
   if (work.partial >= 0) storePartials(work, group);
   else storeResults(work, group);
+}
+
+/** The weights of one query head at all keys, the `index`-th of those that each row of the result has `positions` numbers of. */
+export function storeWeights(work: AttentionWork, head: i32, index: i32, positions: i32, scratch: usize): void {
+  const group = work.heads / work.kvHeads;
+  work.kvHead = head / group;
+  work.count = work.rows * group;
+  layOut(work, scratch);
+  gatherQueries(work, group);
+  for (let key = work.keyBegin; key < work.keyEnd; key += tileAt(work, key)) {
+    scoreKeys(work, keysAt(work, key), tileAt(work, key));
+    weighTile(work, key, tileAt(work, key));
+  }
+  const bytes = <usize>(positions * 4);
+  for (let row = 0; row < work.rows; row++) memory.fill(resultAt(work, row) + <usize>index * bytes, 0, bytes);
+  for (let key = work.keyBegin; key < work.keyEnd; key += tileAt(work, key)) {
+    const tile = tileAt(work, key);
+    scoreKeys(work, keysAt(work, key), tile);
+    for (let row = 0; row < work.rows; row++) {
+      const i = row * group + head % group;
+      const maximum = load<f32>(work.maxima + <usize>(i * 4));
+      const scale: f32 = <f32>1.0 / load<f32>(work.totals + <usize>(i * 4));
+      const scores = work.scores + <usize>i * SCORE_STRIDE;
+      const to = resultAt(work, row) + <usize>index * bytes;
+      for (let at = 0; at < min(tile, positions - key); at++)
+        store<f32>(to + <usize>((key + at) * 4), exp1(load<f32>(scores + <usize>(at * 4)) - maximum) * scale);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function resultAt(work: AttentionWork, row: i32): usize {
+  return work.out + <usize>(work.firstRow + row) * work.outStride;
+}
+
+/** Keys of the tile that begins at one: those up to the end of its page. */
+// @ts-ignore: decorator
+@inline
+function tileAt(work: AttentionWork, key: i32): i32 {
+  return min(min(TILE_KEYS, work.pageTokens - key % work.pageTokens), work.keyEnd - key);
+}
+
+/** Address of a key of the work's head. */
+// @ts-ignore: decorator
+@inline
+function keysAt(work: AttentionWork, key: i32): usize {
+  const page = <usize>load<u32>(work.pages + <usize>((key / work.pageTokens) * 4)) + work.stateOffset;
+  return page + <usize>((work.kvHead * work.pageTokens + key % work.pageTokens) * work.keyBytes);
 }
 
 function layOut(work: AttentionWork, scratch: usize): void {

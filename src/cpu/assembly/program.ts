@@ -9,6 +9,7 @@ import { runFullAttention } from './full-attention';
 import { runGroupNorm } from './group-norm';
 import { runGated, runLinears } from './linear-steps';
 import { runLstm } from './lstm';
+import { runMemoryWeights } from './memory-weights';
 import { runPlaneConvolution } from './plane-convolution';
 import { runRelativeAttention } from './relative-attention';
 import { runRoute } from './route';
@@ -61,6 +62,7 @@ const OP_OVERLAP_ADD: i32 = 30;
 const OP_RELATIVE_ATTENTION: i32 = 31;
 const OP_PLANE_CONVOLUTION: i32 = 32;
 const OP_SNAKE: i32 = 33;
+const OP_MEMORY_WEIGHTS: i32 = 34;
 const OP_CHOOSE: i32 = 35;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
@@ -108,6 +110,7 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_DELTA_RULE: return runDeltaRule(control, changetype<DeltaRuleRecord>(at), step, scratch);
     case OP_WRITE_MEMORY: return runWriteMemory(control, thread, changetype<AttentionRecord>(at), step);
     case OP_STORED_ATTENTION: return runStoredAttention(control, thread, changetype<AttentionRecord>(at), step);
+    case OP_MEMORY_WEIGHTS: return runMemoryWeights(control, thread, changetype<AttentionRecord>(at), step);
     case OP_ROUTE: return runRoute(control, changetype<RouteRecord>(at), step, scratch);
     case OP_EXPERTS: return runExperts(control, changetype<ExpertsRecord>(at), step, scratch);
     case OP_EXPERT_MIX: return runExpertMix(control, changetype<ExpertsRecord>(at), step, scratch);

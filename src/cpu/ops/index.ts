@@ -9,6 +9,7 @@ import type { RouteOp } from '../../graph/ops/route.ts';
 import type { ScaleRowsOp } from '../../graph/ops/scale-rows.ts';
 import type { ScaleOp } from '../../graph/ops/scale.ts';
 import type { SoftcapOp } from '../../graph/ops/softcap.ts';
+import type { MemoryWeightsOp } from '../../graph/ops/memory-weights.ts';
 import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import type { EmbedOp } from '../../graph/ops/embed.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
@@ -34,6 +35,7 @@ import { chooseRules, lowerChoose } from './choose.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
 import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
 import type { DeltaRuleOp } from './delta-rule.ts';
+import { memoryWeightsRules, lowerMemoryWeights } from './memory-weights.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import { expertLinearRules, gatedExpertsRules, lowerExpertLinear, mixedExpertsRules } from './expert-linear.ts';
@@ -87,6 +89,7 @@ export type CpuOp =
   | AttentionStepOp
   | FullAttentionOp
   | StoredAttentionOp
+  | MemoryWeightsOp
   | WriteMemoryOp
   | ShortConvolutionOp
   | DeltaRuleOp
@@ -115,6 +118,7 @@ export const LOWERINGS = {
   attention: lowerAttention,
   fullAttention: lowerFullAttention,
   storedAttention: lowerStoredAttention,
+  memoryWeights: lowerMemoryWeights,
   writeMemory: lowerWriteMemory,
   shortConvolution: lowerShortConvolution,
   route: lowerRoute,
@@ -146,6 +150,7 @@ export const CPU_OPS = {
   gather: gatherRules,
   fullAttention: fullAttentionRules,
   storedAttention: storedAttentionRules,
+  memoryWeights: memoryWeightsRules,
   writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
   deltaRule: deltaRuleRules,

@@ -1,5 +1,6 @@
 /** The ops of a GPU plan, fused or not; and how each op of a graph becomes one. One line an op. */
 import type { AddOp } from '../../graph/ops/add.ts';
+import type { MemoryWeightsOp } from '../../graph/ops/memory-weights.ts';
 import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import type { ColumnsOp } from '../../graph/ops/columns.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
@@ -28,6 +29,7 @@ import { addNormRules } from './add-norm.ts';
 import type { AddNormOp } from './add-norm.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention-op.ts';
+import { memoryWeightsRules, lowerMemoryWeights } from './memory-weights.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { channelConvolutionRules, lowerChannelConvolution } from './channel-convolution.ts';
 import { chooseRules, lowerChoose } from './choose.ts';
@@ -86,6 +88,7 @@ export type GpuOp =
   | AttentionOp
   | FullAttentionOp
   | StoredAttentionOp
+  | MemoryWeightsOp
   | WriteMemoryOp
   | ShortConvolutionOp
   | DeltaRuleOp
@@ -123,6 +126,7 @@ export const LOWERINGS = {
   attention: lowerAttention,
   fullAttention: lowerFullAttention,
   storedAttention: lowerStoredAttention,
+  memoryWeights: lowerMemoryWeights,
   writeMemory: lowerWriteMemory,
   shortConvolution: lowerShortConvolution,
   route: lowerRoute,
@@ -158,6 +162,7 @@ export const GPU_OPS = {
   attention: attentionRules,
   fullAttention: fullAttentionRules,
   storedAttention: storedAttentionRules,
+  memoryWeights: memoryWeightsRules,
   writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
   deltaRule: deltaRuleRules,

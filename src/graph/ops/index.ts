@@ -9,7 +9,9 @@ import { addRules } from './add.ts';
 import type { AddOp } from './add.ts';
 import { attentionRules } from './attention.ts';
 import type { AttentionOp } from './attention.ts';
+import { memoryWeightsRules } from './memory-weights.ts';
 import { storedAttentionRules } from './stored-attention.ts';
+import type { MemoryWeightsOp } from './memory-weights.ts';
 import type { StoredAttentionOp } from './stored-attention.ts';
 import { deltaRuleRules } from './delta-rule.ts';
 import type { DeltaRuleOp } from './delta-rule.ts';
@@ -76,6 +78,7 @@ export type GraphOp =
   | AttentionOp
   | FullAttentionOp
   | StoredAttentionOp
+  | MemoryWeightsOp
   | WriteMemoryOp
   | ShortConvolutionOp
   | RouteOp
@@ -110,6 +113,7 @@ export const OP_RULES = {
   attention: attentionRules,
   fullAttention: fullAttentionRules,
   storedAttention: storedAttentionRules,
+  memoryWeights: memoryWeightsRules,
   writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
   route: routeRules,

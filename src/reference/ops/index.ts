@@ -4,6 +4,7 @@ import type { RunOp } from '../op-run.ts';
 import { runActivation } from './activation.ts';
 import { runAdd } from './add.ts';
 import { runAttention } from './attention.ts';
+import { runMemoryWeights } from './memory-weights.ts';
 import { runStoredAttention } from './stored-attention.ts';
 import { runChannelConvolution } from './channel-convolution.ts';
 import { runChoose } from './choose.ts';
@@ -44,6 +45,7 @@ export const REFERENCE_OPS = {
   attention: runAttention,
   fullAttention: runFullAttention,
   storedAttention: runStoredAttention,
+  memoryWeights: runMemoryWeights,
   writeMemory: runWriteMemory,
   shortConvolution: runShortConvolution,
   route: runRoute,

@@ -53,9 +53,11 @@ export function warpingPath(costs: ArrayLike<number>, columns: number): WarpingP
 }
 
 export interface AttentionOfTokens {
-  /** By alignment head: probabilities [tokens, frames]. */
+  /** By alignment head: probabilities [tokens, positions]. */
   readonly heads: readonly ArrayLike<number>[];
-  /** Positions of the sound that are no padding. */
+  /** Positions of the sound. */
+  readonly positions: number;
+  /** Those that are no padding. */
   readonly frames: number;
 }
 
@@ -64,25 +66,30 @@ const MEDIAN_WIDTH = 7;
 
 /**
  * First frame of each token: each head's rows normed over tokens, smoothed over time, all heads' mean, and the warping path through it.
- * @returns [tokens + 1]: the last one is where the last token ends
+ * @returns [tokens]
  */
-export function tokenFrames({ heads, frames }: AttentionOfTokens): number[] {
-  const tokens = (heads[0]?.length ?? 0) / frames;
+export function tokenFrames({ heads, positions, frames }: AttentionOfTokens): number[] {
+  const tokens = (heads[0]?.length ?? 0) / positions;
+  if (tokens === 0 || frames < 1) return new Array<number>(tokens).fill(0);
   const costs = new Float64Array(tokens * frames);
   for (const head of heads) {
-    const normed = normedOverTokens(head, tokens, frames);
+    const normed = normedOverTokens(cropped(head, positions, frames), tokens, frames);
     for (let token = 0; token < tokens; token++) {
       const smooth = medianFilter(normed.subarray(token * frames, (token + 1) * frames), MEDIAN_WIDTH);
       for (let frame = 0; frame < frames; frame++) costs[token * frames + frame]! -= smooth[frame]! / heads.length;
     }
   }
   const { rows, columns } = warpingPath(costs, frames);
-  const starts = rows.flatMap((row, i) => (i === 0 || row !== rows[i - 1] ? [columns[i]!] : []));
-  return [...starts, frames];
+  return rows.flatMap((row, i) => (i === 0 || row !== rows[i - 1] ? [columns[i]!] : []));
 }
 
-function normedOverTokens(head: ArrayLike<number>, tokens: number, frames: number): Float64Array {
-  const normed = Float64Array.from(head);
+function cropped(head: ArrayLike<number>, positions: number, frames: number): Float64Array {
+  const tokens = head.length / positions;
+  return Float64Array.from({ length: tokens * frames }, (_, i) => head[Math.floor(i / frames) * positions + (i % frames)]!);
+}
+
+/** In place. */
+function normedOverTokens(normed: Float64Array, tokens: number, frames: number): Float64Array {
   for (let frame = 0; frame < frames; frame++) {
     let [sum, squares] = [0, 0];
     for (let token = 0; token < tokens; token++) sum += normed[token * frames + frame]!;

@@ -12,6 +12,8 @@ export interface WindowSegment {
   readonly end: number;
   /** Text and timestamps. */
   readonly ids: readonly number[];
+  /** Which token of the answer the first of them is. */
+  readonly first: number;
 }
 
 export interface WindowResult {
@@ -33,8 +35,9 @@ export function windowSegments(said: readonly number[], frames: number, { firstT
   if (cuts.length > 0) {
     if (endsInOne) cuts.push(said.length);
     const segments = cuts.map((end, i): WindowSegment => {
-      const ids = said.slice(cuts[i - 1] ?? 0, end);
-      return { start: secondsOf(ids[0]!), end: secondsOf(ids.at(-1)!), ids };
+      const first = cuts[i - 1] ?? 0;
+      const ids = said.slice(first, end);
+      return { start: secondsOf(ids[0]!), end: secondsOf(ids.at(-1)!), ids, first };
     });
     // What follows the last pair is heard again, whole.
     const advance = endsInOne ? frames : (said[cuts.at(-1)! - 1]! - firstTimestamp) * FRAMES_A_TIMESTAMP;
@@ -42,7 +45,7 @@ export function windowSegments(said: readonly number[], frames: number, { firstT
   }
   const latest = said.findLast((id) => id >= firstTimestamp);
   const end = latest === undefined || latest === firstTimestamp ? frames * FRAME_SECONDS : secondsOf(latest);
-  const only: WindowSegment = { start: 0, end, ids: said };
+  const only: WindowSegment = { start: 0, end, ids: said, first: 0 };
   return { segments: holdsText(only, endOfText) ? [only] : [], advance: frames };
 }
 

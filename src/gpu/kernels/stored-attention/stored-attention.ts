@@ -39,20 +39,18 @@ function keyOf({ shape, invocations, single }: StoredAttentionVariant): string {
   return kernelKey('stored-attention', own);
 }
 
-/** Into `query` [key.paddedQuads]: q of the head, scaled, zeros in the pad. */
-function queryText({ shape, invocations }: StoredAttentionVariant): string {
+/** Into `query` [key.paddedQuads]: q of the head number `vector` of all rows' heads, scaled, zeros in the pad. */
+export function queryText({ shape, invocations }: StoredAttentionVariant, vector: string): string {
   const { key } = attentionSizes(shape);
   return `  for (var i = lane; i < ${key.paddedQuads}u; i += ${invocations}u) {
     var x = vec4<f32>();
-    if (i < ${key.quads}u) { x = q[item * ${key.quads}u + i] * ${queryScale({ ...shape, temperature: undefined }, '')}; }
+    if (i < ${key.quads}u) { x = q[${vector} * ${key.quads}u + i] * ${queryScale({ ...shape, temperature: undefined }, '')}; }
     query[i] = x;
-  }
-  for (var i = lane; i < ${attentionSizes(shape).value.paddedQuads}u; i += ${invocations}u) { sums[i] = vec4<f32>(); }
-  workgroupBarrier();`;
+  }`;
 }
 
 /** The score of an invocation's key. */
-function keyScoreText({ shape }: StoredAttentionVariant): string {
+export function keyScoreText({ shape }: StoredAttentionVariant): string {
   const { key, quadsOfChunk } = attentionSizes(shape);
   const quads = chunkQuads(shape, 'stored');
   const dots = quads.map((quad, i) => `dot(query[chunk * ${quadsOfChunk}u + ${i}u], ${quad})`).join(' + ');
@@ -126,7 +124,9 @@ fn main(${MAIN_ARGUMENTS}) {
   let keys = memory[sequence];
   var best = ${shape.sinks ? sinkScore(`item % ${shape.heads}u`) : LOWEST_MAX};
   var total = ${shape.sinks ? '1.0' : '0.0'};
-${queryText(variant)}
+${queryText(variant, 'item')}
+  for (var i = lane; i < ${value.paddedQuads}u; i += ${invocations}u) { sums[i] = vec4<f32>(); }
+  workgroupBarrier();
   for (var first = 0u; first < keys; first += ${invocations}u) {
 ${keyScoreText(variant)}
 ${weightsText(variant)}
