@@ -2,12 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { createSoundDecoder, memoryOf } from '../src/engine/sound-decoder.ts';
+import type { HeardSound, SoundDecoder } from '../src/engine/sound-decoder.ts';
+import { tokenEnds } from '../src/engine/speech/whisper/window-words.ts';
 import { openCheckpoint } from '../src/files/open-checkpoint.ts';
 import type { Executor } from '../src/graph/executor.ts';
 import { LISTENER } from '../src/graph/model-graphs.ts';
 import { openDecoder } from '../src/models/open-decoder.ts';
 import { locate } from '../src/node/open-path.ts';
-import { f32Of, readFixtureTensors, sharedPath } from './fixture-tensors.ts';
+import { f32Of, fixturesPath, readFixtureTensors, sharedPath } from './fixture-tensors.ts';
 import { expectClose } from './relative-error.ts';
 import { transposed } from './sound-pieces.ts';
 
@@ -52,6 +54,7 @@ export async function checkWhisper(executor: Executor, tolerance: number): Promi
     for (const token of greedy.slice(0, -1)) steps.push((await decoder.logits([{ sound: heard, tokens: [token], outputs: [0] }])).slice());
     const found = Float32Array.from(steps.flatMap((step) => [...step]));
     expectClose('greedy logits', { wanted: of('forced.greedy_logits'), found }, tolerance);
+    await checkAlignment(decoder, heard, tolerance);
     heard.close();
     // Two windows of the same sound at a time.
     const both = [await decoder.hear(mel), await decoder.hear(mel)];
@@ -59,5 +62,32 @@ export async function checkWhisper(executor: Executor, tolerance: number): Promi
     expect(answers).toEqual([greedy, greedy]);
   } finally {
     await decoder.dispose();
+  }
+}
+
+interface Alignment {
+  readonly fed: number[];
+  /** Tokens before the answer. */
+  readonly prompt: number;
+  /** By row, by head of the last layer. */
+  readonly weights: Readonly<Record<string, number[][]>>;
+  /** By frames that are sound: zeros, then where each token of the answer ends, and where the last one does once more. */
+  readonly times: Readonly<Record<string, number[]>>;
+}
+
+/** Weights of cross attention and the times of tokens, beside transformers (scripts/fixtures/whisper_words.py). */
+async function checkAlignment(decoder: SoundDecoder, sound: HeardSound, tolerance: number): Promise<void> {
+  const { attention } = JSON.parse(readFileSync(`${fixturesPath}whisper/words.json`, 'utf8')) as { attention: Alignment };
+  const { fed, prompt, weights, times } = attention;
+  const heads = await decoder.align(sound, fed);
+  expect(heads.map(({ length }) => length)).toEqual(new Array(4).fill(fed.length * 150));
+  for (const [row, wanted] of Object.entries(weights)) {
+    const found = heads.flatMap((head) => [...head.subarray(Number(row) * 150, (Number(row) + 1) * 150)]);
+    const both = { wanted: Float32Array.from(wanted.flat()), found: Float32Array.from(found) };
+    expectClose(`weights of row ${row}`, both, Math.max(1e-4, tolerance));
+  }
+  for (const [frames, wanted] of Object.entries(times)) {
+    const ends = await tokenEnds(decoder, { sound, prompt: fed.slice(0, prompt), ids: fed.slice(prompt), frames: Number(frames) });
+    expect(ends.map((end) => Math.round(end * 100) / 100)).toEqual(wanted.slice(prompt, -1));
   }
 }

@@ -126,7 +126,8 @@ export async function createSoundDecoder(options: SoundDecoderOptions): Promise<
   const names = listenerOf(model);
   const { contextLength, vocabSize } = config;
   const { perSound, kv, rows } = roomOf(options);
-  const program = await executor.load({ model, weights, kv, sizes: { [names.rows]: mostRows, rows, outRows: rows, ...alignerSizes(model) }, signal, onProgress });
+  const sizes = { [names.rows]: mostRows, rows, outRows: rows, ...alignerSizes(model) };
+  const program = await executor.load({ model, weights, kv, sizes, signal, onProgress });
   return new Decoding({ program, names, contextLength, vocabSize, mostRows, sounds, perSound });
 }
 

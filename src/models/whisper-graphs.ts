@@ -91,8 +91,9 @@ interface LayerStates {
 }
 
 /** x and its attention to the tokens before. */
-function ownAttention(g: GraphBuilder, config: WhisperConfig, x: Value, { own, positions }: LayerStates & { readonly positions: Value }): Value {
-  const { dim, heads, headDim } = config;
+function ownAttention(
+  g: GraphBuilder, { dim, heads, headDim }: WhisperConfig, x: Value, { own, positions }: LayerStates & { readonly positions: Value },
+): Value {
   const out = { out: dim, biases: BIASES };
   const normed = norm(g, 'norm', x);
   const attended = g.scope('attn', () => {
@@ -117,7 +118,9 @@ function crossAndMlp(g: GraphBuilder, config: WhisperConfig, [h, q]: readonly [V
 }
 
 /** Tokens with their positions, [rows, dim]. */
-function placedTokens(g: GraphBuilder, { vocabSize, dim, contextLength }: WhisperConfig, [tokens, positions]: readonly [Value, Value]): Value {
+function placedTokens(
+  g: GraphBuilder, { vocabSize, dim, contextLength }: WhisperConfig, [tokens, positions]: readonly [Value, Value],
+): Value {
   const placed = embed(g, 'embed_positions', positions, g.weight('positions', [contextLength, dim]));
   return add(g, 'placed', embed(g, 'embed', tokens, g.weight('embedding', [vocabSize, dim])), placed);
 }

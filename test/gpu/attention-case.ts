@@ -257,6 +257,13 @@ export function makeAttentionCase(shape: AttentionShape, sequences: readonly Cas
   };
 }
 
+/** The key (part 0) or value (part 1) of a head at a position, as the cache holds it, pads of floats included. */
+export function storedVector(
+  { shape, buffers }: AttentionCase, at: { sequence: number; part: number; kvHead: number; position: number },
+): Float64Array {
+  return readCache(shape, buffers['kv'] as BufferData, at.part, cacheIndex(shape, buffers['pageTable'] as Uint32Array, at));
+}
+
 /** The same step after its keys and values have gone to the cache. */
 export function withRowsWritten(problem: AttentionCase): AttentionCase {
   const { shape, buffers, positions, rowSequence, k, v } = problem;

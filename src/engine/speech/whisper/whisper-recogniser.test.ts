@@ -75,6 +75,16 @@ function told(script: Script): Told {
         return [...logits];
       }));
     },
+    /** Each token looks at where it is in the answer: 10 positions on from the one before. */
+    async align(sound: HeardSound, tokens: ArrayLike<number>) {
+      const first = Array.from(tokens).indexOf(TOKENS.transcribe) + 1;
+      const head = new Float32Array(tokens.length * sound.memory);
+      for (let i = 0; i < tokens.length; i++) {
+        for (let position = 0; position < sound.memory; position++)
+          head[i * sound.memory + position] = Math.exp(-((position - 10 * (i - first) - 5) ** 2) / 20);
+      }
+      return [head];
+    },
     async dispose() {},
   };
   const tokenizer = {
@@ -120,6 +130,16 @@ describe('a long sound', () => {
     expect(events.map(({ loaded }) => Math.round(loaded * 100))).toEqual([0, 50, 170, 290, 410, 450, 450]);
   });
 
+  it('has times of words where they are asked for', async () => {
+    const { segments } = await told([[[at(0), 1, 2, at(50), at(50), 3, at(100)]]]).model.transcribe(
+      { samples: testSound(16_000 * 1.2), sampleRate: 16_000 }, { language: 'en', timestamps: 'words' },
+    );
+    const rounded = segments.map(({ words }) => words?.map(({ start, end, text }) => [text, start, end].map((value) =>
+      typeof value === 'number' ? Math.round(value * 10) / 10 : value)));
+    // The rows of the answer's tokens begin to look at 0, 0.2, 0.4, ... seconds, each where the token itself ends.
+    expect(rounded).toEqual([[[' w1', 0, 0.2], [' w2', 0.2, 0.4]], [[' w3', 0.8, 1]]]);
+  });
+
   it('takes language, task and prompt as they are given', async () => {
     const { model, prompts } = told([[[at(0), 1, at(100)]]]);
     const short = { samples: testSound(16_000), sampleRate: 16_000 };
@@ -145,7 +165,7 @@ describe('a long sound', () => {
   });
 
   it.each([
-    [{ language: 'fr' }, 'language must be one of en, de'], [{ timestamps: 'words' }, 'not read out yet'],
+    [{ language: 'fr' }, 'language must be one of en, de'], [{ timestamps: 'letters' }, 'timestamps must be "segments" or "words"'],
     [{ pieceSeconds: 3 }, 'windows of 30 s'],
     [{ task: 'sing' }, 'task must be'], [{ prompt: 3 }, 'prompt must be a text'],
   ])('refuses %j', async (options, message) => {

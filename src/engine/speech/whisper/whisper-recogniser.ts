@@ -18,10 +18,11 @@ import { detectLanguage } from './whisper-rules.ts';
 import type { WhisperRules } from './whisper-rules.ts';
 import { whisperPrompt } from './whisper-tokens.ts';
 import type { WhisperTokens } from './whisper-tokens.ts';
+import { segmentWords, tokenEnds } from './window-words.ts';
 import { FRAME_SECONDS, windowSegments } from './window-segments.ts';
 
 export interface WhisperParts {
-  readonly decoder: Pick<SoundDecoder, 'hear' | 'logits' | 'vocabSize' | 'contextLength'>;
+  readonly decoder: Pick<SoundDecoder, 'hear' | 'logits' | 'align' | 'vocabSize' | 'contextLength'>;
   readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode'>;
   readonly tokens: WhisperTokens;
   readonly rules: WhisperRules;
@@ -33,7 +34,7 @@ export function createWhisperRecogniser(parts: WhisperParts & { readonly decoder
   const inTurn = createTurns();
   const codes = [...parts.tokens.languages.keys()];
   return {
-    abilities: { languages: codes.length === 0 ? ['en'] : codes, prompts: true, turns: false, words: false, translates: codes.length > 0 },
+    abilities: { languages: codes.length === 0 ? ['en'] : codes, prompts: true, turns: false, words: true, translates: codes.length > 0 },
     checkOptions: (options) => checkOptions(options, parts.tokens),
     segments: (sound, options, hearing) => whisperSegments({ ...parts, inTurn }, { sound, options, hearing }),
     dispose: () => inTurn(() => parts.decoder.dispose()),
@@ -41,9 +42,7 @@ export function createWhisperRecogniser(parts: WhisperParts & { readonly decoder
 }
 
 /** @throws InputError */
-function checkOptions({ language, timestamps, turns, pieceSeconds, task }: TranscribeOptions, { languages }: WhisperTokens): void {
-  if (timestamps === 'words')
-    throw new InputError('times of words need the weights of cross attention, which are not read out yet: use timestamps "segments".');
+function checkOptions({ language, turns, pieceSeconds, task }: TranscribeOptions, { languages }: WhisperTokens): void {
   for (const [name, value] of Object.entries({ turns, pieceSeconds }))
     if (value !== undefined) throw new InputError(`${name} is for models that hear turns: Whisper takes windows of 30 s. Leave it out.`);
   if (languages.size === 0) {
@@ -77,11 +76,13 @@ async function* whisperSegments(
     const frames = await windows.fill();
     hearing.seconds = windows.samples / WHISPER_RATE;
     if (frames === 0) break;
-    const { answer, segments, advance } = await inTurn(() => hearWindow(parts, windows, { options, hearing, context, frames }));
+    const { answer, segments, advance, ends } = await inTurn(() => hearWindow(parts, windows, { options, hearing, context, frames }));
     onTokens?.(answer.ids.length);
-    for (const { start, end, ids } of segments) {
-      const text = tokenizer.decode(textIds(ids, tokens)).trim();
-      if (text !== '') yield { start: at * FRAME_SECONDS + start, end: at * FRAME_SECONDS + end, text };
+    for (const segment of segments) {
+      const text = tokenizer.decode(textIds(segment.ids, tokens)).trim();
+      if (text === '') continue;
+      const words = ends && segmentWords(segment, ends, { ...tokens, language: hearing.language, decode: tokenizer.decode });
+      yield shifted({ ...segment, text, words }, at * FRAME_SECONDS);
     }
     const said = segments.flatMap(({ ids }) => ids);
     context = answer.temperature > MOST_CONTEXT_TEMPERATURE ? [] : [...context, ...said].slice(-parts.decoder.contextLength);
@@ -92,6 +93,13 @@ async function* whisperSegments(
     onProgress?.({ phase: 'transcribe', loaded: Math.min(at * FRAME_SECONDS, Math.max(hearing.seconds, total)), total });
   }
   onProgress?.({ phase: 'transcribe', loaded: hearing.seconds, total: Math.max(total, hearing.seconds) });
+}
+
+/** A segment of a window, and its words, in seconds of the sound. */
+function shifted({ start, end, text, words }: TranscriptSegment, by: number): TranscriptSegment {
+  const times = <Timed extends { readonly start: number; readonly end: number }>(timed: Timed): Timed =>
+    ({ ...timed, start: timed.start + by, end: timed.end + by });
+  return { ...times({ start, end, text }), ...(words && { words: words.map(times) }) };
 }
 
 interface WindowState {
@@ -114,8 +122,10 @@ async function hearWindow(parts: WhisperParts, windows: MelWindows, { options, h
     const prompt = whisperPrompt(tokens, { language, task, hasTimestamps: true, previous: context }, decoder.contextLength);
     const textOf = (ids: readonly number[]): string => tokenizer.decode(textIds(ids, tokens));
     const answer = await decodeWindow({ decoder, sound, prompt, rules, tokens, textOf, signal });
-    if (isSilence(answer)) return { answer, segments: [], advance: frames };
-    return { answer, ...windowSegments(answer.ids, frames, tokens) };
+    if (isSilence(answer)) return { answer, ends: undefined, segments: [], advance: frames };
+    const { ids } = answer;
+    const ends = options.timestamps === 'words' ? await tokenEnds(decoder, { sound, prompt, ids, frames, signal }) : undefined;
+    return { answer, ends, ...windowSegments(ids, frames, tokens) };
   } finally {
     sound.close();
   }

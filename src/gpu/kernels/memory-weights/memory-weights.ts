@@ -26,8 +26,8 @@ export interface MemoryWeightsVariant extends RowsVariant {
 
 function keyOf({ shape, taken, positions, invocations, single }: MemoryWeightsVariant): string {
   const { heads, kvHeads, keyDim, valueDim, scale, kv, valueKv, pageTokens, maxPages } = shape;
-  const own = { heads, kvHeads, keyDim, valueDim, scale, kv, valueKv, pageTokens, maxPages, taken: taken.join(','), positions, invocations, single };
-  return kernelKey('memory-weights', own);
+  const cache = { kvHeads, keyDim, valueDim, kv, valueKv, pageTokens, maxPages };
+  return kernelKey('memory-weights', { heads, scale, ...cache, taken: taken.join(','), positions, invocations, single });
 }
 
 /** `own` of every invocation to `shared[0]`, by `join` of two of them. */
