@@ -125,7 +125,9 @@ export const LISTENER: ListenerNames = {
 };
 
 /** What models that align call their graph, its inputs and its outputs. */
-export const ALIGNER: AlignerNames = { graph: 'aligner', tokens: 'tokens', positions: 'positions', rows: 'alignedRows', weights: 'weights' };
+export const ALIGNER: AlignerNames = {
+  graph: 'aligner', tokens: 'tokens', positions: 'positions', rows: 'alignedRows', weights: 'weights',
+};
 
 /** What a model's graphs are for; without either it is for who knows its graphs by name, as those of sound are. */
 export type ModelRoles = Partial<Pick<ModelGraphs, 'decoder' | 'encoder' | 'listener' | 'aligner'>>;
