@@ -52,7 +52,7 @@ export { profileFor } from './gpu/profile/profile-for.ts';
 export { createReferenceExecutor } from './reference/reference-executor.ts';
 export { httpFolder, httpSource } from './files/http-source.ts';
 export type { HttpRetry } from './files/http-retry.ts';
-export type { HttpOptions } from './files/http-source.ts';
+export type { HttpOptions } from './files/http-options.ts';
 export { memoryFolder, memorySource } from './files/memory-source.ts';
 export { openCheckpoint } from './files/open-checkpoint.ts';
 export type { CheckpointLocation } from './files/open-checkpoint.ts';

@@ -12,8 +12,10 @@ const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 const llama = `${fixturesPath}golden/llama`;
 const bundled = bundledModelPath();
 /** What takes minutes, a network, a server, or files that the example only stands for. */
-const LEFT_OUT =
-  /https:|^ingot stop|synth |bench|embed |transcribe |pull |tokenizer\.json|llama\.cpp|convert|coder\.gguf|^ingot chat \.\/model-folder/;
+const LEFT_OUT = new RegExp(
+  'https:|^ingot stop|synth |bench|embed |transcribe |pull |tokenizer\\.json|llama\\.cpp|convert|coder\\.gguf|' +
+    '^ingot chat \\./model-folder|(?:show|rm) |qwen3:',
+);
 let folder = '';
 
 function ingot(args: readonly string[]) {

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { hubIdOf } from '../node/hub/hub-id.ts';
 import { InputError } from '../tensor/errors.ts';
 import { closestTo } from './suggestions.ts';
 
@@ -22,6 +23,11 @@ export function inputPath(text: string): string {
   const near = nearName(path);
   const advice = near === undefined ? 'Check the path.' : `Did you mean ${join(dirname(path), near)}?`;
   throw new InputError(`Cannot read ${text}: there is no such file or directory. ${advice}`);
+}
+
+/** As {@link inputPath}, of a model, which may have an id of the hub. */
+export function modelPath(text: string): string {
+  return text !== '' && !isUrl(text) && hubIdOf(text) !== undefined ? text : inputPath(text);
 }
 
 function nearName(path: string): string | undefined {

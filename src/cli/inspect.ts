@@ -7,7 +7,7 @@ import { planForProfile } from '../node/gpu-plan.ts';
 import { locate } from '../node/open-path.ts';
 import { inspectReport } from './inspect-report.ts';
 import { printInspection } from './inspect-text.ts';
-import { inputPath } from './input-path.ts';
+import { modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { oneOf } from './option-values.ts';
 import { shortestFloat } from './quantities.ts';
@@ -55,13 +55,13 @@ async function inspectPlan(
   path: string,
   { profile, signal }: { readonly profile: string | undefined; readonly signal: AbortSignal },
 ): Promise<void> {
-  const model = await planForProfile(inputPath(path), { profile, signal });
+  const model = await planForProfile(modelPath(path), { profile, signal });
   const { printModelPlan } = await import('../gpu/plan/plan-report.ts');
   process.stdout.write(`profile ${model.options.profile.name}\n${printModelPlan(model)}\n`);
 }
 
 async function inspect(path: string, { json, signal }: { readonly json: boolean; readonly signal: AbortSignal }): Promise<void> {
-  const checkpoint = await openCheckpoint(await locate(inputPath(path), { signal }), { signal });
+  const checkpoint = await openCheckpoint(await locate(modelPath(path), { signal }), { signal });
   try {
     const report = await inspectReport(checkpoint, { signal });
     if (json) process.stdout.write(`${JSON.stringify(report, jsonValue)}\n`);

@@ -8,7 +8,7 @@ import { profileTable } from '../gpu/profile/profile-table.ts';
 import { PROFILE_NAMES } from '../gpu/profile/profiles.ts';
 import { planForProfile } from '../node/gpu-plan.ts';
 import { UsageError } from './exit-codes.ts';
-import { inputPath } from './input-path.ts';
+import { modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { integerIn, oneOf } from './option-values.ts';
 import { profileRows, tableLines } from './text-table.ts';
@@ -48,7 +48,7 @@ export function registerKernels(program: Command): void {
 }
 
 async function showKernels(path: string, options: KernelsOptions, signal: AbortSignal): Promise<void> {
-  const model = await planForProfile(inputPath(path), { profile: options.profile, keys: options.keys, signal });
+  const model = await planForProfile(modelPath(path), { profile: options.profile, keys: options.keys, signal });
   const { profile } = model.options;
   const { keys, rows = model.maxRows } = options;
   checkMost('--keys', keys, { most: model.modelContextLength, reason: "the model's context" });

@@ -13,7 +13,7 @@ import type { DeviceChoice } from '../node/load-model.ts';
 import { bundledModelPath } from '../node/package-root.ts';
 import { InputError } from '../tensor/errors.ts';
 import { UsageError } from './exit-codes.ts';
-import { inputPath } from './input-path.ts';
+import { modelPath } from './input-path.ts';
 import { checkedText, integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { printable } from './terminal.ts';
@@ -108,7 +108,7 @@ async function openModel(path: string | undefined, options: DeviceOptions & { re
     throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
   const display = createProgressDisplay(process.stderr);
   try {
-    const found = inputPath(path ?? defaultModelPath());
+    const found = modelPath(path ?? defaultModelPath());
     display.expect('load');
     const { onProgress } = display;
     return await loadModel(found, {

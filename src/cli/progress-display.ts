@@ -3,7 +3,7 @@
  * still is told anywhere, on a line that stays.
  */
 import type { OnProgress, ProgressEvent, ProgressPhase } from '../tensor/progress.ts';
-import { formatBytes, formatRate, withThousands } from './quantities.ts';
+import { formatBytes, formatDuration, formatRate, withThousands } from './quantities.ts';
 import { createTerminal, printable } from './terminal.ts';
 import type { OutputStream, Terminal } from './terminal.ts';
 import { cutToWidth, widthOf } from './text-width.ts';
@@ -43,6 +43,8 @@ const BAR_COLUMNS = 24;
 interface Run {
   readonly phase: ProgressPhase;
   readonly startMs: number;
+  /** What was there when it began, of a download that goes on: no part of its rate. */
+  fromLoaded: number | undefined;
   event: ProgressEvent | undefined;
   shownMs: number;
   shownTenth: number;
@@ -58,7 +60,7 @@ export function createProgressDisplay(stream: OutputStream, options: ProgressOpt
   const enter = (phase: ProgressPhase): Run => {
     if (run?.phase === phase) return run;
     const atMs = performance.now();
-    return (run = { phase, startMs: atMs, event: undefined, shownMs: atMs, shownTenth: 0 });
+    return (run = { phase, startMs: atMs, fromLoaded: undefined, event: undefined, shownMs: atMs, shownTenth: 0 });
   };
   const draw = () => {
     if (run === undefined) return;
@@ -93,6 +95,7 @@ export function createProgressDisplay(stream: OutputStream, options: ProgressOpt
       if (!terminal.canRedraw && !hasLines) return;
       const current = enter(event.phase);
       current.event = event;
+      current.fromLoaded ??= event.phase === 'download' ? event.loaded : 0;
       if (!terminal.canRedraw) return writeLine(current, event, label, terminal);
       start();
       const isSoon = isDrawn && performance.now() - current.shownMs < REDRAW_MS && event.loaded < event.total;
@@ -106,7 +109,7 @@ function writeLine(run: Run, event: ProgressEvent, label: string | undefined, te
   const tenth = Math.floor(10 * share(event));
   if (tenth <= run.shownTenth || atMs - run.shownMs < LINE_MS) return;
   [run.shownMs, run.shownTenth] = [atMs, tenth];
-  const { percent, amount, rate } = progressFigures(event, atMs - run.startMs);
+  const { percent, amount, rate } = progressFigures(event, { elapsedMs: atMs - run.startMs, fromLoaded: run.fromLoaded });
   terminal.write(`ingot: ${label ?? WORDS[run.phase]} ${[percent, amount, rate].filter((part) => part !== '').join('  ')}\n`);
 }
 
@@ -117,10 +120,10 @@ function share({ loaded, total }: ProgressEvent): number {
 /** ` 45%`, `150 MB of 336 MB`, `1.2 GB/s` */
 function progressFigures(
   event: ProgressEvent,
-  elapsedMs: number,
+  { elapsedMs, fromLoaded = 0 }: { readonly elapsedMs: number; readonly fromLoaded: number | undefined },
 ): { readonly percent: string; readonly amount: string; readonly rate: string } {
   const { phase, loaded, total } = event;
-  const perSecond = elapsedMs > 0 ? (1000 * loaded) / elapsedMs : 0;
+  const perSecond = elapsedMs > 0 ? (1000 * (loaded - fromLoaded)) / elapsedMs : 0;
   if (phase === 'transcribe') return soundFigures(event, elapsedMs);
   const isTokens = phase === 'prefill';
   const isItems = phase === 'compile' || phase === 'warmup';
@@ -134,7 +137,13 @@ function progressFigures(
       : isTokens
         ? `${formatRate(perSecond)} tok/s`
         : `${formatBytes(Math.round(perSecond))}/s`;
-  return { percent: `${Math.floor(100 * share(event))}%`.padStart(4), amount, rate };
+  return { percent: `${Math.floor(100 * share(event))}%`.padStart(4), amount, rate: rate + timeLeft(event, perSecond) };
+}
+
+/** `, 2 min 5 s left`: of downloads, which take long enough to be waited for elsewhere. */
+function timeLeft({ phase, loaded, total }: ProgressEvent, perSecond: number): string {
+  const left = total - loaded;
+  return phase !== 'download' || perSecond === 0 || left <= 0 || loaded === 0 ? '' : `, ${formatDuration((1000 * left) / perSecond)} left`;
 }
 
 /** ` 45%`, `27 s of 60 s`, `11.5x`: how much faster than the sound itself. */
@@ -148,11 +157,11 @@ function soundFigures(event: ProgressEvent, elapsedMs: number): ReturnType<typeo
 }
 
 /** The most telling form that fits: a line that wraps could not be taken back. */
-function progressLine({ phase, event, startMs }: Run, label: string | undefined, terminal: Terminal): string {
+function progressLine({ phase, event, startMs, fromLoaded }: Run, label: string | undefined, terminal: Terminal): string {
   const word = label ?? WORDS[phase];
   const room = terminal.columns() - 1;
   if (event === undefined) return cutToWidth(`${word} ...`, room);
-  const { percent, amount, rate } = progressFigures(event, performance.now() - startMs);
+  const { percent, amount, rate } = progressFigures(event, { elapsedMs: performance.now() - startMs, fromLoaded });
   const forms = [
     [word, bar(event, terminal), percent, ` ${amount}`, ` ${rate}`],
     [word, bar(event, terminal), percent, ` ${amount}`],

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from './exit-codes.ts';
+import { hubIdOf } from '../node/hub/hub-id.ts';
 import { expandHome, isUrl } from './input-path.ts';
 import { didYouMean } from './suggestions.ts';
 
@@ -46,11 +47,12 @@ function describeExpected(most: number, model: string | undefined): string {
   return model === undefined ? 'a model' : 'a prompt';
 }
 
-/** One argument is the prompt, unless nobody would ask it: a model's file or folder, a path or a URL. */
+/** One argument is the prompt, unless nobody would ask it: a model's file or folder, a path, a URL or an id of the hub. */
 function isModelLike(argument: string): boolean {
   if (/^\S+\.(gguf|safetensors)$/i.test(argument) || /^(https?|file):\/\/\S+$/i.test(argument) || /^(\.{1,2}|~)?[/\\]\S+$/.test(argument))
     return true;
   if (argument.includes('\n')) return false;
+  if (hubIdOf(argument) !== undefined) return true;
   const path = expandHome(argument);
   return (/\.(gguf|safetensors)$/i.test(argument) && existsSync(path)) || existsSync(join(path, 'config.json')) || isDirectory(path);
 }

@@ -18,6 +18,7 @@ Examples:
   $ ingot "Tell me a story about a fox called Ash"
   $ cat notes.txt | ingot "Summarise this"
   $ ingot chat model.gguf --system "You are a pirate."
+  $ ingot chat qwen3:4b
   $ ingot inspect model.gguf
   $ ingot convert ./model-folder -o model.gguf --type q4_k_m
 
@@ -30,6 +31,10 @@ error came from.
 const COMMANDS: { readonly [Name in CommandName]: () => Promise<(program: Command) => void> } = {
   chat: async () => (await import('./chat.ts')).registerChat,
   run: async () => (await import('./run.ts')).registerRun,
+  pull: async () => (await import('./pull.ts')).registerPull,
+  list: async () => (await import('./cached-models.ts')).registerList,
+  show: async () => (await import('./cached-models.ts')).registerShow,
+  rm: async () => (await import('./cached-models.ts')).registerRm,
   serve: async () => (await import('./serve/serve-command.ts')).registerServe,
   ps: async () => (await import('./serve/servers-command.ts')).registerPs,
   stop: async () => (await import('./serve/servers-command.ts')).registerStop,
@@ -40,7 +45,6 @@ const COMMANDS: { readonly [Name in CommandName]: () => Promise<(program: Comman
   tokenize: async () => (await import('./tokenize.ts')).registerTokenize,
   embed: async () => (await import('./embed.ts')).registerEmbed,
   transcribe: async () => (await import('./transcribe.ts')).registerTranscribe,
-  pull: async () => (await import('./pull.ts')).registerPull,
   convert: async () => (await import('./write-model.ts')).registerConvert,
   synth: async () => (await import('./write-model.ts')).registerSynth,
   eval: async () => (await import('./eval.ts')).registerEval,

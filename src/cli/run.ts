@@ -8,7 +8,7 @@ import { chat } from './chat.ts';
 import { FIRST_WORDS } from './command-names.ts';
 import { UsageError } from './exit-codes.ts';
 import { addGenerationOptions, jsonFile } from './generation-options.ts';
-import { inputPath } from './input-path.ts';
+import { modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { addDeviceOptions, checkPredictsTokens, withModel } from './model-options.ts';
 import { integerIn, oneOf, parseIds } from './option-values.ts';
@@ -79,7 +79,7 @@ async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> 
   checkRunFlags(flags);
   const { model: named, prompt } = resolveRunArguments(args, flags);
   // A misspelt path is told before anybody waits for stdin.
-  const path = named === undefined ? undefined : inputPath(named);
+  const path = named === undefined ? undefined : modelPath(named);
   await withInterrupts(async (signal) => {
     const text = flags.ids === undefined ? await readJoinedText(prompt, { what: 'the prompt', signal }) : '';
     if (flags.ids === undefined && text.trim() === '') throw new UsageError('the prompt is empty. Give a text, or pipe one to stdin.');

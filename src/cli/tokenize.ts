@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { loadTokenizer } from '../node/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { UsageError } from './exit-codes.ts';
-import { inputPath } from './input-path.ts';
+import { modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { parseIds } from './option-values.ts';
 import { readArgumentText } from './read-stdin.ts';
@@ -52,7 +52,7 @@ async function tokenize(
   const { signal, decode, json } = flags;
   if (decode !== undefined && argument !== undefined) throw new UsageError('give either a text or --decode, not both.');
   const given = decode === undefined ? await readArgumentText(argument, { what: 'the text', signal }) : undefined;
-  const tokenizer = await loadTokenizer(inputPath(model), { signal });
+  const tokenizer = await loadTokenizer(modelPath(model), { signal });
   const ids =
     decode ?? tokenizer.encode(given ?? '', { parseSpecial: flags.special, addSpecial: flags.addSpecial, applyLimits: flags.limits });
   for (const warning of tokenizer.warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);

@@ -10,7 +10,7 @@ import { convertFile } from '../node/convert.ts';
 import { synthFile } from '../node/synth.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { UsageError } from './exit-codes.ts';
-import { expandHome, inputPath } from './input-path.ts';
+import { expandHome, modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
@@ -56,7 +56,7 @@ export function registerConvert(program: Command): void {
     )
     .option('--name <name>', "the model's name in the file (default: the folder's)");
   addWriteOptions(command, CONVERT_EXAMPLES).action((folder: string, { type, vocabulary, name, ...flags }: ConvertFlags) =>
-    writeModel(flags, (work) => convertFile(inputPath(folder), expandHome(flags.out), { type, vocabulary, modelName: name, ...work })),
+    writeModel(flags, (work) => convertFile(modelPath(folder), expandHome(flags.out), { type, vocabulary, modelName: name, ...work })),
   );
 }
 

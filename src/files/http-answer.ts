@@ -23,6 +23,9 @@ export interface FilePart {
   readonly end: number;
 }
 
+/** The server is well, and gives no parts of files. */
+export class RangesRefused extends InputError {}
+
 const fromDisk = 'Download the file and open it from disk.';
 
 /** Answers about the request rather than the file: a proxy that wants a password, a range that cannot be met. */
@@ -88,7 +91,7 @@ function lowerFirst(text: string): string {
 export function filePart({ status, statusText, headers }: Response, name: string): FilePart {
   if (status === 416) throw new FormatError(`${name} changed on the server while it was read (it is shorter now). Open it again.`);
   if (status === 200)
-    throw new InputError(`${name}: the server does not support range requests (it answered 200, expected 206). ${fromDisk}`);
+    throw new RangesRefused(`${name}: the server does not support range requests (it answered 200, expected 206). ${fromDisk}`);
   if (status !== 206)
     throw new InputError(`${name}: expected status 206, the server answered ${status} ${statusText}. Check the URL or try again later.`);
   const encoding = headers.get('content-encoding');

@@ -1,38 +1,14 @@
 /** Files behind HTTP(S), read by ranges: only the bytes asked for travel. */
 import { FormatError, InputError } from '../tensor/errors.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
-import type { CancelSignal, Fetch, PlatformUrl } from '../tensor/platform.ts';
+import type { PlatformUrl } from '../tensor/platform.ts';
 import { absentFile, beginsAsHtml, checkPart, filePart, htmlInstead, isEmptyFile, saysHtml, throwIfPassing } from './http-answer.ts';
 import type { AbsentFile, FileFacts } from './http-answer.ts';
-import { PassingFault, waitFor, withRetries } from './http-retry.ts';
-import type { HttpRetry, RetryRules } from './http-retry.ts';
+import { chunksOf, remoteOf, withIdleLimit } from './http-request.ts';
+import type { HttpOptions } from './http-options.ts';
+import type { Remote, Request } from './http-request.ts';
+import { PassingFault, withRetries } from './http-retry.ts';
 import { checkFileNameBelow, checkReadRange } from './read-range.ts';
-
-export interface HttpOptions {
-  /** Cancels the opening, waits between attempts included; reads take a signal of their own. */
-  readonly signal?: CancelSignal | undefined;
-  /** Replaces the platform's `fetch`, to add headers or for tests. */
-  readonly fetch?: Fetch | undefined;
-  /** A server that sends nothing for this long is asked again; 30 s by default. */
-  readonly idleTimeoutMs?: number | undefined;
-  /**
-   * How often in a row a request may fail in a way that may pass (a broken connection, silence, status 408, 425, 429 or 5xx) before it
-   * is given up: from 1, by default 5. Waits double from half a second and are as long as the server's Retry-After asks, up to a minute.
-   */
-  readonly attempts?: number | undefined;
-  /** Called before each wait for another attempt. */
-  readonly onRetry?: ((retry: HttpRetry) => void) | undefined;
-  /** Replaces the clock between attempts, for tests. */
-  readonly wait?: ((ms: number, signal: CancelSignal | undefined) => Promise<void>) | undefined;
-}
-
-interface Remote extends Omit<RetryRules, 'receivedBytes'> {
-  readonly url: URL;
-  /** The URL without its query, which may hold a secret. */
-  readonly name: string;
-  readonly fetch: Fetch;
-  readonly idleTimeoutMs: number;
-}
 
 /** One stretch of a file on its way, over as many answers as it takes. */
 interface Transfer {
@@ -86,25 +62,6 @@ export function httpFolder(baseUrl: string | PlatformUrl, options: HttpOptions =
   };
 }
 
-function remoteOf(url: string | PlatformUrl, options: HttpOptions): Remote {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsed || !/^https?:$/.test(parsed.protocol))
-    throw new InputError(`Expected an http or https URL, found ${JSON.stringify(String(url))}.`);
-  const name = parsed.origin + parsed.pathname;
-  if (parsed.username !== '' || parsed.password !== '') {
-    throw new InputError(
-      `${name}: the URL holds a user name or password, which is not supported. Pass a fetch function that adds the header instead.`,
-    );
-  }
-  // Called through a closure: a browser's fetch must not be called as a method of another object.
-  const call = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
-  const { attempts = 5, idleTimeoutMs = 30_000, onRetry, wait = waitFor } = options;
-  if (!(Number.isInteger(attempts) && attempts >= 1))
-    throw new InputError(`attempts must be an integer from 1, found ${String(attempts)}.`);
-  if (!(idleTimeoutMs > 0)) throw new InputError(`idleTimeoutMs must be a number above 0, found ${String(idleTimeoutMs)}.`);
-  return { url: parsed, name, fetch: call, idleTimeoutMs, attempts, onRetry, wait };
-}
-
 async function openRemote(remote: Remote, signal: AbortSignal | undefined): Promise<ByteSource | AbsentFile> {
   const head: Transfer = { remote, offset: 0, done: 0, into: new Uint8Array(headBytes), known: undefined };
   const absent = await transfer(head, signal);
@@ -152,10 +109,23 @@ async function readRanges(whole: Transfer, options: ReadOptions | undefined): Pr
 /** Fills `into`, over as many attempts as it takes and the rules allow. Resolves to the reason where there is no such file. */
 function transfer(part: Transfer, signal: AbortSignal | undefined): Promise<AbsentFile | undefined> {
   const rules = { ...part.remote, receivedBytes: () => part.done };
-  return withRetries(rules, signal, () => withIdleLimit(part, signal, (request) => attempt(part, request)));
+  return withRetries(rules, signal, () => withIdleLimit({ remote: part.remote, isOpen: part.known !== undefined }, signal, (request) =>
+      attempt(part, ranged(request)),
+    ));
 }
 
-async function attempt(part: Transfer, request: Request): Promise<AbsentFile | undefined> {
+interface RangeRequest {
+  (offset: number, length: number): Promise<Response>;
+  readonly alive: () => void;
+}
+
+function ranged(request: Request): RangeRequest {
+  return Object.assign((offset: number, length: number) => request({ range: `bytes=${offset}-${offset + length - 1}` }), {
+    alive: request.alive,
+  });
+}
+
+async function attempt(part: Transfer, request: RangeRequest): Promise<AbsentFile | undefined> {
   const { known, remote: { name } } = part;
   const [offset, length] = [part.offset + part.done, part.into.length - part.done];
   const response = await request(offset, length);
@@ -176,90 +146,15 @@ async function attempt(part: Transfer, request: Request): Promise<AbsentFile | u
 }
 
 /** A page in place of a file comes whole, whatever range was asked for. */
-async function htmlPage(response: Response, request: Request): Promise<AbsentFile | undefined> {
+async function htmlPage(response: Response, request: RangeRequest): Promise<AbsentFile | undefined> {
   if (response.status !== 200) return undefined;
   if (saysHtml(response)) return htmlInstead(200);
   for await (const chunk of chunksOf(response, request)) return beginsAsHtml(chunk, response) ? htmlInstead(200) : undefined;
   return undefined;
 }
 
-interface Request {
-  (offset: number, length: number): Promise<Response>;
-  /** Tells that bytes have arrived. */
-  readonly alive: () => void;
-}
-
-/** Runs `work` with a request function that ends when the caller aborts or the server falls silent. */
-async function withIdleLimit<Result>(
-  { remote, known }: Transfer,
-  signal: AbortSignal | undefined,
-  work: (request: Request) => Promise<Result>,
-): Promise<Result> {
-  signal?.throwIfAborted();
-  const stop = new AbortController();
-  const giveUp = () =>
-    stop.abort(new PassingFault({ reason: `the server sent nothing for ${remote.idleTimeoutMs / 1000} s`, advice: 'Try again later.' }));
-  let timer = setTimeout(giveUp, remote.idleTimeoutMs);
-  const forward = () => stop.abort(signal?.reason);
-  signal?.addEventListener('abort', forward, { once: true });
-  const request = Object.assign(
-    (offset: number, length: number) =>
-      remote.fetch(remote.url, {
-        headers: { range: `bytes=${offset}-${offset + length - 1}`, 'accept-encoding': 'identity' },
-        signal: stop.signal,
-      }),
-    {
-      alive: () => {
-        clearTimeout(timer);
-        timer = setTimeout(giveUp, remote.idleTimeoutMs);
-      },
-    },
-  );
-  try {
-    return await work(request);
-  } catch (error) {
-    if (stop.signal.aborted) throw stop.signal.reason;
-    if (error instanceof FormatError || error instanceof InputError || error instanceof PassingFault) throw error;
-    throw connectionFault(error, { name: remote.name, isOpen: known !== undefined });
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', forward);
-    // Frees the connection of an answer whose body was not read to its end.
-    stop.abort();
-  }
-}
-
-/** What stays wrong however often it is tried: the wrong address, a certificate, a circle of redirects. */
-const lastingFault = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|redirect count exceeded/;
-/** The wrong address as well, unless the server has answered before. */
-const noServer = /ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH/;
-
-function connectionFault(error: unknown, { name, isOpen }: { name: string; isOpen: boolean }): Error {
-  const cause = innermost(error);
-  const reason = `the connection failed (${cause.message || cause.name})`;
-  const advice = 'Check the URL and the network.';
-  const told = `${cause.message} ${'code' in cause ? String(cause.code) : ''}`;
-  if (lastingFault.test(told) || (!isOpen && noServer.test(told))) return new InputError(`${name}: ${reason}. ${advice}`, { cause: error });
-  return new PassingFault({ reason, advice, cause: error });
-}
-
-/** `fetch` hides the reason in the error's cause. */
-function innermost(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error(String(error));
-  return error.cause instanceof Error ? error.cause : error;
-}
-
-/** The body as it arrives. */
-async function* chunksOf(response: Response, request: Request): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader();
-  for (let read = await reader?.read(); read?.value; read = await reader?.read()) {
-    request.alive();
-    yield read.value;
-  }
-}
-
 /** Puts an answer's body at the end of what the transfer has; what arrives before a break is kept. */
-async function readBody(response: Response, part: Transfer, request: Request): Promise<void> {
+async function readBody(response: Response, part: Transfer, request: RangeRequest): Promise<void> {
   const { remote: { name }, into, offset } = part;
   const cutShort = (cause?: unknown) =>
     new PassingFault({

@@ -121,8 +121,9 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
 }
 
 /**
- * Loads a model: a GGUF file (or the first of a split one), a Hugging Face folder or one of its files, or the URL of
- * either. Call its `dispose()` when done.
+ * Loads a model: a GGUF file (or the first of a split one), a Hugging Face folder or one of its files, the URL of either, or an id of the
+ * Hugging Face hub (`Qwen/Qwen3-4B-GGUF`, with `:Q8_0` or `@REVISION` after it, or a short name such as `qwen3:4b`), which is downloaded
+ * into the hub's cache where it is not there. Call its `dispose()` when done.
  * @throws InputError for a path or an option that cannot be meant; FormatError for a damaged or unsupported model;
  * CapacityError where it does not fit; the signal's reason when it aborts. Nothing stays open or running then.
  */
@@ -135,7 +136,7 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
   const report = (event: ProgressEvent) => onProgress?.((last = event));
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
-  const location = await locate(pathOrUrl, { signal, onRetry });
+  const location = await locate(pathOrUrl, { signal, onRetry, onProgress: report });
   const checkpoint = await openCheckpoint(location, { signal });
   return createModel({ ...settings, checkpoint, executor, chatFiles, signal, onProgress: report });
 }

@@ -62,9 +62,9 @@ const RATE = 16_000;
 export async function loadSpeechModel(pathOrUrl: string, options: LoadSpeechModelOptions = {}): Promise<SpeechModel> {
   checkOptionNames(options, LOAD_NAMES, 'loadSpeechModel');
   checkOperation(options);
-  const { signal, quantize } = options;
+  const { signal, quantize, onProgress } = options;
   const executor = await openExecutor(options);
-  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
+  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress }), { signal });
   try {
     const tokenizer = await tokenizerOf(checkpoint, options);
     const opened = await openDecoder(checkpoint, { quantize, signal });

@@ -5,22 +5,44 @@ import { FormatError, InputError } from '../tensor/errors.ts';
 import { describeValue } from '../tensor/option-names.ts';
 import { parseSplitName } from '../files/gguf-reader.ts';
 import { httpFolder } from '../files/http-source.ts';
-import type { HttpOptions } from '../files/http-source.ts';
+import type { HttpOptions } from '../files/http-options.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
+import type { OnProgress } from '../tensor/progress.ts';
 import { directorySource, pathError } from './file-source.ts';
+import { hubIdOf } from './hub/hub-id.ts';
+import type { ModelId } from './hub/model-id.ts';
+
+export interface LocateOptions extends HttpOptions {
+  /** Of a model of the hub that is downloaded first. */
+  readonly onProgress?: OnProgress | undefined;
+}
 
 /**
- * Finds what a user means by a path or URL: a model file, a folder with config.json and safetensors, or a folder
- * that holds one GGUF model. The answer is what `openCheckpoint` takes.
- * @throws InputError for a path that is missing, unreadable or ambiguous.
+ * Finds what a user means by a path, a URL or an id of the Hugging Face hub: a model file, a folder with config.json and safetensors, or a
+ * folder that holds one GGUF model. The answer is what `openCheckpoint` takes. A model of the hub (`OWNER/NAME`, `OWNER/NAME:Q4_K_M`, a
+ * short name as `qwen3:4b`) that is not in the cache is downloaded first.
+ * @throws InputError for a path that is missing, unreadable or ambiguous, and as the hub refuses; CapacityError where
+ * the disk is too small.
  */
-export async function locate(pathOrUrl: string, options?: HttpOptions): Promise<CheckpointLocation> {
+export async function locate(pathOrUrl: string, options?: LocateOptions): Promise<CheckpointLocation> {
   if (typeof pathOrUrl !== 'string') {
     const found = (pathOrUrl as unknown) instanceof URL ? 'a URL object: pass its href' : describeValue(pathOrUrl);
     throw new InputError(`Expected the path or URL of a model as a string, found ${found}.`);
   }
   if (pathOrUrl === '') throw new InputError('Expected the path or URL of a model, found an empty text.');
   if (/^https?:\/\//i.test(pathOrUrl)) return locateUrl(pathOrUrl, options);
+  const id = hubIdOf(pathOrUrl);
+  if (id !== undefined) return locatePath(await pathOfHub(id, options));
+  return locatePath(pathOrUrl);
+}
+
+/** What asks the hub is loaded where it is needed. */
+async function pathOfHub(id: ModelId, { signal, onRetry, onProgress, wait }: LocateOptions = {}): Promise<string> {
+  const { modelOfHub } = await import('./hub/pull.ts');
+  return modelOfHub(id, { signal, onRetry, onProgress, wait });
+}
+
+async function locatePath(pathOrUrl: string): Promise<CheckpointLocation> {
   const path = resolve(/^file:\/\//i.test(pathOrUrl) ? fileUrlPath(pathOrUrl) : pathOrUrl);
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw pathError(pathOrUrl, error);

@@ -5,7 +5,7 @@ import type { RequestRecord } from '../../server/request-record.ts';
 import type { OpenTelemetryApi } from '../../server/open-telemetry.ts';
 import { createServer } from '../../server/create-server.ts';
 import { EXIT, Interruption, isForeseen, messageOf } from '../exit-codes.ts';
-import { expandHome, inputPath } from '../input-path.ts';
+import { expandHome, modelPath } from '../input-path.ts';
 import { withInterrupts } from '../interrupts.ts';
 import { printable } from '../terminal.ts';
 import { dataFolder } from '../../node/data-folder.ts';
@@ -25,7 +25,7 @@ import type { ServeStore } from './store/open-store.ts';
 /** Until it is interrupted. */
 export async function serve(config: ServeConfig): Promise<void> {
   // A misspelt path is told before any port is taken.
-  const served = config.models.map(({ name, path }) => ({ name, path: inputPath(path) }));
+  const served = config.models.map(({ name, path }) => ({ name, path: modelPath(path) }));
   const { drainMs = 0 } = config.settings as { readonly drainMs?: number };
   await withInterrupts((signal) => run({ ...config, models: served }, signal), { stopMs: drainMs + STOP_MS });
 }

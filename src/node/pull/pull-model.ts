@@ -10,7 +10,7 @@ import { checkOperation } from '../../tensor/progress.ts';
 import { dataFolder } from '../data-folder.ts';
 import { fileSink } from '../file-sink.ts';
 import { makeFolder } from '../make-folder.ts';
-import { withFileLock } from './file-lock.ts';
+import { withFileLock } from '../file-lock.ts';
 import { moonshineTinyEn } from './moonshine-tiny-en.ts';
 import { npmPackage } from './npm-package.ts';
 import type { PulledModel, PullWork } from './pulled-model.ts';

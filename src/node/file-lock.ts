@@ -1,7 +1,8 @@
 /** Work that one process does at a time, by a file that names who does it. */
-import { open, readFile, rm } from 'node:fs/promises';
-import { setTimeout as wait } from 'node:timers/promises';
-import type { CancelSignal } from '../../tensor/platform.ts';
+import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { waitFor } from '../files/http-retry.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
 
 export interface FileLockOptions {
   readonly signal?: CancelSignal | undefined;
@@ -10,6 +11,10 @@ export interface FileLockOptions {
 }
 
 const POLL_MS = 200;
+/** A holder shows so often that it is there, which counts where it is on another machine that shares the folder. */
+const BEAT_MS = 5_000;
+/** A holder that has not been heard of for so long is gone. */
+const STALE_MS = 30_000;
 
 /**
  * Runs `work` while the file `path` is this process's, which it waits for. A lock whose process is gone counts as none: where two find it
@@ -19,21 +24,23 @@ const POLL_MS = 200;
 export async function withFileLock<Result>(
   path: string, { signal, onWait }: FileLockOptions, work: () => Promise<Result>,
 ): Promise<Result> {
-  let hasTold = false;
-  for (;;) {
-    signal?.throwIfAborted();
-    if (await take(path)) break;
+  for (let hasTold = false; !(await take(path)); ) {
     const holder = await holderOf(path);
-    if (holder === undefined) await rm(path, { force: true });
-    else {
-      if (!hasTold) onWait?.(`process ${holder} is getting it: waiting`);
-      hasTold = true;
-      await wait(POLL_MS);
+    if (holder === undefined) {
+      await rm(path, { force: true });
+      continue;
     }
+    if (!hasTold) onWait?.(`${holder} is getting it: waiting`);
+    hasTold = true;
+    await waitFor(POLL_MS, signal);
   }
+  const beat = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => undefined), BEAT_MS);
+  beat.unref();
   try {
+    signal?.throwIfAborted();
     return await work();
   } finally {
+    clearInterval(beat);
     await rm(path, { force: true });
   }
 }
@@ -41,7 +48,7 @@ export async function withFileLock<Result>(
 async function take(path: string): Promise<boolean> {
   try {
     const file = await open(path, 'wx');
-    await file.writeFile(String(process.pid));
+    await file.writeFile(`${process.pid} ${hostname()}`);
     await file.close();
     return true;
   } catch (error) {
@@ -50,18 +57,14 @@ async function take(path: string): Promise<boolean> {
   }
 }
 
-/** How long a lock may be without its process's number: between its making and its writing. */
-const WRITE_MS = 1000;
-
 /** The process that has the lock; undefined where it is gone. */
-async function holderOf(path: string): Promise<number | undefined> {
-  for (let waited = 0; waited < WRITE_MS; waited += POLL_MS) {
-    const text = await readFile(path, 'utf8').catch(() => '');
-    const pid = Number(text);
-    if (pid > 0) return isAlive(pid) ? pid : undefined;
-    await wait(POLL_MS);
-  }
-  return undefined;
+async function holderOf(path: string): Promise<string | undefined> {
+  const [text, found] = await Promise.all([readFile(path, 'utf8').catch(() => ''), stat(path).catch(() => undefined)]);
+  if (found === undefined || Date.now() - found.mtimeMs > STALE_MS) return undefined;
+  const [pid, host] = text.split(' ');
+  // Between its making and its writing a lock names nobody.
+  if (host === hostname() && !isAlive(Number(pid))) return undefined;
+  return `process ${pid || '?'}`;
 }
 
 function isAlive(pid: number): boolean {

@@ -1,0 +1,185 @@
+/** `ingot list`, `show` and `rm`: models of the hub that are in the cache. */
+import type { Command } from 'commander';
+import { cachedSnapshots, removeFiles } from '../node/hub/cache-layout.ts';
+import type { CachedFile, CachedSnapshot } from '../node/hub/cache-layout.ts';
+import { chooseFiles, ggufModels } from '../node/hub/choose-files.ts';
+import { hubSettings } from '../node/hub/hub-settings.ts';
+import { printModelId } from '../node/hub/model-id.ts';
+import { UsageError } from './exit-codes.ts';
+import { pulledId } from './pull.ts';
+import { formatBytes, plural } from './quantities.ts';
+import { closestTo } from './suggestions.ts';
+import { tableLines } from './text-table.ts';
+
+/** A model that can be run as it lies there, or a part of one. */
+interface CachedModel {
+  /** What every command takes. */
+  readonly id: string;
+  readonly kind: 'gguf' | 'safetensors';
+  readonly isWhole: boolean;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  readonly files: readonly CachedFile[];
+  readonly snapshot: CachedSnapshot;
+}
+
+const LIST_EXAMPLES = `
+Examples:
+  $ ingot list
+  $ ingot list --json
+`;
+
+const SHOW_EXAMPLES = `
+Examples:
+  $ ingot show qwen3:4b
+`;
+
+const RM_EXAMPLES = `
+Examples:
+  $ ingot rm Qwen/Qwen3-4B-GGUF:Q8_0
+  $ ingot rm qwen3:4b
+`;
+
+export function registerList(program: Command): void {
+  program
+    .command('list')
+    .summary('list models in the cache')
+    .description('Lists models of the hub that are in the cache: those that "ingot pull" fetched, and those of other tools.')
+    .option('--json', 'as JSON')
+    .addHelpText('after', LIST_EXAMPLES)
+    .action(list);
+}
+
+export function registerShow(program: Command): void {
+  program
+    .command('show')
+    .summary('show a model in the cache')
+    .description('Shows the files of a model in the cache and where they are. "ingot inspect ID" shows what is in them.')
+    .argument('<id>', 'as "ingot list" names it')
+    .option('--json', 'as JSON')
+    .addHelpText('after', SHOW_EXAMPLES)
+    .action(show);
+}
+
+export function registerRm(program: Command): void {
+  program
+    .command('rm')
+    .summary('remove models from the cache')
+    .description('Removes models of the hub from the cache. An id without :QUANT means all of its files.')
+    .argument('<ids...>', 'as "ingot list" names them')
+    .addHelpText('after', RM_EXAMPLES)
+    .action(remove);
+}
+
+async function cacheFolder(): Promise<string> {
+  return (await hubSettings(process.env)).cacheFolder;
+}
+
+async function cachedModels(): Promise<readonly CachedModel[]> {
+  return (await cachedSnapshots(await cacheFolder())).flatMap(modelsOf);
+}
+
+function modelsOf(snapshot: CachedSnapshot): readonly CachedModel[] {
+  const models = ggufModels(snapshot.files).map(({ quantization, files, isWhole }) =>
+    cachedModel(`${snapshot.repository}${quantization === undefined ? '' : `:${quantization}`}`, {
+      files,
+      isWhole,
+      kind: 'gguf',
+      snapshot,
+    }),
+  );
+  if (models.length > 0) return models;
+  if (!snapshot.files.some(({ name }) => name.endsWith('.safetensors'))) return [];
+  const { files, repository } = snapshot;
+  return [cachedModel(repository, { files, isWhole: isWholeFolder(snapshot), kind: 'safetensors', snapshot })];
+}
+
+function isWholeFolder({ files, repository }: CachedSnapshot): boolean {
+  try {
+    return chooseFiles(files, { repository }).kind === 'folder';
+  } catch {
+    return false;
+  }
+}
+
+function cachedModel(id: string, rest: Pick<CachedModel, 'files' | 'isWhole' | 'kind' | 'snapshot'>): CachedModel {
+  const sizeBytes = rest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  return { id, ...rest, sizeBytes, modifiedMs: Math.max(...rest.files.map((file) => file.modifiedMs)) };
+}
+
+async function list({ json }: { readonly json?: boolean }): Promise<void> {
+  const models = await cachedModels();
+  if (json === true) return void process.stdout.write(`${JSON.stringify(models.map(told), undefined, 2)}\n`);
+  if (models.length === 0)
+    return void process.stderr.write(
+      `There are no models in ${await cacheFolder()}. "ingot pull qwen3:4b" fetches one; "ingot pull --help" lists names.\n`,
+    );
+  const rows = models.map(({ id, kind, isWhole, sizeBytes, modifiedMs }) => [
+    id,
+    kind,
+    formatBytes(sizeBytes),
+    new Date(modifiedMs).toISOString().slice(0, 10),
+    isWhole ? '' : 'not whole: pull it again',
+  ]);
+  process.stdout.write(`${tableLines([['ID', 'FILES', 'SIZE', 'FETCHED', ''], ...rows], [2]).join('\n')}\n`);
+}
+
+function told({ id, kind, isWhole, sizeBytes, modifiedMs, files, snapshot }: CachedModel) {
+  const shown = files.map(({ name, sizeBytes: bytes }) => ({ name, sizeBytes: bytes }));
+  return {
+    id,
+    kind,
+    isWhole,
+    sizeBytes,
+    fetched: new Date(modifiedMs).toISOString(),
+    commit: snapshot.commit,
+    path: snapshot.path,
+    files: shown,
+  };
+}
+
+/** Those that an id means: the one with its quantisation, or all of its repository. @throws UsageError where none is there */
+async function namedModels(text: string): Promise<readonly CachedModel[]> {
+  const id = pulledId(text);
+  const models = await cachedModels();
+  const wanted = printModelId({ ...id, revision: 'main' }).toLowerCase();
+  const found = models.filter(({ id: name, snapshot }) =>
+    id.quantization === undefined ? snapshot.repository.toLowerCase() === wanted : name.toLowerCase() === wanted,
+  );
+  if (found.length > 0) return found;
+  const near = closestTo(
+    printModelId(id),
+    models.map((model) => model.id),
+  );
+  throw new UsageError(
+    `${printModelId(id)} is not in the cache.${near === undefined ? '' : ` Did you mean ${near}?`} "ingot list" shows what is.`,
+  );
+}
+
+async function show(text: string, { json }: { readonly json?: boolean }): Promise<void> {
+  const models = await namedModels(text);
+  if (json === true) return void process.stdout.write(`${JSON.stringify(models.map(told), undefined, 2)}\n`);
+  for (const { id, kind, sizeBytes, files, snapshot, isWhole } of models) {
+    const head = [
+      ['id', id],
+      ['commit', snapshot.commit],
+      ['folder', snapshot.path],
+      ['files', `${plural(files.length, 'file')} (${kind}), ${formatBytes(sizeBytes)}${isWhole ? '' : ', not whole'}`],
+    ];
+    const rows = files.map(({ name, sizeBytes: bytes }) => [`  ${name}`, formatBytes(bytes)]);
+    process.stdout.write(`${[...tableLines(head), ...tableLines(rows, [1])].join('\n')}\n`);
+  }
+  process.stdout.write(`Run it: ingot chat ${models[0]!.id}\n`);
+}
+
+async function remove(texts: readonly string[]): Promise<void> {
+  const folder = await cacheFolder();
+  // All names are looked at before anything goes.
+  const named = await Promise.all(texts.map(namedModels));
+  for (const model of new Set(named.flat())) {
+    const { quantization } = pulledId(model.id);
+    const files = quantization === undefined ? model.snapshot.files : model.files;
+    const freed = await removeFiles(folder, model.snapshot, files);
+    process.stderr.write(`removed ${model.id}: ${formatBytes(freed)} freed\n`);
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * A file of the hub on its way to the cache: in pieces by several connections, each written where it belongs, so that what has come stays
+ * when the process ends at any moment. Beside the bytes lies a list of the pieces that are there. At the end the hash is checked.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { RangesRefused } from '../../files/http-answer.ts';
+import { httpSource } from '../../files/http-source.ts';
+import type { HttpOptions } from '../../files/http-options.ts';
+import { httpWhole } from '../../files/http-whole.ts';
+import type { ByteSource } from '../../tensor/byte-source.ts';
+import { FormatError } from '../../tensor/errors.ts';
+import { withFileLock } from '../file-lock.ts';
+import type { HubFile } from './repository.ts';
+
+export interface BlobDownload {
+  readonly url: URL;
+  readonly file: Pick<HubFile, 'name' | 'sizeBytes'> & Partial<Pick<HubFile, 'blob' | 'hash'>>;
+  /** Where the blob is to be. */
+  readonly path: string;
+  readonly http: HttpOptions;
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes that came since the last call: less than none where what had come is begun anew. */
+  readonly onBytes: (bytes: number) => void;
+  /** Why it waits or begins anew, for people. */
+  readonly onNote: (note: string) => void;
+}
+
+const PIECE_BYTES = 8 * 1024 * 1024;
+const CONNECTIONS = 6;
+/** Wrong bytes are fetched once more; then the fault is not on the way. */
+const TRIES = 2;
+
+/** What came of a blob that is not whole, and its list: names that no other program reads or goes on with. */
+export const partPath = (path: string) => `${path}.ingot-part`;
+const listPath = (path: string) => `${path}.ingot-part.json`;
+
+/**
+ * What came stays for the next time.
+ * @throws FormatError where the bytes are not those that the hub names; as `httpSource`; the signal's reason
+ */
+export async function downloadBlob(download: BlobDownload): Promise<void> {
+  const { path, signal, file, onNote } = download;
+  await mkdir(dirname(path), { recursive: true });
+  const onWait = (note: string) => onNote(`${file.name}: ${note}`);
+  await withFileLock(`${path}.ingot-lock`, { signal, onWait }, async () => {
+    // Whoever had the lock before may have fetched it.
+    if ((await sizeOf(path)) === file.sizeBytes) return download.onBytes(file.sizeBytes);
+    await fetchRight(download);
+    await rename(partPath(path), path);
+    await rm(listPath(path), { force: true });
+  });
+}
+
+async function fetchRight(download: BlobDownload): Promise<void> {
+  const { path, file } = download;
+  for (let attempt = 1; ; attempt++) {
+    await fetchPart(download);
+    if (await isRight(download)) return;
+    await Promise.all([partPath(path), listPath(path)].map((each) => rm(each, { force: true })));
+    if (attempt === TRIES) throw wrongBytes(download);
+    download.onBytes(-file.sizeBytes);
+    download.onNote(`${file.name}: the bytes that came are not those that the hub names; fetching it again`);
+  }
+}
+
+/** Bytes of a file that earlier runs brought. */
+export async function partBytes(path: string, sizeBytes: number): Promise<number> {
+  const done = await readList(path, sizeBytes);
+  return [...done].reduce((sum, piece) => sum + pieceBytes(piece, sizeBytes), 0);
+}
+
+async function fetchPart(download: BlobDownload): Promise<void> {
+  const { path, file, url, http, signal } = download;
+  const handle = await open(partPath(path), (await sizeOf(partPath(path))) === undefined ? 'w+' : 'r+');
+  try {
+    const source = await httpSource(url, { ...http, signal });
+    try {
+      checkSize(source, file);
+      await fetchPieces(source, handle, download);
+    } finally {
+      await source.close();
+    }
+  } catch (error) {
+    if (!(error instanceof RangesRefused)) throw error;
+    await fetchWhole(handle, download);
+  } finally {
+    await handle.close();
+  }
+}
+
+function checkSize({ name, sizeBytes }: Pick<ByteSource, 'name' | 'sizeBytes'>, file: BlobDownload['file']): void {
+  if (sizeBytes !== file.sizeBytes)
+    throw new FormatError(
+      `${name} has ${sizeBytes} bytes, the hub's list says ${file.sizeBytes}. It may be changing: try again, or name another revision.`,
+    );
+}
+
+async function fetchPieces(
+  source: ByteSource,
+  handle: FileHandle,
+  { path, file: { sizeBytes }, signal, onBytes }: BlobDownload,
+): Promise<void> {
+  const done = await readList(path, sizeBytes);
+  const wanted = Array.from({ length: Math.ceil(sizeBytes / PIECE_BYTES) }, (_, piece) => piece).filter((piece) => !done.has(piece));
+  onBytes(sizeBytes - wanted.reduce((sum, piece) => sum + pieceBytes(piece, sizeBytes), 0));
+  const stop = new AbortController();
+  const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  let listed = Promise.resolve();
+  const worker = async () => {
+    const buffer = new Uint8Array(Math.min(PIECE_BYTES, sizeBytes));
+    for (let piece = wanted.shift(); piece !== undefined; piece = wanted.shift()) {
+      const into = buffer.subarray(0, pieceBytes(piece, sizeBytes));
+      await source.read(piece * PIECE_BYTES, into, { signal: both });
+      await handle.write(into, 0, into.length, piece * PIECE_BYTES);
+      done.add(piece);
+      onBytes(into.length);
+      listed = listed.then(() => writeList(path, sizeBytes, done));
+      await listed;
+    }
+  };
+  const workers = Array.from({ length: Math.min(CONNECTIONS, wanted.length) }, worker);
+  try {
+    await Promise.all(workers);
+  } catch (error) {
+    stop.abort(error);
+    await Promise.allSettled(workers);
+    throw error;
+  }
+}
+
+/** A server that gives no parts of files. What it cuts short begins anew. */
+async function fetchWhole(handle: FileHandle, { url, file, http, signal, onBytes, onNote }: BlobDownload): Promise<void> {
+  onNote(
+    `${file.name}: the server gives no parts of files: it is downloaded whole, by one connection, and an interrupted download begins anew`,
+  );
+  let at = 0;
+  await httpWhole(
+    url,
+    { ...http, signal },
+    {
+      async begin() {
+        onBytes(-at);
+        at = 0;
+        await handle.truncate(0);
+      },
+      async write(bytes) {
+        if (at + bytes.length > file.sizeBytes)
+          throw new FormatError(`${url.origin}${url.pathname}: the server sends more than the ${file.sizeBytes} bytes of the hub's list.`);
+        await handle.write(bytes, 0, bytes.length, at);
+        at += bytes.length;
+        onBytes(bytes.length);
+      },
+    },
+  );
+  checkSize({ name: `${url.origin}${url.pathname}`, sizeBytes: at }, file);
+}
+
+function pieceBytes(piece: number, sizeBytes: number): number {
+  return Math.min(PIECE_BYTES, sizeBytes - piece * PIECE_BYTES);
+}
+
+interface PartList {
+  readonly sizeBytes: number;
+  readonly pieceBytes: number;
+  readonly done: readonly number[];
+}
+
+/** Pieces that are there. A list that cannot be read, or is of another file, is none. */
+async function readList(path: string, sizeBytes: number): Promise<Set<number>> {
+  const [text, there] = await Promise.all([readFile(listPath(path), 'utf8').catch(() => ''), sizeOf(partPath(path))]);
+  try {
+    const list = JSON.parse(text) as PartList;
+    if (list.sizeBytes !== sizeBytes || list.pieceBytes !== PIECE_BYTES || there === undefined) return new Set();
+    const isThere = (piece: unknown): piece is number =>
+      Number.isInteger(piece) &&
+      (piece as number) >= 0 &&
+      (piece as number) * PIECE_BYTES + pieceBytes(piece as number, sizeBytes) <= there;
+    return new Set(list.done.filter(isThere));
+  } catch {
+    return new Set();
+  }
+}
+
+async function writeList(path: string, sizeBytes: number, done: ReadonlySet<number>): Promise<void> {
+  const list: PartList = { sizeBytes, pieceBytes: PIECE_BYTES, done: [...done] };
+  const temporary = `${listPath(path)}.new`;
+  await writeFile(temporary, JSON.stringify(list));
+  await rename(temporary, listPath(path));
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  return (await stat(path).catch(() => undefined))?.size;
+}
+
+async function isRight({ path, file, signal }: BlobDownload): Promise<boolean> {
+  const { blob, hash, sizeBytes } = file;
+  if (blob === undefined) return true;
+  const digest = createHash(hash === 'git-sha1' ? 'sha1' : 'sha256');
+  if (hash === 'git-sha1') digest.update(`blob ${sizeBytes}\0`);
+  const handle = await open(partPath(path), 'r');
+  try {
+    await handle.sync();
+    for await (const chunk of handle.createReadStream({ autoClose: false, highWaterMark: 1024 * 1024, signal }))
+      digest.update(chunk as Uint8Array);
+  } finally {
+    await handle.close();
+  }
+  return digest.digest('hex') === blob;
+}
+
+function wrongBytes({ url, file }: BlobDownload): FormatError {
+  return new FormatError(
+    `${url.origin}${url.pathname}: the bytes do not have the hash that the hub names (${file.blob}), ${TRIES} times. ` +
+      'Something on the way changes them: check the proxy and HF_ENDPOINT, or try again later. Nothing was kept.',
+  );
+}

@@ -1,0 +1,82 @@
+/** `fetch` for the hub: a token that no other host sees, redirects followed by hand, proxies by the environment. */
+import { InputError } from '../../tensor/errors.ts';
+import { packageVersion } from '../package-root.ts';
+import type { Environment, HubSettings } from './hub-settings.ts';
+
+export type HubFetch = (url: URL, init: HubRequest) => Promise<Response>;
+
+export interface HubRequest {
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly method?: 'GET' | 'HEAD' | undefined;
+}
+
+type Send = (url: URL, init: HubRequest & { readonly redirect: 'manual' }) => Promise<Response>;
+
+const REDIRECTS = [301, 302, 303, 307, 308];
+const MOST_REDIRECTS = 10;
+/** What a signed address answers once its time is over. */
+const EXPIRED = [401, 403, 410];
+
+/** Reads of one file ask its address on the hub once: where that leads to (a store's signed URL) is kept until the store refuses it. */
+export async function createHubFetch(
+  { endpoint, token }: Pick<HubSettings, 'endpoint' | 'token'>,
+  environment: Environment,
+): Promise<HubFetch> {
+  const send = await senderFor(environment);
+  const hub = new URL(endpoint);
+  const places = new Map<string, URL>();
+  const headersFor = (url: URL, given: HubRequest['headers']) => ({
+    'user-agent': `ingot/${packageVersion()}`,
+    ...given,
+    ...(token !== undefined && url.origin === hub.origin ? { authorization: `Bearer ${token}` } : {}),
+  });
+  const follow = async (start: URL, request: HubRequest): Promise<{ response: Response; place: URL }> => {
+    let place = start;
+    for (let count = 0; count <= MOST_REDIRECTS; count++) {
+      const response = await send(place, { ...request, headers: headersFor(place, request.headers), redirect: 'manual' });
+      const location = response.headers.get('location');
+      if (!REDIRECTS.includes(response.status) || location === null) return { response, place };
+      await response.body?.cancel();
+      place = nextPlace(place, location);
+    }
+    throw new InputError(`${start.origin}${start.pathname}: the server redirects more than ${MOST_REDIRECTS} times. Check the endpoint.`);
+  };
+  return async (url, request) => {
+    const known = places.get(url.href);
+    if (known !== undefined) {
+      const { response } = await follow(known, request);
+      if (!EXPIRED.includes(response.status)) return response;
+      places.delete(url.href);
+      await response.body?.cancel();
+    }
+    const { response, place } = await follow(url, request);
+    if (place !== url && response.ok) places.set(url.href, place);
+    return response;
+  };
+}
+
+/** @throws InputError for a redirect to what is no web address, and for one that gives up https */
+function nextPlace(from: URL, location: string): URL {
+  const name = `${from.origin}${from.pathname}`;
+  if (!URL.canParse(location, from.href))
+    throw new InputError(`${name}: the server redirects to ${JSON.stringify(location)}, which is no URL.`);
+  const to = new URL(location, from.href);
+  if (!/^https?:$/.test(to.protocol) || (from.protocol === 'https:' && to.protocol === 'http:'))
+    throw new InputError(`${name}: the server redirects to ${to.protocol}//${to.host}, which is not followed: expected https.`);
+  return to;
+}
+
+const PROXIES = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
+
+/** Node's own fetch knows no proxies in Node 20: undici's does, and is loaded only where the environment names one. */
+async function senderFor(environment: Environment): Promise<Send> {
+  if (!PROXIES.some((name) => environment[name])) return (url, init) => fetch(url, init as RequestInit);
+  const { fetch: proxied, EnvHttpProxyAgent } = await import('undici');
+  const dispatcher = new EnvHttpProxyAgent({
+    httpProxy: environment['http_proxy'] || environment['HTTP_PROXY'],
+    httpsProxy: environment['https_proxy'] || environment['HTTPS_PROXY'],
+    noProxy: environment['no_proxy'] || environment['NO_PROXY'],
+  });
+  return async (url, init) => (await proxied(url, { ...init, dispatcher } as Parameters<typeof proxied>[1])) as unknown as Response;
+}

@@ -1,0 +1,158 @@
+/** A model of the hub into the cache: which files, whether they fit, and their download. */
+import { mkdir, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { HttpRetry } from '../../files/http-retry.ts';
+import { CapacityError, InputError } from '../../tensor/errors.ts';
+import type { OnProgress } from '../../tensor/progress.ts';
+import { defaultMemoryBudget } from '../memory-budget.ts';
+import { cachedModel, linkFile, repositoryFolder, writeRef } from './cache-layout.ts';
+import { chooseFiles } from './choose-files.ts';
+import type { Choice } from './choose-files.ts';
+import { downloadBlob, partBytes } from './download-blob.ts';
+import { createHubFetch } from './hub-fetch.ts';
+import { hubSettings } from './hub-settings.ts';
+import type { Environment, HubSettings } from './hub-settings.ts';
+import { printModelId } from './model-id.ts';
+import type { ModelId } from './model-id.ts';
+import { fileUrl, readRepository } from './repository.ts';
+import type { HubAccess, HubFile, Repository } from './repository.ts';
+
+/** What a pull would do. */
+export interface PullPlan {
+  readonly id: ModelId;
+  readonly repository: Repository;
+  readonly choice: Choice<HubFile>;
+  readonly access: HubAccess;
+  /** The file, or the folder, that a model is loaded from. */
+  readonly path: string;
+  readonly totalBytes: number;
+  /** What is still to come. */
+  readonly missingBytes: number;
+}
+
+export interface PullOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onRetry?: ((retry: HttpRetry) => void) | undefined;
+  /** Default: this process's. */
+  readonly environment?: Environment | undefined;
+  /** Bytes that weights may take. Default: by this machine's memory. */
+  readonly roomBytes?: number | undefined;
+  /** Replaces the clock between attempts, for tests. */
+  readonly wait?: HubAccess['wait'];
+}
+
+/** Weights may take so much of a model's memory: conversations want the rest. */
+const WEIGHT_SHARE = 0.8;
+const SPARE_DISK_BYTES = 64e6;
+
+/** Asks the hub what there is, and chooses. Downloads nothing. @throws as `readRepository` and `chooseFiles` */
+export async function planPull(id: ModelId, options: PullOptions = {}): Promise<PullPlan> {
+  const { signal, onRetry, wait, environment = process.env, roomBytes = weightRoom() } = options;
+  const settings = await hubSettings(environment);
+  if (settings.isOffline) throw offline(id, settings);
+  const access = { settings, fetch: await createHubFetch(settings, environment), onRetry, wait };
+  const repository = await readRepository(id, access, signal);
+  const choice = chooseFiles(repository.files, { quantization: id.quantization, roomBytes, repository: id.repository });
+  const folder = repositoryFolder(settings.cacheFolder, id.repository);
+  const snapshot = join(folder, 'snapshots', repository.commit);
+  const path = choice.kind === 'folder' ? snapshot : join(snapshot, choice.files[0]!.name);
+  const totalBytes = choice.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  let missingBytes = totalBytes;
+  for (const file of choice.files) missingBytes -= await haveBytes(file, folder, snapshot);
+  return { id, repository, choice, access, path, totalBytes, missingBytes };
+}
+
+function weightRoom(): number {
+  return WEIGHT_SHARE * defaultMemoryBudget(undefined).bytes!;
+}
+
+function offline(id: ModelId, { cacheFolder }: HubSettings): InputError {
+  return new InputError(
+    `${printModelId(id)} is not in the cache (${cacheFolder}), and HF_HUB_OFFLINE is set. ` +
+      `Unset it, or run "ingot pull ${printModelId(id)}" with a network.`,
+  );
+}
+
+async function haveBytes({ name, blob, sizeBytes }: HubFile, folder: string, snapshot: string): Promise<number> {
+  if (await isWhole(join(snapshot, name), sizeBytes)) return sizeBytes;
+  const path = join(folder, 'blobs', blob);
+  return (await isWhole(path, sizeBytes)) ? sizeBytes : partBytes(path, sizeBytes);
+}
+
+async function isWhole(path: string, sizeBytes: number): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.size === sizeBytes;
+}
+
+/**
+ * Downloads what a plan says. Files that are there are not asked for; what an ended run brought is gone on with.
+ * @returns the path to load
+ * @throws CapacityError where the disk is too small, before anything comes; as `downloadBlob`. What came stays
+ */
+export async function runPull(
+  plan: PullPlan,
+  { signal, onProgress }: { readonly signal?: AbortSignal | undefined; readonly onProgress?: OnProgress | undefined },
+): Promise<string> {
+  const { id, repository, choice, access, path, totalBytes } = plan;
+  const { cacheFolder } = access.settings;
+  const folder = repositoryFolder(cacheFolder, id.repository);
+  const snapshot = join(folder, 'snapshots', repository.commit);
+  await checkDisk(plan);
+  let loaded = 0;
+  const report = (note?: string) => onProgress?.({ phase: 'download', loaded, total: totalBytes, note });
+  report();
+  for (const file of choice.files) {
+    if (await isWhole(join(snapshot, file.name), file.sizeBytes)) loaded += file.sizeBytes;
+    else await pullFile(file);
+    report();
+  }
+  await writeRef(cacheFolder, id, repository.commit);
+  return path;
+
+  async function pullFile(file: HubFile): Promise<void> {
+    const blobPath = join(folder, 'blobs', file.blob);
+    await downloadBlob({
+      url: fileUrl(repository, file.name, access.settings),
+      file,
+      path: blobPath,
+      signal,
+      http: { fetch: (url, init) => access.fetch(url, init), onRetry: access.onRetry, wait: access.wait },
+      onBytes: (bytes) => {
+        loaded += bytes;
+        report();
+      },
+      onNote: report,
+    });
+    await linkFile(join(snapshot, file.name), blobPath);
+  }
+}
+
+async function checkDisk({ access: { settings }, missingBytes, id }: PullPlan): Promise<void> {
+  if (missingBytes === 0) return;
+  await mkdir(settings.cacheFolder, { recursive: true }).catch((error: Error) => {
+    throw new InputError(`Cannot write to the cache ${settings.cacheFolder}: ${error.message}. HF_HOME or HF_HUB_CACHE names another.`);
+  });
+  const disk = await statfs(settings.cacheFolder).catch(() => undefined);
+  if (disk === undefined || disk.blocks === 0) return;
+  const freeBytes = disk.bavail * disk.bsize;
+  if (freeBytes >= missingBytes + SPARE_DISK_BYTES) return;
+  throw new CapacityError(
+    `${printModelId(id)} still takes ${(missingBytes / 1e9).toFixed(2)} GB, ` +
+      `and the disk of ${settings.cacheFolder} has ${(freeBytes / 1e9).toFixed(2)} GB free. ` +
+      'Free some space ("ingot list" shows models, "ingot rm" removes them), take a smaller quantisation, or set HF_HOME to another disk.',
+  );
+}
+
+/**
+ * A model by its id, as a path: from the cache where it is there whole, which asks nobody; else it is downloaded.
+ * @throws as `planPull` and `runPull`
+ */
+export async function modelOfHub(
+  id: ModelId,
+  options: PullOptions & { readonly onProgress?: OnProgress | undefined } = {},
+): Promise<string> {
+  const { cacheFolder } = await hubSettings(options.environment ?? process.env);
+  const found = await cachedModel(cacheFolder, id);
+  if (found !== undefined) return found;
+  const plan = await planPull(id, options);
+  return runPull(plan, options);
+}

@@ -1,0 +1,149 @@
+/** What a repository of the hub holds at a revision, by the hub's API (`/api/models/ID/revision/REVISION?blobs=true`). */
+import { mayPass, PassingFault, retryAfterMs, waitFor, withRetries } from '../../files/http-retry.ts';
+import type { HttpRetry } from '../../files/http-retry.ts';
+import { FormatError, InputError } from '../../tensor/errors.ts';
+import { checkFileNameBelow } from '../../files/read-range.ts';
+import { parseJsonObject } from '../../tensor/parse-json.ts';
+import type { HubFetch } from './hub-fetch.ts';
+import type { HubSettings } from './hub-settings.ts';
+import type { ModelId } from './model-id.ts';
+
+export interface HubFile {
+  /** Path inside the repository. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Name of its blob in the cache: SHA-256 of large files, git's SHA-1 of others. */
+  readonly blob: string;
+  /** How `blob` is made of the file's bytes. */
+  readonly hash: 'sha256' | 'git-sha1';
+}
+
+export interface Repository {
+  readonly repository: string;
+  /** The commit, 40 hexadecimal digits. */
+  readonly commit: string;
+  readonly files: readonly HubFile[];
+}
+
+export interface HubAccess {
+  readonly settings: HubSettings;
+  readonly fetch: HubFetch;
+  readonly onRetry?: ((retry: HttpRetry) => void) | undefined;
+  /** Replaces the clock between attempts, for tests. */
+  readonly wait?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;
+}
+
+/** Answers of a repository with a hundred thousand files have 30 MB. */
+const MOST_ANSWER_BYTES = 64e6;
+const IDLE_MS = 30_000;
+const ATTEMPTS = 5;
+
+/** @throws InputError for a repository that is not there or not open to this user, with what to do; FormatError for an odd answer */
+export async function readRepository(id: ModelId, access: HubAccess, signal?: AbortSignal): Promise<Repository> {
+  const {
+    settings: { endpoint },
+  } = access;
+  const url = new URL(`${endpoint}/api/models/${id.repository}/revision/${encodeURIComponent(id.revision)}?blobs=true`);
+  const name = `${url.origin}${url.pathname}`;
+  const rules = { name, attempts: ATTEMPTS, onRetry: access.onRetry, wait: access.wait ?? waitFor, receivedBytes: () => 0 };
+  const text = await withRetries(rules, signal, () => answerOf(url, { name, id, access, signal }));
+  return repositoryOf(parseJsonObject(text, name), id, name);
+}
+
+interface Question {
+  readonly name: string;
+  readonly id: ModelId;
+  readonly access: HubAccess;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function answerOf(url: URL, { name, id, access, signal }: Question): Promise<string> {
+  signal?.throwIfAborted();
+  const silence = AbortSignal.timeout(IDLE_MS);
+  try {
+    const response = await access.fetch(url, { signal: signal === undefined ? silence : AbortSignal.any([signal, silence]) });
+    if (mayPass(response.status)) {
+      const asked = retryAfterMs(response.headers.get('retry-after'), Date.now());
+      const reason = `the server answered ${response.status} ${response.statusText}`.trimEnd();
+      throw new PassingFault({ reason, advice: 'Try again later.', retryAfterMs: asked });
+    }
+    if (!response.ok) throw refusal(response, { id, access });
+    return await boundedText(response, name);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof PassingFault || error instanceof InputError || error instanceof FormatError) throw error;
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : (error as Error);
+    const reason = silence.aborted ? `the server sent nothing for ${IDLE_MS / 1000} s` : `the connection failed (${cause.message})`;
+    const advice = 'Check the network, or set HF_ENDPOINT or a proxy (HTTPS_PROXY). What is in the cache works without: HF_HUB_OFFLINE=1.';
+    throw new PassingFault({ reason, advice, cause: error });
+  }
+}
+
+async function boundedText(response: Response, name: string): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ['', 0];
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > MOST_ANSWER_BYTES)
+      throw new FormatError(`${name}: the answer is longer than ${MOST_ANSWER_BYTES / 1e6} MB. Check the endpoint.`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** The hub says in `x-error-code` what its status means. */
+function refusal({ status, headers }: Response, { id, access: { settings } }: Pick<Question, 'id' | 'access'>): InputError {
+  const page = `${settings.endpoint}/${id.repository}`;
+  const code = headers.get('x-error-code');
+  const logIn = 'make a token on the hub (Settings, Access Tokens) and set HF_TOKEN, or run "hf auth login"';
+  if (code === 'GatedRepo')
+    return new InputError(
+      `${id.repository} is gated: its authors ask for consent. Accept the terms at ${page}` +
+        (settings.token === undefined ? `, then ${logIn}.` : ', with the account of the token that is used here.'),
+    );
+  if (code === 'RevisionNotFound') return new InputError(`${id.repository} has no revision ${id.revision}. ${page} lists them.`);
+  if (status === 401 || status === 403 || status === 404 || code === 'RepoNotFound') {
+    const login = settings.token === undefined ? ` If it is private, ${logIn}.` : ' The token that is used here may not see it either.';
+    const short = id.shortName === undefined ? '' : `, which ${id.shortName} stands for,`;
+    return new InputError(
+      `The hub has no model ${id.repository}${short} that is open to you (status ${status}). Check its name at ${page}.${login}`,
+    );
+  }
+  return new InputError(`${page}: the hub refuses the request (status ${status}). Check the id and HF_ENDPOINT.`);
+}
+
+function repositoryOf(answer: Readonly<Record<string, unknown>>, id: ModelId, name: string): Repository {
+  const { sha, siblings } = answer;
+  if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha) || !Array.isArray(siblings))
+    throw new FormatError(`${name}: expected a commit ("sha") and files ("siblings"), as the hub's API answers. Check HF_ENDPOINT.`);
+  return { repository: id.repository, commit: sha, files: siblings.map((each) => fileOf(each, name)) };
+}
+
+interface Sibling {
+  readonly rfilename?: unknown;
+  readonly size?: unknown;
+  readonly blobId?: unknown;
+  readonly lfs?: { readonly sha256?: unknown; readonly size?: unknown } | null;
+}
+
+function fileOf(sibling: unknown, name: string): HubFile {
+  const { rfilename, size, blobId, lfs } = (sibling ?? {}) as Sibling;
+  const sizeBytes = lfs?.size ?? size;
+  const [blob, hash] = lfs ? [lfs.sha256, 'sha256' as const] : [blobId, 'git-sha1' as const];
+  const isBlob = typeof blob === 'string' && (hash === 'sha256' ? /^[0-9a-f]{64}$/ : /^[0-9a-f]{40}$/).test(blob);
+  if (typeof rfilename !== 'string' || !Number.isSafeInteger(sizeBytes) || (sizeBytes as number) < 0 || !isBlob)
+    throw new FormatError(
+      `${name}: the file ${JSON.stringify(rfilename)} has no name, size and hash, as the hub's API gives them. Check HF_ENDPOINT.`,
+    );
+  checkFileNameBelow(rfilename, name);
+  return { name: rfilename, sizeBytes: sizeBytes as number, blob: blob as string, hash };
+}
+
+/** Where the hub has a file's bytes. */
+export function fileUrl(
+  { repository, commit }: Pick<Repository, 'repository' | 'commit'>,
+  fileName: string,
+  { endpoint }: HubSettings,
+): URL {
+  return new URL(`${endpoint}/${repository}/resolve/${commit}/${fileName.split('/').map(encodeURIComponent).join('/')}`);
+}

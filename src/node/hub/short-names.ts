@@ -1,0 +1,23 @@
+/** Short names of models, as people type them: data, and nothing else. Each is a repository of the Hugging Face hub. */
+export const SHORT_NAMES: Readonly<Record<string, string>> = {
+  'qwen3:0.6b': 'Qwen/Qwen3-0.6B-GGUF',
+  'qwen3:1.7b': 'Qwen/Qwen3-1.7B-GGUF',
+  'qwen3:4b': 'Qwen/Qwen3-4B-GGUF',
+  'qwen3:8b': 'Qwen/Qwen3-8B-GGUF',
+  'qwen3:14b': 'Qwen/Qwen3-14B-GGUF',
+  'qwen3:30b': 'Qwen/Qwen3-30B-A3B-GGUF',
+  'qwen3:32b': 'Qwen/Qwen3-32B-GGUF',
+  'qwen3-embedding:0.6b': 'Qwen/Qwen3-Embedding-0.6B-GGUF',
+  'llama3.2:1b': 'unsloth/Llama-3.2-1B-Instruct-GGUF',
+  'llama3.2:3b': 'unsloth/Llama-3.2-3B-Instruct-GGUF',
+  'lfm2:1.2b': 'LiquidAI/LFM2-1.2B-GGUF',
+  'lfm2.5:1.2b': 'LiquidAI/LFM2.5-1.2B-Instruct-GGUF',
+  'gemma3:1b': 'ggml-org/gemma-3-1b-it-GGUF',
+  'gemma3:4b': 'ggml-org/gemma-3-4b-it-GGUF',
+  'gpt-oss:20b': 'ggml-org/gpt-oss-20b-GGUF',
+  'smollm3:3b': 'ggml-org/SmolLM3-3B-GGUF',
+  'phi4-mini:3.8b': 'unsloth/Phi-4-mini-instruct-GGUF',
+  'embeddinggemma:300m': 'ggml-org/embeddinggemma-300M-GGUF',
+  'nomic-embed-text:v1.5': 'nomic-ai/nomic-embed-text-v1.5-GGUF',
+  'all-minilm:l6-v2': 'sentence-transformers/all-MiniLM-L6-v2',
+};
