@@ -4,7 +4,8 @@ import { conv1d, transposedConv1d } from '../src/graph/conv1d.ts';
 import type { Executor, GraphRun, WeightSource } from '../src/graph/executor.ts';
 import type { GraphBuilder } from '../src/graph/graph-builder.ts';
 import { buildModel } from '../src/graph/model-graphs.ts';
-import { groupNorm } from '../src/graph/ops/group-norm.ts';
+import { groupNorm, styledInstanceNorm } from '../src/graph/ops/group-norm.ts';
+import { joinColumns } from '../src/graph/ops/join-columns.ts';
 import { linear } from '../src/graph/ops/linear.ts';
 import { lstm } from '../src/graph/ops/lstm.ts';
 import { columns } from '../src/graph/ops/columns.ts';
@@ -48,6 +49,8 @@ type Case = { readonly x: Numbers; readonly y: Numbers; readonly weight?: Number
       readonly outBins: number;
     }
   | { readonly kind: 'snake' }
+  | { readonly kind: 'joined' }
+  | { readonly kind: 'styled'; readonly eps: number; readonly style: Numbers }
   | { readonly kind: 'distances'; readonly heads: number; readonly dim: number; readonly far: Numbers }
   | { readonly kind: 'lstm'; readonly reverse: boolean; readonly input: Numbers }
 );
@@ -94,6 +97,10 @@ function writeOp(g: GraphBuilder, of: Case, x: Value, stateful: boolean): Value 
     }
     case 'snake':
       return snake(g, 'snake', x, weight('weight')!);
+    case 'joined':
+      return joinColumns(g, 'join', x, columns(g, 'rest', x, { start: 1, width: (x.shape[1] as number) - 1 }));
+    case 'styled':
+      return styledInstanceNorm(g, 'norm', [x, g.input('style', 'f32', of.style.shape)], of.eps);
     case 'distances': {
       const { heads, dim } = of;
       const width = heads * dim;
@@ -127,10 +134,12 @@ async function programOf(executor: Executor, of: Case, stateful = false) {
 interface RunParts extends Pick<GraphRun, 'sequences'> {
   /** Rows of distances. */
   readonly far?: readonly number[] | undefined;
+  readonly style?: readonly number[] | undefined;
 }
 
-function runOf(x: readonly number[], rows: number, { sequences, far }: RunParts = {}): GraphRun {
-  return { graph: 'op', dims: { rows }, inputs: { x, ...(far && { far }) }, wanted: ['y'], ...(sequences && { sequences }) };
+function runOf(x: readonly number[], rows: number, { sequences, far, style }: RunParts = {}): GraphRun {
+  const inputs = { x, ...(far && { far }), ...(style && { style }) };
+  return { graph: 'op', dims: { rows }, inputs, wanted: ['y'], ...(sequences && { sequences }) };
 }
 
 /** @param tolerance of the largest value */
@@ -141,9 +150,10 @@ export async function checkSoundOp(executor: Executor, name: string, tolerance: 
     const rows = of.x.shape[0] as number;
     // More rows before: what they leave in buffers must not count.
     const far = of.kind === 'distances' ? of.far.values : undefined;
+    const style = of.kind === 'styled' ? of.style.values : undefined;
     const more = far && [...far, ...far, ...far.slice(0, of.x.shape[1]! / 3)];
-    await program.run([runOf([...of.x.values, ...of.x.values], 2 * rows, { far: more })]);
-    const [values] = await program.run([runOf(of.x.values, rows, { far })]);
+    await program.run([runOf([...of.x.values, ...of.x.values], 2 * rows, { far: more, style })]);
+    const [values] = await program.run([runOf(of.x.values, rows, { far, style })]);
     expectClose(name, { wanted: of.y.values, found: values!.get('y')! }, tolerance);
   } finally {
     await program.dispose();

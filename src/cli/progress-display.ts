@@ -31,6 +31,7 @@ const WORDS: Readonly<Record<ProgressPhase, string>> = {
   prefill: 'reading the prompt',
   convert: 'writing',
   transcribe: 'listening',
+  speak: 'speaking',
 };
 
 /** Work that is over sooner shows nothing: a bar that flashes by is noise. */

@@ -64,6 +64,7 @@ function expectRelative(found: ArrayLike<number>, wanted: ArrayLike<number>, tol
 /** Relative errors of an exponent in f32: silu's is the value itself, geluTanh's a cubic of it, gelu's its square. */
 const EXPONENT_ERROR: Readonly<Record<ActivationName, number>> = {
   silu: 0, geluTanh: 2e-7, gelu: 7e-8, identity: 0, sigmoid: 0, quickGelu: 1.2e-7, tanh: 0, relu: 0,
+  leakyFifth: 0, leakyTenth: 0, leakyHundredth: 0,
 };
 
 /** Relative: in a tail, y is x times e to some power, whose own error counts as often as its size says. */
@@ -236,7 +237,10 @@ describe.each(MODULES)('%s', (_, module) => {
       const wild = place([NaN, 1, -Infinity, Infinity]);
       kernels.activationRow(activationCode(fn), wild.at, place([1, NaN, 1, 0]).at, wild.at, 4);
       // Some have limits at the infinities; the others multiply by x.
-      const limits = { sigmoid: [0, 0], identity: [-Infinity, NaN], tanh: [-1, 0], relu: [0, NaN] };
+      const kept = [-Infinity, NaN];
+      const limits = {
+        sigmoid: [0, 0], identity: kept, tanh: [-1, 0], relu: [0, NaN], leakyFifth: kept, leakyTenth: kept, leakyHundredth: kept,
+      };
       const atInfinities = limits[fn as keyof typeof limits] ?? [NaN, NaN];
       expect([...wild.view]).toEqual([NaN, NaN, ...atInfinities]);
     });

@@ -132,7 +132,8 @@ function checkIndices({ name, nodes }: Graph, { value, numbers, sizes }: IndexCh
     if (op.kind === 'embed' && inputs[0] === value) checkTokens(numbers, op.weight.shape[0] as number);
     const [from, indices] = inputs;
     if (op.kind !== 'gatherRows' || indices !== value) continue;
-    const rows = sizes[String(from?.shape[0])] ?? 0;
+    const outer = from?.shape[0];
+    const rows = typeof outer === 'number' ? outer : (sizes[String(outer)] ?? 0);
     const bad = Array.from(numbers).find((row) => !(row >= 0 && row < rows));
     if (bad !== undefined) throw new Error(`run of ${name}: expected ${value.label} below ${rows}, found ${bad}`);
   }

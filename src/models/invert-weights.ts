@@ -76,6 +76,7 @@ function piecesOf(stored: WeightExpression, value: WeightExpression, inverting: 
       return piecesOf(stored.of, reshape(value, shapeOf(stored.of, where)), inverting);
     case 'sum':
     case 'timesRows':
+    case 'weightNorm':
       throw new FormatError(`${where}: ${printExpression(stored)} holds several tensors in one weight; they cannot be told apart again.`);
     case 'stack': {
       let start = 0;

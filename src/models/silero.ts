@@ -15,9 +15,8 @@ import { outputFrames } from '../graph/ops/windows.ts';
 import type { Value } from '../graph/value.ts';
 import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
-import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { isWeightType } from '../tensor/tensor-type.ts';
+import { readFloats } from './read-floats.ts';
 import { reshape, tensor, transpose } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { bindWeights } from './weight-spec.ts';
@@ -118,7 +117,7 @@ export async function openSilero(name: string, tensors: ReadonlyMap<string, Tens
     close: async () => {},
   };
   const { weights } = bindWeights(checkpoint, specs(), SKIPS);
-  const biases = await Promise.all(INPUT_BIASES.map((bias) => valuesOf(name, tensors, bias, [4 * HIDDEN], options)));
+  const biases = await Promise.all(INPUT_BIASES.map((bias) => readFloats(name, tensors, { name: bias, shape: [4 * HIDDEN] }, options)));
   const bias = biases[0]!.map((value, i) => value + biases[1]![i]!);
   const model = buildModel('silero', (m) => {
     m.graph(SILERO.encoder.graph, (g) => g.output(SILERO.encoder.features, encode(g)));
@@ -129,7 +128,7 @@ export async function openSilero(name: string, tensors: ReadonlyMap<string, Tens
 
 /** The transform is computed by the host: a file with another one is another model. */
 async function checkBasis(name: string, tensors: ReadonlyMap<string, TensorEntry>, options?: ReadOptions): Promise<void> {
-  const basis = await valuesOf(name, tensors, BASIS, [2 * BINS, 1, BASIS_SIZE], options);
+  const basis = await readFloats(name, tensors, { name: BASIS, shape: [2 * BINS, 1, BASIS_SIZE] }, options);
   for (let row = 0; row < 2 * BINS; row++) {
     for (let t = 0; t < BASIS_SIZE; t++) {
       const angle = (2 * Math.PI * (((row % BINS) * t) % BASIS_SIZE)) / BASIS_SIZE;
@@ -139,21 +138,6 @@ async function checkBasis(name: string, tensors: ReadonlyMap<string, TensorEntry
         throw new FormatError(`${name}: expected ${BASIS} to be a Hann window's Fourier transform, found another at row ${row}.`);
     }
   }
-}
-
-async function valuesOf(
-  name: string, tensors: ReadonlyMap<string, TensorEntry>, tensorName: string, shape: readonly number[], options?: ReadOptions,
-): Promise<Float32Array> {
-  const entry = tensors.get(tensorName);
-  if (entry === undefined || entry.shape.join() !== shape.join() || !isWeightType(entry.type)) {
-    const found = entry === undefined ? 'none' : `[${entry.shape.join(', ')}]`;
-    throw new FormatError(`${name}: expected ${tensorName} [${shape.join(', ')}], found ${found}.`);
-  }
-  const bytes = new Uint8Array(entry.sizeBytes);
-  await entry.read(0, bytes, options);
-  const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  decodeRows(entry.type, bytes, values);
-  return values;
 }
 
 function madeWeight(id: string, values: Float32Array): WeightSource {

@@ -5,7 +5,7 @@
  * `permuteHeads`, `transposeHeads`, `expert`, `reshape` of the outer dimensions) is exact for every type and changes no byte of a block.
  * What reaches into a row of blocks (a transpose, a range of columns) has no expression: it is a field of the op that reads the weight. A
  * matrix of floats has no blocks, and may be transposed. Values change only in `plus`, `apply`, `added` and `timesRows`, which are for
- * floats: a norm whose numbers are fixed (of batches) becomes a part of the weights before it.
+ * floats: a norm whose numbers are fixed (of batches) becomes a part of the weights before it; and in `weightNorm`.
  *
  * Rows are counted along the last dimension but one: those of a matrix [rows, cols], those of every expert of [experts, rows, cols],
  * and of a vector [n] its single values.
@@ -46,7 +46,12 @@ export type WeightExpression =
   /** The sum of vectors of floats; the result is f32. */
   | { readonly kind: 'sum'; readonly parts: readonly WeightExpression[] }
   /** Rows of floats (values of a vector) times the value of each row in a vector of floats; the result is f32. */
-  | { readonly kind: 'timesRows'; readonly of: WeightExpression; readonly by: WeightExpression };
+  | { readonly kind: 'timesRows'; readonly of: WeightExpression; readonly by: WeightExpression }
+  /**
+   * Weight norm undone (Salimans and Kingma 2016): each entry along the outermost dimension, of floats, brought to the length that `by`, of
+   * as many values, has for it; an entry of zeros stays. The result is f32.
+   */
+  | { readonly kind: 'weightNorm'; readonly of: WeightExpression; readonly by: WeightExpression };
 
 /** `minusExp` is -e^x, `logOfMinus` its inverse; `minus` is -x; `inverseRoot` is 1 / sqrt(x), `inverseSquare` its inverse. */
 export type ValueFunction = 'minusExp' | 'logOfMinus' | 'minus' | 'inverseRoot' | 'inverseSquare';
@@ -108,6 +113,10 @@ export function added(parts: readonly WeightExpression[]): WeightExpression {
 
 export function timesRows(of: WeightExpression, by: WeightExpression): WeightExpression {
   return { kind: 'timesRows', of, by };
+}
+
+export function weightNorm(of: WeightExpression, by: WeightExpression): WeightExpression {
+  return { kind: 'weightNorm', of, by };
 }
 
 /** Matrices [rows, cols] of one shape, a tensor each in the file, as one of [experts, rows, cols]. */
@@ -221,6 +230,11 @@ export function shapeOf(expression: WeightExpression, where: string): readonly n
         fail('a matrix or a vector, and a factor for each of its rows', `shapes [${shape.join(', ')}] and [${by.join(', ')}]`);
       return shape;
     }
+    case 'weightNorm': {
+      const [shape, lengths] = [shapeOf(expression.of, where), shapeOf(expression.by, where)];
+      if (elementsOf(lengths) !== shape[0]) fail(`a length for each of ${shape[0]} entries`, `shape [${lengths.join(', ')}]`);
+      return shape;
+    }
     default:
       throw new Error(`expression without a shape: ${JSON.stringify(expression satisfies never)}`);
   }
@@ -270,7 +284,7 @@ function expertShape(index: number, shape: readonly number[], fail: Fail): reado
 export function tensorsOf(expression: WeightExpression): readonly string[] {
   if (expression.kind === 'tensor') return [expression.name];
   if (expression.kind === 'stack' || expression.kind === 'sum') return expression.parts.flatMap(tensorsOf);
-  return [...tensorsOf(expression.of), ...(expression.kind === 'timesRows' ? tensorsOf(expression.by) : [])];
+  return [...tensorsOf(expression.of), ...('by' in expression ? tensorsOf(expression.by) : [])];
 }
 
 /** The same of tensors with other names. */
@@ -279,7 +293,7 @@ export function renameTensors(expression: WeightExpression, rename: (name: strin
   const renamed = (of: WeightExpression) => renameTensors(of, rename);
   if (expression.kind === 'stack' || expression.kind === 'sum') return { ...expression, parts: expression.parts.map(renamed) };
   const of = renamed(expression.of);
-  return expression.kind === 'timesRows' ? { ...expression, of, by: renamed(expression.by) } : { ...expression, of };
+  return 'by' in expression ? { ...expression, of, by: renamed(expression.by) } : { ...expression, of };
 }
 
 const MOST_PRINTED = 4;
@@ -316,6 +330,8 @@ export function printExpression(expression: WeightExpression): string {
       return `added(${expression.parts.map(printExpression).join(', ')})`;
     case 'timesRows':
       return `timesRows(${printExpression(expression.of)}, ${printExpression(expression.by)})`;
+    case 'weightNorm':
+      return `weightNorm(${printExpression(expression.of)}, ${printExpression(expression.by)})`;
     default:
       throw new Error(`expression without a print: ${JSON.stringify(expression satisfies never)}`);
   }

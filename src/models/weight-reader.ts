@@ -12,6 +12,7 @@ import type { Units } from '../tensor/read-units.ts';
 import { bytesOfElements, elementsOf, isQuantized } from '../tensor/tensor-type.ts';
 import { checkWeightType } from './check-weight-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
+import { weightNormReader } from './weight-norm-reader.ts';
 import { permutedRow, printExpression, rowsOf, shapeOf, tensorsOf, transposedRow, VALUE_FUNCTIONS } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 
@@ -114,6 +115,11 @@ function readerOf(expression: WeightExpression, reading: Reading): Reader {
       const from = readerOf(expression.of, reading);
       refuseBlocks(from, true, { ...reading, what: `${printExpression(expression.of)} times a vector` });
       return valueReader((x, by) => x * by, [from, eachOf(readerOf(expression.by, reading), shape)]);
+    }
+    case 'weightNorm': {
+      const from = readerOf(expression.of, reading);
+      refuseBlocks(from, true, { ...reading, what: `${printExpression(expression.of)} at another length` });
+      return weightNormReader(from, readerOf(expression.by, reading));
     }
     default:
       throw new Error(`expression without a reader: ${JSON.stringify(expression satisfies never)}`);

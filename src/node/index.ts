@@ -9,6 +9,8 @@ export { DEFAULT_SPEECH_MODEL, pulledModelPath, pullModel } from './pull/pull-mo
 export type { PullOptions } from './pull/pull-model.ts';
 export { loadSpeechModel } from './load-speech-model.ts';
 export type { LoadSpeechModelOptions } from './load-speech-model.ts';
+export { loadVoiceModel } from './load-voice-model.ts';
+export type { LoadVoiceModelOptions } from './load-voice-model.ts';
 export { loadTokenizer } from './load-tokenizer.ts';
 export { loadVoiceDetector } from './load-voice-detector.ts';
 export type { LoadVoiceDetectorOptions } from './load-voice-detector.ts';

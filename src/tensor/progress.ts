@@ -3,13 +3,13 @@ import { InputError } from './errors.ts';
 import { describeValue } from './option-names.ts';
 import type { CancelSignal } from './platform.ts';
 
-export type ProgressPhase = 'download' | 'load' | 'compile' | 'warmup' | 'prefill' | 'convert' | 'transcribe';
+export type ProgressPhase = 'download' | 'load' | 'compile' | 'warmup' | 'prefill' | 'convert' | 'transcribe' | 'speak';
 
 export interface ProgressEvent {
   readonly phase: ProgressPhase;
   /**
    * Units done and in all: bytes for download, load and convert; items for compile and warmup; tokens for prefill; seconds of sound for
-   * transcribe, 0 in all where nobody knows.
+   * transcribe, 0 in all where nobody knows; characters of the text for speak.
    */
   readonly loaded: number;
   readonly total: number;

@@ -9,6 +9,9 @@ export const SIGMOID: i32 = 4;
 const QUICK_GELU: i32 = 5;
 export const TANH: i32 = 6;
 const RELU: i32 = 7;
+const LEAKY_FIFTH: i32 = 8;
+const LEAKY_TENTH: i32 = 9;
+const LEAKY_HUNDREDTH: i32 = 10;
 
 /** x * sigmoid(z) * up. */
 // @ts-ignore: decorator
@@ -58,6 +61,14 @@ function geluTimes(x: v128, up: v128): v128 {
   return f32x4.mul(f32x4.mul(f32x4.mul(f32x4.mul(x, v128.bitselect(tail, above, isBelow)), share), up), share);
 }
 
+/** x above 0, and the share of it below, times factor. */
+// @ts-ignore: decorator
+@inline
+function leakyTimes(x: v128, share: f32, factor: v128): v128 {
+  const kept = v128.bitselect(f32x4.splat(share), f32x4.splat(1.0), f32x4.lt(x, f32x4.splat(0)));
+  return f32x4.mul(f32x4.mul(x, kept), factor);
+}
+
 /** fn(x) * factor. */
 // @ts-ignore: decorator
 @inline
@@ -72,6 +83,9 @@ function activateTimes(fn: i32, x: v128, factor: v128): v128 {
     case TANH: return f32x4.mul(tanh4(x), factor);
     // NaN is kept: only what is below 0 is taken out.
     case RELU: return f32x4.mul(v128.andnot(x, f32x4.lt(x, f32x4.splat(0))), factor);
+    case LEAKY_FIFTH: return leakyTimes(x, 0.2, factor);
+    case LEAKY_TENTH: return leakyTimes(x, 0.1, factor);
+    case LEAKY_HUNDREDTH: return leakyTimes(x, 0.01, factor);
     default: unreachable();
   }
   return x;

@@ -16,7 +16,7 @@ import { runRoute } from './route';
 import { runShortConvolution } from './short-convolution';
 import { runSnake } from './snake';
 import {
-  ACTIVATION, ADD, COLUMNS, EXPERT_SUM, GATHER, QUANTIZE, runEmbed, runNorm, runNumber, runRotate, runRows, SCALE_ROWS,
+  ACTIVATION, ADD, COLUMNS, EXPERT_SUM, GATHER, JOIN_COLUMNS, QUANTIZE, runEmbed, runNorm, runNumber, runRotate, runRows, SCALE_ROWS,
 } from './row-steps';
 import {
   ChannelConvolutionRecord, GroupNormRecord, LstmRecord, OverlapAddRecord, PlaneConvolutionRecord, WindowsRecord,
@@ -64,6 +64,7 @@ const OP_PLANE_CONVOLUTION: i32 = 32;
 const OP_SNAKE: i32 = 33;
 const OP_MEMORY_WEIGHTS: i32 = 34;
 const OP_CHOOSE: i32 = 35;
+const OP_JOIN_COLUMNS: i32 = 34;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -97,6 +98,7 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_ACTIVATION: return runRows(control, changetype<RowRecord>(at), step, ACTIVATION);
     case OP_ADD: return runRows(control, changetype<RowRecord>(at), step, ADD);
     case OP_COLUMNS: return runRows(control, changetype<RowRecord>(at), step, COLUMNS);
+    case OP_JOIN_COLUMNS: return runRows(control, changetype<RowRecord>(at), step, JOIN_COLUMNS);
     case OP_EXPERT_SUM: return runRows(control, changetype<RowRecord>(at), step, EXPERT_SUM);
     case OP_SCALE_ROWS: return runRows(control, changetype<RowRecord>(at), step, SCALE_ROWS);
     case OP_SCALE: return runNumber(control, changetype<NumberRecord>(at), step, false);

@@ -1,4 +1,7 @@
-/** Steps whose work items are rows: embed, norm, quantise, gather, columns, activation, add, scale, softcap, sums over experts, rotate. */
+/**
+ * Steps whose work items are rows: embed, norm, quantise, gather, columns, joined columns, activation, add, scale, softcap, sums over
+ * experts, rotate.
+ */
 import { gateRow } from './activation';
 import { itemsPerTake, takeItems } from './control';
 import { matrixRow } from './dequantize';
@@ -52,6 +55,7 @@ export const ADD: i32 = 3;
 export const COLUMNS: i32 = 4;
 export const EXPERT_SUM: i32 = 5;
 export const SCALE_ROWS: i32 = 6;
+export const JOIN_COLUMNS: i32 = 7;
 
 export function runRows(control: usize, op: RowRecord, step: StepRecord, kind: i32): void {
   const rows = rowsOf(op, step);
@@ -71,7 +75,15 @@ function oneRow(op: RowRecord, kind: i32, row: i32): void {
   else if (kind == EXPERT_SUM) expertSumRow(a, b, op.word, out, op.cols);
   else if (kind == SCALE_ROWS) scaleRow(a, load<f32>(b), out, op.cols);
   else if (kind == COLUMNS) memory.copy(out, a + <usize>(op.word * 4), <usize>(op.cols * 4));
+  else if (kind == JOIN_COLUMNS) joinRow(a, b, <usize>(op.word * 4), out, <usize>(op.cols * 4));
   else memory.copy(out, op.a + <usize>load<u32>(op.b + <usize>(row * 4)) * op.aStride, <usize>(op.cols * 4));
+}
+
+// @ts-ignore: decorator
+@inline
+function joinRow(a: usize, b: usize, leftBytes: usize, out: usize, bytes: usize): void {
+  memory.copy(out, a, leftBytes);
+  memory.copy(out + leftBytes, b, bytes - leftBytes);
 }
 
 /** out = the sum over i of shares[i] * x[i]; x f32[used, cols], shares f32[used]. */

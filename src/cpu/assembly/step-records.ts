@@ -128,7 +128,7 @@ export class RowRecord extends OpRecord {
   out: usize;
   outStride: usize;
   cols: i32;
-  /** The function of an activation; the first column; experts of a row. */
+  /** The function of an activation; the first column; experts of a row; columns of the first input. */
   word: i32;
 }
 

@@ -12,10 +12,14 @@ export const groupNormRules: CpuOpRules<GroupNormOp> = {
   code: 28,
   describe: ({ groups, eps, weight, bias }) =>
     `groups=${groups} eps=${eps}${weight === undefined ? '' : ` ${weight.id}`}${bias === undefined ? '' : ` +${bias.id}`}`,
-  write(out, { op: { groups, eps, weight, bias }, inputs: [x], outputs }, at) {
-    out.ints(groups, widthOf(x as Value & CpuValue) / groups);
+  write(out, { op: { groups, eps, weight, bias }, inputs: [x, style], outputs }, at) {
+    const channels = widthOf(x as Value & CpuValue);
+    const [styleAt] = rowsAt(at, style);
+    // Of a style the gains, and then the biases.
+    const affine = style === undefined ? [vectorAt(at, weight), vectorAt(at, bias)] : [styleAt, styleAt + 4 * channels];
+    out.ints(groups, channels / groups);
     out.float(eps);
-    out.ints(vectorAt(at, weight), vectorAt(at, bias), ...rowsAt(at, x), ...rowsAt(at, outputs[0]));
+    out.ints(...affine, ...rowsAt(at, x), ...rowsAt(at, outputs[0]));
   },
 };
 

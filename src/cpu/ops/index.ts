@@ -17,6 +17,7 @@ import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.ts';
 import type { ChooseOp } from '../../graph/ops/choose.ts';
 import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
+import type { JoinColumnsOp } from '../../graph/ops/join-columns.ts';
 import type { LstmOp } from '../../graph/ops/lstm.ts';
 import type { OverlapAddOp } from '../../graph/ops/overlap-add.ts';
 import type { RelativeAttentionOp } from '../../graph/ops/relative-attention.ts';
@@ -47,6 +48,7 @@ import type { GatherStepOp } from './gather-rows.ts';
 import { groupNormRules, lowerGroupNorm } from './group-norm.ts';
 import { gatedRules, linearsRules, lowerLinear } from './linear.ts';
 import type { GatedStepOp, LinearsStepOp } from './linear.ts';
+import { joinColumnsRules, lowerJoinColumns } from './join-columns.ts';
 import { lowerLstm, lstmRules } from './lstm.ts';
 import { quantizeRules } from './quantize.ts';
 import type { QuantizeStepOp } from './quantize.ts';
@@ -93,6 +95,7 @@ export type CpuOp =
   | WriteMemoryOp
   | ShortConvolutionOp
   | DeltaRuleOp
+  | JoinColumnsOp
   | WindowsOp
   | OverlapAddOp
   | ChannelConvolutionOp
@@ -129,6 +132,7 @@ export const LOWERINGS = {
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,
+  joinColumns: lowerJoinColumns,
   windows: lowerWindows,
   overlapAdd: lowerOverlapAdd,
   channelConvolution: lowerChannelConvolution,
@@ -166,6 +170,7 @@ export const CPU_OPS = {
   expertSum: expertSumRules,
   scaleRows: scaleRowsRules,
   attention: attentionRules,
+  joinColumns: joinColumnsRules,
   windows: windowsRules,
   overlapAdd: overlapAddRules,
   channelConvolution: channelConvolutionRules,

@@ -15,14 +15,16 @@ export const groupNormRules: GpuOpRules<GroupNormOp> = {
     `groups=${groups} eps=${eps}${weight === undefined ? '' : ` ${weight.id}`}${bias === undefined ? '' : ` +${bias.id}`}`,
   vectors: ({ weight, bias }) => [weight && gainOf({ weight }), bias && gainOf({ weight: bias })],
   uses(step, _, { profile }) {
-    const [x] = step.inputs as readonly [GpuValue];
+    const [x, style] = step.inputs as readonly [GpuValue, GpuValue | undefined];
     const { groups, eps, weight, bias } = step.op;
     const invocations = Math.min(INVOCATIONS, profile.invocations);
-    const variant = { groups, width: widthOf(x) / groups, eps, affine: weight !== undefined, invocations };
+    const affine = style === undefined ? weight && 'weights' : 'style';
+    const variant = { groups, width: widthOf(x) / groups, eps, affine, invocations } as const;
     const buffers = {
       x: floatsRef(x),
       ...(weight === undefined ? {} : { gain: vectorRef(weight.id) }),
       ...(bias === undefined ? {} : { bias: vectorRef(bias.id) }),
+      ...(style === undefined ? {} : { style: floatsRef(style) }),
     };
     return rowUse(step, { kernel: groupNormKernel(variant), buffers, workgroups: () => groupNormWorkgroups(variant), work: 3 });
   },

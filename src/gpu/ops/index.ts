@@ -13,6 +13,7 @@ import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.ts';
 import type { ChooseOp } from '../../graph/ops/choose.ts';
 import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
+import type { JoinColumnsOp } from '../../graph/ops/join-columns.ts';
 import type { LstmOp } from '../../graph/ops/lstm.ts';
 import type { OverlapAddOp } from '../../graph/ops/overlap-add.ts';
 import type { RelativeAttentionOp } from '../../graph/ops/relative-attention.ts';
@@ -52,6 +53,7 @@ import { layerNormRules, lowerLayerNorm } from './layer-norm.ts';
 import type { LayerNormOp } from './layer-norm.ts';
 import { linearRules, lowerLinear } from './linear.ts';
 import type { LinearOp } from './linear-op.ts';
+import { joinColumnsRules, lowerJoinColumns } from './join-columns.ts';
 import { lowerLstm, lstmRules } from './lstm.ts';
 import { normPartsRules } from './norm-parts.ts';
 import type { NormPartsOp } from './norm-parts.ts';
@@ -101,6 +103,7 @@ export type GpuOp =
   | AddOp
   | AddNormOp
   | GatherOp
+  | JoinColumnsOp
   | WindowsOp
   | OverlapAddOp
   | ChannelConvolutionOp
@@ -137,6 +140,7 @@ export const LOWERINGS = {
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,
+  joinColumns: lowerJoinColumns,
   windows: lowerWindows,
   overlapAdd: lowerOverlapAdd,
   channelConvolution: lowerChannelConvolution,
@@ -175,6 +179,7 @@ export const GPU_OPS = {
   add: addRules,
   addNorm: addNormRules,
   gather: gatherRules,
+  joinColumns: joinColumnsRules,
   windows: windowsRules,
   overlapAdd: overlapAddRules,
   channelConvolution: channelConvolutionRules,

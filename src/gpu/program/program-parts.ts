@@ -84,7 +84,7 @@ function resolverOf(base: ProgramBase, activations: Activations, inputs: Sequenc
       case 'pageTable':
         return { buffer: inputs.pageTable(ref.group) };
       case 'size':
-        return { buffer: inputs.sizeOf(String(ref.dim)) };
+        return { buffer: inputs.sizeOf(ref.dim) };
       case 'partials':
         return { buffer: partials };
       case 'halves':

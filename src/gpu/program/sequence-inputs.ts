@@ -1,6 +1,7 @@
 /** What the host writes of a run beside the graph's inputs: sizes of dims, whose rows are whose, page tables, tiles of attention. */
 import type { DimSizes } from '../../graph/dims.ts';
 import type { SequenceRows, StatePlace } from '../../graph/executor.ts';
+import type { Dim } from '../../graph/value.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { BUFFER_USAGE, STORAGE_USAGE } from '../device/gpu-device.ts';
 import { attentionTiles } from '../kernels/attention-prefill/attention-tiles.ts';
@@ -24,8 +25,8 @@ export interface SequenceInputs {
   readonly sizeBytes: number;
   readonly buffers: Readonly<Record<SequenceBuffer, GPUBuffer>>;
   pageTable(group: number): GPUBuffer;
-  /** The uniform of a dim. */
-  sizeOf(dim: string): GPUBuffer;
+  /** The uniform of a dim; a number's is made when it is first asked for. */
+  sizeOf(dim: Dim): GPUBuffer;
   /** Counts of a run. */
   countsOf(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts;
   /** Enqueues the writes for a run. */
@@ -77,6 +78,14 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
   const put = (buffer: GPUBuffer, values: Uint32Array, offset = 0) => {
     if (values.length > 0) gpu.queue.writeBuffer(buffer, offset * 4, values as BufferSource);
   };
+  /** Of values that always have so many rows. */
+  const constants = new Map<number, GPUBuffer>();
+  const constant = (size: number): GPUBuffer => {
+    const buffer = gpu.createBuffer({ label: `size of ${size}`, size: UNIFORM_BYTES, usage: uniform });
+    put(buffer, Uint32Array.of(size));
+    constants.set(size, buffer);
+    return buffer;
+  };
   const tilesOf = (sequences: readonly SequenceRows[]) => attentionTiles(sequences, tileRows, singlesOf(sequences));
   const counted = (own: DimSizes, sequences: readonly SequenceRows[], tiles: Uint32Array): StepCounts => {
     const singles = singlesOf(sequences);
@@ -92,7 +101,7 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
     },
     sizeBytes: all.reduce((sum, { size }) => sum + size, 0),
     sizeOf(dim) {
-      const buffer = uniforms.get(dim);
+      const buffer = typeof dim === 'number' ? (constants.get(dim) ?? constant(dim)) : uniforms.get(dim);
       if (buffer === undefined) throw new Error(`gpu program: no size of dim ${dim}`);
       return buffer;
     },
@@ -125,7 +134,7 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
       encoder.copyBufferToBuffer(keptSlots, 0, buffers.slots, 0, places.length * SLOT_BYTES);
     },
     destroy() {
-      for (const buffer of all) buffer.destroy();
+      for (const buffer of [...all, ...constants.values()]) buffer.destroy();
     },
   };
 }

@@ -34,6 +34,9 @@ const EXPRESSIONS: Readonly<Record<ActivationName, (type: FloatType) => string>>
     return `select(${far}, ${near}, abs(x) < ${type}(0.25))`;
   },
   relu: (type) => `select(x, ${type}(0.0), x < ${type}(0.0))`,
+  leakyFifth: (type) => `x * select(${type}(1.0), ${type}(0.2), x < ${type}(0.0))`,
+  leakyTenth: (type) => `x * select(${type}(1.0), ${type}(0.1), x < ${type}(0.0))`,
+  leakyHundredth: (type) => `x * select(${type}(1.0), ${type}(0.01), x < ${type}(0.0))`,
   identity: () => 'x',
 };
 

@@ -2,8 +2,13 @@
 import type { OpRules, OpSink } from '../op-rules.ts';
 import type { Value } from '../value.ts';
 
-/** The functions by name. Each room has a table of them: `reference/`, `cpu/assembly/` and `gpu/wgsl/activation*`. */
-export const ACTIVATIONS = ['silu', 'geluTanh', 'gelu', 'identity', 'sigmoid', 'quickGelu', 'tanh', 'relu'] as const;
+/**
+ * The functions by name; `leakyX` is x above 0 and that part of x below (leaky ReLU, Maas et al. 2013). Each
+ * room has a table of them: `reference/`, `cpu/assembly/` and `gpu/wgsl/activation*`.
+ */
+export const ACTIVATIONS = [
+  'silu', 'geluTanh', 'gelu', 'identity', 'sigmoid', 'quickGelu', 'tanh', 'relu', 'leakyFifth', 'leakyTenth', 'leakyHundredth',
+] as const;
 export type ActivationName = (typeof ACTIVATIONS)[number];
 
 /** Bounds of a gated unit (gpt-oss): y = f(min(gate, limit)) * (min(max(up, -limit), limit) + offset). */

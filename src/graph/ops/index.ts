@@ -25,6 +25,8 @@ import { gatherRowsRules } from './gather-rows.ts';
 import type { GatherRowsOp } from './gather-rows.ts';
 import { columnsRules } from './columns.ts';
 import type { ColumnsOp } from './columns.ts';
+import { joinColumnsRules } from './join-columns.ts';
+import type { JoinColumnsOp } from './join-columns.ts';
 import { layerNormRules } from './layer-norm.ts';
 import type { LayerNormOp } from './layer-norm.ts';
 import { channelConvolutionRules } from './channel-convolution.ts';
@@ -89,6 +91,7 @@ export type GraphOp =
   | ActivationOp
   | AddOp
   | GatherRowsOp
+  | JoinColumnsOp
   | WindowsOp
   | OverlapAddOp
   | ChannelConvolutionOp
@@ -124,6 +127,7 @@ export const OP_RULES = {
   activation: activationRules,
   add: addRules,
   gatherRows: gatherRowsRules,
+  joinColumns: joinColumnsRules,
   windows: windowsRules,
   overlapAdd: overlapAddRules,
   channelConvolution: channelConvolutionRules,

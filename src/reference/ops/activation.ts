@@ -15,6 +15,9 @@ export const ACTIVATION_FUNCTIONS: Readonly<Record<ActivationName, (x: number) =
   quickGelu: (x) => x / (1 + Math.exp(-1.702 * x)),
   tanh: Math.tanh,
   relu: (x) => (x < 0 ? 0 : x),
+  leakyFifth: (x) => (x < 0 ? x / 5 : x),
+  leakyTenth: (x) => (x < 0 ? x / 10 : x),
+  leakyHundredth: (x) => (x < 0 ? x / 100 : x),
 };
 
 /** 1 - erf(x) to float64's precision: erf's power series near 0, erfc's continued fraction beyond (Abramowitz and Stegun 7.1.6, 7.1.14). */

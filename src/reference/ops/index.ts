@@ -10,6 +10,7 @@ import { runChannelConvolution } from './channel-convolution.ts';
 import { runChoose } from './choose.ts';
 import { runColumns } from './columns.ts';
 import { runDeltaRule } from './delta-rule.ts';
+import { runJoinColumns } from './join-columns.ts';
 import { runLayerNorm } from './layer-norm.ts';
 import { runScale } from './scale.ts';
 import { runSoftcap } from './softcap.ts';
@@ -56,6 +57,7 @@ export const REFERENCE_OPS = {
   activation: runActivation,
   add: runAdd,
   gatherRows: runGatherRows,
+  joinColumns: runJoinColumns,
   windows: runWindows,
   overlapAdd: runOverlapAdd,
   channelConvolution: runChannelConvolution,

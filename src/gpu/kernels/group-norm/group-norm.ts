@@ -5,15 +5,25 @@ import { STEP_BINDING, STEP_STRUCT } from '../../linear-shape.ts';
 import { inverseRoot } from '../../wgsl/expressions.ts';
 import { rowSumFunction } from '../../wgsl/row-sum.ts';
 
-/** Bindings `x`: f32 [rows, groups * width]; `gain` and `bias` where it is affine: f32 [groups * width]; `y` as `x`. */
+/**
+ * Bindings `x`: f32 [rows, groups * width]; `gain` and `bias` where they are weights: f32 [groups * width], or both as `style`: f32
+ * [2 * groups * width]; `y` as `x`.
+ */
 export interface GroupNormVariant {
   readonly groups: number;
   readonly width: number;
   readonly eps: number;
-  readonly affine: boolean;
+  readonly affine: 'weights' | 'style' | undefined;
   /** A power of two from 16 on. */
   readonly invocations: number;
 }
+
+/** What follows the normalised value, of all channels. */
+const AFFINE = {
+  none: () => '',
+  weights: () => ' * gain[channel] + bias[channel]',
+  style: (channels: number) => ` * style[channel] + style[${channels}u + channel]`,
+};
 
 function mainText({ groups, width, eps, affine, invocations }: GroupNormVariant): string {
   const each = (body: string) => `  for (var k = lane; k < count; k += ${invocations}u) {
@@ -34,16 +44,18 @@ ${each('    sum += x[at];')}
 ${each('    let v = x[at] - mean;\n    squares += v * v;')}
   let variance = rowSum(lane, squares) / f32(count) + ${eps};
   let factor = ${inverseRoot('variance')};
-${each(`    y[at] = (x[at] - mean) * factor${affine ? ' * gain[channel] + bias[channel]' : ''};`)}
+${each(`    y[at] = (x[at] - mean) * factor${AFFINE[affine ?? 'none'](groups * width)};`)}
 }
 `;
 }
+
+const AFFINE_BINDINGS = { none: [], weights: ['gain', 'bias'], style: ['style'] } as const;
 
 export function groupNormKernel(variant: GroupNormVariant): Kernel {
   const { groups, width, affine, invocations } = variant;
   const read = (name: string): Binding => ({ name, access: 'read', type: 'array<f32>' });
   const bindings: readonly Binding[] = [
-    read('x'), ...(affine ? [read('gain'), read('bias')] : []), { name: 'y', access: 'write', type: 'array<f32>' }, STEP_BINDING,
+    read('x'), ...AFFINE_BINDINGS[affine ?? 'none'].map(read), { name: 'y', access: 'write', type: 'array<f32>' }, STEP_BINDING,
   ];
   return {
     key: kernelKey('group-norm', variant),
