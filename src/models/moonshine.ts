@@ -114,7 +114,7 @@ function settings({ encoderHeads, vocabSize }: MoonshineConfig): FamilySettings 
     },
     gguf: {
       obeyed: ['encoder.block_count', 'encoder.attention.head_count', 'encoder.attention.head_count_kv'],
-      neutral: {},
+      neutral: { 'attention.layer_norm_rms_epsilon': [] },
     },
   };
 }
@@ -381,6 +381,7 @@ function metadata(config: MoonshineConfig): GgufMetadata {
     [of('feed_forward_length'), uint32(ffnDim)],
     [of('attention.head_count'), uint32(heads)],
     [of('encoder.attention.head_count'), uint32(encoderHeads)],
+    [of('attention.layer_norm_epsilon'), float32(NORM_EPS)],
     [of('rope.dimension_count'), uint32(rotation.rotaryDim ?? headDim)],
     [of('rope.freq_base'), float32(rotation.theta)],
   ]);
@@ -390,7 +391,9 @@ export const moonshine: Architecture<MoonshineConfig> = {
   gguf: 'moonshine',
   safetensors: ['moonshine'],
   parseConfig,
-  checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, settings(config))),
+  // What norms add to a variance is a constant of the architecture.
+  checkSettings: (checkpoint, config) =>
+    checkSettings(checkpoint, { ...decoderSettings(checkpoint, config, settings(config)), expected: undefined }),
   weights,
   skips: [{ pattern: /^proj_out\.weight$/, reason: 'the table of embeddings, again' }],
   metadata,

@@ -82,10 +82,11 @@ describe.skipIf(!hasReal)('moonshine-tiny-en of its package', () => {
     const samples = new Int16Array(wav.buffer.slice(wav.byteOffset + wav.length - 2 * 960_000, wav.byteOffset + wav.length));
     const piece = Float32Array.from(samples.subarray(160_000, 320_000), (value) => value / 32768);
     writeFileSync(join(home, 'talk.wav'), encodeWav(piece, { sampleRate: 16_000, channels: 1 }));
-    const { stdout, status } = spawnSync(process.execPath, [main, 'transcribe', 'talk.wav', '--piece-seconds', '10', '--offline'], {
+    const { stdout, stderr, status } = spawnSync(process.execPath, [main, 'transcribe', 'talk.wav', '--piece-seconds', '10', '--offline'], {
       cwd: home, encoding: 'utf8', env: { ...process.env, INGOT_HOME: home, INGOT_SPEECH_MODEL: '' }, timeout: 60_000,
     });
     expect(status).toBe(0);
+    expect(stderr).toMatch(/^ingot: talk\.wav: 10\.0 s of sound in [^\n]*\n$/);
     expect(stdout).toBe('A much of political philosophy develops theories that take no account of.\n');
   });
 
