@@ -26,7 +26,7 @@ interface Golden {
 }
 
 /** The frames in which tokens were said. */
-function framesOf({ path, sequence = [], durations = [], blank }: Golden): number[] {
+export function parakeetFrames({ path, sequence = [], durations = [], blank }: Golden): number[] {
   if (path !== undefined) return path.flatMap((id, frame) => (id !== blank && id !== path[frame - 1] ? [frame] : []));
   const starts = durations.map((_, i) => durations.slice(0, i).reduce((sum, each) => sum + each, 0));
   return starts.filter((_, i) => sequence[i] !== blank);
@@ -59,7 +59,7 @@ export async function checkParakeet(executor: Executor, head: ParakeetHead, tole
     const sounds = [features, new Float32Array(0), features.subarray(0, 80 * 131)];
     const [whole, none, part] = await decoder.hear(sounds);
     expect(whole!.map(({ id }) => id)).toEqual(golden.greedy);
-    expect(whole!.map(({ frame }) => frame)).toEqual(framesOf(golden));
+    expect(whole!.map(({ frame }) => frame)).toEqual(parakeetFrames(golden));
     expect(none).toEqual([]);
     expect(part!.length).toBeGreaterThan(0);
     expect((await decoder.hear([sounds[2]!]))[0]).toEqual(part);

@@ -105,7 +105,8 @@ export interface StepInput {
 
 /** Writes the step into memory. The caller has checked sizes and pages. @throws CapacityError for more pages than there is room for */
 export function writeStep(buffer: ArrayBufferLike, { sizes, sequences, positionsOf, layout, held, shape }: StepInput): void {
-  const needed = pageTableWords(sequences, held.pageTokens);
+  // A recurrence goes on for ever, without pages.
+  const needed = held.pages.length === 0 ? 0 : pageTableWords(sequences, held.pageTokens);
   if (needed > layout.pageWords)
     throw new CapacityError(`The page tables of a step hold ${layout.pageWords} pages, found ${needed}: use fewer sequences at a time.`);
   new Int32Array(buffer, layout.sizes, layout.dims.length).set(

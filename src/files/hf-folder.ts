@@ -24,6 +24,8 @@ const assetLimits: Readonly<Record<RootAsset, number>> = {
   'special_tokens_map.json': 16 * MiB,
   'modules.json': MiB,
   'config_sentence_transformers.json': 16 * MiB,
+  'preprocessor_config.json': 16 * MiB,
+  'processor_config.json': 16 * MiB,
   'sentence_bert_config.json': MiB,
   'vocab.txt': 16 * MiB,
 };

@@ -38,6 +38,10 @@ import type { WeightSpec } from './weight-spec.ts';
 export const PARAKEET_HEADS = ['parakeet_ctc', 'parakeet_rnnt', 'parakeet_tdt'] as const;
 export type ParakeetHead = (typeof PARAKEET_HEADS)[number];
 
+export function isParakeet(architecture: string): architecture is ParakeetHead {
+  return (PARAKEET_HEADS as readonly string[]).includes(architecture);
+}
+
 /** What a transducer has beside the encoder. */
 export interface TransducerConfig {
   /** Width of the network that predicts, and of the one that joins. */

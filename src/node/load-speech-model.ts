@@ -3,6 +3,10 @@ import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import { createSoundDecoder, soundDecoderBytes } from '../engine/sound-decoder.ts';
 import { createSpeechModel } from '../engine/speech/speech-model.ts';
 import type { Recogniser, SpeechModel } from '../engine/speech/speech-model.ts';
+import { checkFrontEnd } from '../engine/speech/parakeet/front-end-check.ts';
+import { createFrameDecoder, frameDecoderBytes } from '../engine/speech/parakeet/frame-decoder.ts';
+import { filledFrames, hearParts } from '../engine/speech/parakeet/hear-parts.ts';
+import { moonshineTurns } from '../engine/speech/moonshine-turns.ts';
 import { createTurnRecogniser, MOST_SOUNDS, MOST_TURN_SECONDS } from '../engine/speech/turn-recogniser.ts';
 import { nonSpeechTokens } from '../engine/speech/whisper/non-speech-tokens.ts';
 import { createWhisperRecogniser } from '../engine/speech/whisper/whisper-recogniser.ts';
@@ -14,6 +18,8 @@ import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { Executor, MemoryUse } from '../graph/executor.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
+import { isParakeet } from '../models/parakeet.ts';
+import type { ParakeetConfig } from '../models/parakeet.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
 import type { WhisperConfig } from '../models/whisper-config.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
@@ -56,7 +62,8 @@ const LOAD_NAMES: NamesOf<LoadSpeechModelOptions> = {
 const RATE = 16_000;
 
 /**
- * Loads a model that hears (Moonshine, with the detector that cuts what it is given; Whisper). Call its `dispose()` when done.
+ * Loads a model that hears (Moonshine and Parakeet, with the detector that cuts what they are given; Whisper). Call its `dispose()` when
+ * done.
  * @throws as `loadModel`; InputError also for a model that does not hear, FormatError for one without a tokenizer where none is named
  */
 export async function loadSpeechModel(pathOrUrl: string, options: LoadSpeechModelOptions = {}): Promise<SpeechModel> {
@@ -68,15 +75,14 @@ export async function loadSpeechModel(pathOrUrl: string, options: LoadSpeechMode
   try {
     const tokenizer = await tokenizerOf(checkpoint, options);
     const opened = await openDecoder(checkpoint, { quantize, signal });
-    if (opened.model.listener === undefined) {
+    if (!hears(checkpoint, opened)) {
       throw new InputError(
-        `${checkpoint.name} (${checkpoint.architecture}) does not hear: expected a model of speech to text, as Moonshine or Whisper. ` +
-          'Text models are for loadModel, or "ingot run".',
+        `${checkpoint.name} (${checkpoint.architecture}) does not hear: expected a model of speech to text, as Moonshine, Whisper or ` +
+          'Parakeet. Text models are for loadModel, or "ingot run".',
       );
     }
-    const { recogniser, memory } = await (checkpoint.architecture === 'whisper' ? whisperOf : turnRecogniserOf)({
-      opened, tokenizer, checkpoint, executor, options,
-    });
+    const load = isParakeet(checkpoint.architecture) ? parakeetOf : checkpoint.architecture === 'whisper' ? whisperOf : moonshineOf;
+    const { recogniser, memory } = await load({ opened, tokenizer, checkpoint, executor, options });
     const { name, architecture } = checkpoint;
     return createSpeechModel({ name, architecture, device: executor.description, memory, warnings: opened.warnings }, recogniser);
   } finally {
@@ -91,14 +97,24 @@ export async function speechMemoryNeeds(
   const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
   try {
     const decoder = await openDecoder(checkpoint, { quantize, signal });
-    if (decoder.model.listener === undefined) return undefined;
-    const bytes = soundDecoderBytes({ decoder, ...soundRoom(checkpoint, decoder) });
+    if (!hears(checkpoint, decoder)) return undefined;
+    const bytes = isParakeet(checkpoint.architecture)
+      ? frameDecoderBytes({ decoder, ...PARAKEET_ROOM })
+      : soundDecoderBytes({ decoder, ...soundRoom(checkpoint, decoder) });
     const { contextLength } = decoder.config;
     return { bytes, contextLength, contextIn: (there) => (bytes <= there ? contextLength : 0) };
   } finally {
     await checkpoint.close();
   }
 }
+
+/** Whether a model is one of speech to text. */
+function hears({ architecture }: Checkpoint, { model }: DecoderModel): boolean {
+  return model.listener !== undefined || isParakeet(architecture);
+}
+
+/** Frames of features of the longest turn, and turns that are heard together. */
+const PARAKEET_ROOM = { mostFrames: filledFrames(MOST_TURN_SECONDS * RATE), sounds: MOST_SOUNDS };
 
 /** Rows of the longest sound that is heard at once, and how many such are heard together. */
 function soundRoom({ architecture }: Checkpoint, { config }: DecoderModel): { readonly mostRows: number; readonly sounds: number } {
@@ -119,13 +135,35 @@ interface Opened {
   readonly options: LoadSpeechModelOptions;
 }
 
-async function turnRecogniserOf({ opened, tokenizer, checkpoint, executor, options }: Opened): Promise<Loaded> {
+async function moonshineOf({ opened, tokenizer, checkpoint, executor, options }: Opened): Promise<Loaded> {
   const { signal, onProgress } = options;
   const decoder = await createSoundDecoder({ executor, decoder: opened, ...soundRoom(checkpoint, opened), signal, onProgress });
   try {
     const detector = await loadVoiceDetector(options.detector ?? bundledDetectorPath(), { signal });
-    const { architecture } = checkpoint;
-    const recogniser = createTurnRecogniser({ architecture, decoder, tokenizer, detector, ...endsOf(checkpoint, tokenizer) });
+    const recogniser = createTurnRecogniser({
+      architecture: checkpoint.architecture, abilities: { languages: ['en'], words: false }, detector,
+      hear: moonshineTurns({ decoder, tokenizer, ...endsOf(checkpoint, tokenizer) }),
+      dispose: () => decoder.dispose(),
+    });
+    return { recogniser, memory: decoder.program.memory };
+  } catch (error) {
+    await decoder.dispose();
+    throw error;
+  }
+}
+
+async function parakeetOf({ opened, tokenizer, checkpoint, executor, options }: Opened): Promise<Loaded> {
+  const { signal, onProgress } = options;
+  checkFrontEnd(checkpoint, (opened.config as ParakeetConfig).encoder.bins);
+  const decoder = await createFrameDecoder({ executor, decoder: opened, ...PARAKEET_ROOM, signal, onProgress });
+  try {
+    const detector = await loadVoiceDetector(options.detector ?? bundledDetectorPath(), { signal });
+    const recogniser = createTurnRecogniser({
+      // Which language it is a model finds out, where it knows several.
+      architecture: checkpoint.architecture, abilities: { languages: [], words: true }, detector,
+      hear: (parts, how) => hearParts(parts.map(({ samples }) => samples), { decoder, tokenizer, ...how }),
+      dispose: () => decoder.dispose(),
+    });
     return { recogniser, memory: decoder.program.memory };
   } catch (error) {
     await decoder.dispose();

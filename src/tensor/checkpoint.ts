@@ -69,6 +69,8 @@ export type RootAsset =
   | 'modules.json'
   | 'config_sentence_transformers.json'
   | 'sentence_bert_config.json'
+  | 'preprocessor_config.json'
+  | 'processor_config.json'
   | 'vocab.txt';
 
 export interface Checkpoint {

@@ -100,7 +100,8 @@ function unableFor(
   { language, prompt, timestamp_granularities: times, chunking_strategy: chunking }: TranscriptionParameters,
   { languages, prompts, words, turns }: SpeechAbilities,
 ): readonly [param: string, why: string] | undefined {
-  if (language !== undefined && !languages.includes(language)) return ['language', `knows ${languages.join(', ')}.`];
+  if (language !== undefined && !languages.includes(language))
+    return ['language', languages.length === 0 ? 'finds out which language is spoken: leave it out.' : `knows ${languages.join(', ')}.`];
   if (prompt !== undefined && prompt !== '' && !prompts) return ['prompt', 'takes no prompt: leave it out.'];
   if (times?.includes('word') === true && !words) return ['timestamp_granularities', 'has no times of words: ask for segment.'];
   if (chunking !== undefined && !turns) return ['chunking_strategy', 'takes windows of 30 s, wherever speech pauses: leave it out.'];

@@ -3,7 +3,7 @@
  * turns. Several sounds are encoded in one submit, and decoded together.
  */
 import type { Executor, GraphRun, Program } from '../../../graph/executor.ts';
-import { EMPTY_SLOT } from '../../../graph/state-sizes.ts';
+import { EMPTY_SLOT, stateBytes } from '../../../graph/state-sizes.ts';
 import { conformerInputs, encodedFrames } from '../../../models/conformer.ts';
 import type { DecoderModel } from '../../../models/open-decoder.ts';
 import { PARAKEET } from '../../../models/parakeet.ts';
@@ -50,6 +50,15 @@ export function aheadOf({ kind }: Pick<Executor, 'kind'>): number {
   return kind === 'gpu' ? AHEAD.gpu : AHEAD.cpu;
 }
 
+/** Bytes of weights and states that such a decoder takes, before it is loaded. */
+export function frameDecoderBytes({ decoder, sounds }: Pick<FrameDecoderOptions, 'decoder' | 'mostFrames' | 'sounds'>): number {
+  const weights = [...decoder.weights.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return weights + stateBytes(decoder.model, { ...KV, sequences: sounds }, sounds);
+}
+
+/** It keeps no keys and values. */
+const KV = { type: 'f32', pageTokens: 16, maxPages: 1 } as const;
+
 /** Loads a model. @throws what the executor's `load` does */
 export async function createFrameDecoder(options: FrameDecoderOptions): Promise<FrameDecoder> {
   const { executor, decoder: { model, weights }, mostFrames, sounds, signal, onProgress } = options;
@@ -59,7 +68,7 @@ export async function createFrameDecoder(options: FrameDecoderOptions): Promise<
   const sizes = {
     cells: mostFrames * config.encoder.bins, [predictor.tokens]: sounds, [joint.pairs]: sounds * ahead, [joint.sounds]: sounds,
   };
-  const program = await executor.load({ model, weights, kv: { type: 'f32', pageTokens: 16, maxPages: 1 }, sizes, signal, onProgress });
+  const program = await executor.load({ model, weights, kv: KV, sizes, signal, onProgress });
   if (config.transducer !== undefined) program.ensureSlots(EMPTY_SLOT + 1 + sounds);
   return {
     program,

@@ -68,8 +68,9 @@ function predictorRun(fresh: readonly Walk[]): GraphRun {
   const { graph, tokens, predicted } = PARAKEET.predictor;
   return {
     graph, dims: { [tokens]: fresh.length }, inputs: { [tokens]: Int32Array.from(fresh, ({ pending }) => pending as number) },
-    sequences: fresh.map(({ slot, hasState, tokens: before }) => (
-      { rows: 1, start: hasState ? before.length : 0, pages: [], slots: { read: hasState ? slot : EMPTY_SLOT, write: slot } }
+    // It has no positions: what was before is in the slot.
+    sequences: fresh.map(({ slot, hasState }) => (
+      { rows: 1, start: 0, pages: [], slots: { read: hasState ? slot : EMPTY_SLOT, write: slot } }
     )),
     wanted: [predicted],
   };
