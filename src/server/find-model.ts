@@ -23,6 +23,8 @@ export function checkModelOf(call: Call, id: string): string {
     });
   const { name } = models.describe(id);
   if (mayAsk(call, id, name)) return name;
+  // The log tells whose key asked for what.
+  call.figures.model = name;
   throw new Failure(`This key may not ask the model ${JSON.stringify(id)}. It may ask ${allowed?.join(', ')}.`, {
     status: 403, type: 'permission_error', code: 'model_not_allowed', param: 'model',
   });

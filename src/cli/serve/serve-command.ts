@@ -10,8 +10,9 @@ import type { Setting, SettingName } from './settings.ts';
 
 const EXAMPLES = `
 Routes: /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages,
-/v1/embeddings, /v1/rerank, /v1/models, /tokenize, /detokenize, /metrics,
-/docs, /openapi.json, /health and /ready, Ollama's /api/chat and its like
+/v1/embeddings, /v1/rerank, /v1/audio/transcriptions, /v1/audio/translations,
+/v1/files, /v1/batches, /v1/models, /tokenize, /detokenize, /metrics, /docs,
+/openapi.json, /health and /ready, Ollama's /api/chat and its like
 (docs/server.md); a page to chat at: /
 
 All models share --memory. Those of --pin are loaded at the start, or the
@@ -38,9 +39,13 @@ interface ServeFlags {
 
 function optionOf(name: SettingName): Option {
   const setting: Setting = SETTINGS[name];
-  const { value, about, default: own } = setting;
+  const { value, about, choices, default: own } = setting;
   // The default is no flag: it counts less than a config file.
-  const shown = own === undefined || typeof own === 'boolean' ? about : `${about} (default: ${own as string | number})`;
+  const facts = [
+    ...(choices === undefined ? [] : [`one of ${choices.join(', ')}`]),
+    ...(own === undefined || typeof own === 'boolean' ? [] : [`default: ${own as string | number}`]),
+  ];
+  const shown = facts.length === 0 ? about : `${about} (${facts.join('; ')})`;
   if (setting.kind === 'switch' && own === true) return new Option(`--no-${flagOf(name).slice(2)}`, `without ${about}`);
   if (setting.kind === 'switch') return new Option(flagOf(name), about);
   return new Option(`${flagOf(name)} <${value}>`, shown).argParser((text: string) => {

@@ -83,6 +83,7 @@ describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
     expect(schema.properties.port).toMatchObject({ type: 'integer', minimum: 0, maximum: 65535, default: 8080 });
     const isValid = new Ajv2020({ strict: false }).compile(schema);
     expect([isValid(first), isValid.errors]).toEqual([true, null]);
+    expect(ingot(['--help']).stdout.replace(/\s+/g, ' ')).toContain('cannot be written (one of refuse, serve; default: refuse)');
     const wrong = [{ prot: 1 }, { port: '1' }, { models: [{ name: 'a' }] }, { auditFailure: 'ignore' }];
     expect(wrong.filter((one) => isValid(one))).toEqual([]);
     // What the docs publish is what the program says (node dist/cli/main.js serve --print-schema > docs/serve-config.schema.json).

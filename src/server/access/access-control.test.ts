@@ -108,11 +108,12 @@ describe('keys', () => {
 
 describe('limits of a key', () => {
   it('are models: others are refused and not listed', async () => {
-    const { server, key } = await rig();
+    const { store, server, key } = await rig();
     const headers = bearer(await key('alice', { models: ['fake'] }));
     expect(await ask(server, headers, { ...ASK, model: 'other' })).toMatchObject({
       status: 403, body: { error: { code: 'model_not_allowed', param: 'model', message: /may not ask the model "other"/ } },
     });
+    expect([...store.audit.entries({ from: undefined, to: undefined })]).toMatchObject([{ key: 'alice', model: 'other', status: 403 }]);
     const { body } = await ask(server, headers, { ...ASK, model: 'none' });
     expect([body.error.code, body.error.message.includes('other')]).toEqual(['model_not_found', false]);
     const listed = (await server.fetch(new Request('http://localhost/v1/models', { headers }))) as Response;

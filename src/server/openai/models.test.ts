@@ -56,7 +56,7 @@ describe('two models in the memory of one', () => {
 
   it('are loaded and freed by routes, and described', async () => {
     expect(await read('/v1/models/load', { model: 'gpt-4o' })).toMatchObject({
-      id: 'gpt-4o', alias_of: 'one', status: 'loaded', max_model_len: 256,
+      id: 'gpt-4o', alias_of: 'one', status: 'loaded', max_model_len: 256, requests: 0,
     });
     const shown = await read('/v1/models/one');
     expect(shown).toMatchObject({ object: 'model', aliases: ['gpt-4o'], pinned: false, requests: 0, waiting: 0 });

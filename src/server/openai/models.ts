@@ -44,6 +44,8 @@ export function showModel(call: Call): Response {
 export async function loadModel(call: Call): Promise<Response> {
   const { model: id } = typed<{ readonly model: string }>(call.parameters);
   await findAnyModel(call, id);
+  // What it tells of the model's requests is not to have this one.
+  for (const done of call.atEnd.splice(0)) done();
   return Response.json(described(call, id));
 }
 
