@@ -16,8 +16,8 @@ import type { StreamRequest } from './stream-load.ts';
 
 const execute = promisify(execFile);
 
-/** In which kernels that no answer waited for are compiled. */
-const GPU_REST_MS = 8000;
+/** In which kernels that no answer waited for are compiled; 8 s left one to the load, all streams of which waited 0.3 s for it. */
+const GPU_REST_MS = 20_000;
 
 export const ingotServerEngine: Engine = {
   name: 'ingot-server',
