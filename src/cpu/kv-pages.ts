@@ -2,7 +2,8 @@
  * Layout of KV pages and slots. A page holds the states of one group: state by state, keys [kvHeads, pageTokens, keyWidth], then values
  * [kvHeads, pageTokens, valueWidth], with the vectors of one head one after another, so that attention reads a head's keys as one stream.
  * Widths are keyDim and valueDim rounded up to 4 for floats, padded with zeros, and to whole groups for codes, whose vectors are as
- * graph/kv-types.ts has them. A slot holds all slot states of one sequence, one after another, f32.
+ * graph/kv-types.ts has them; f16 values lie in pairs (assembly/kv-element.ts). A slot holds all slot states of one sequence, one after
+ * another, f32.
  */
 import type { KvLayout } from '../graph/executor.ts';
 import { KV_RECORDS, kvGroups, kvVectorBytes } from '../graph/kv-types.ts';

@@ -26,8 +26,8 @@ interface RowKernels {
   softcapRow(x: number, cap: number, out: number, count: number): void;
   expRow(x: number, out: number, count: number): void;
   packHalves(from: number, to: number, count: number, padded: number): number;
-  unpackHalves(from: number, to: number, count: number): void;
-  unpackAnyHalves(from: number, to: number, count: number): void;
+  unpackHalves(from: number, to: number, vectors: number, width: number): void;
+  unpackAnyHalves(from: number, to: number, vectors: number, width: number): void;
   firstBad(type: number, weight: number, begin: number, end: number): number;
 }
 
@@ -47,6 +47,11 @@ function open(module: WebAssembly.Module) {
     return { at, view };
   };
   return { memory, kernels, place };
+}
+
+/** Where the f16 of value i of a vector lies: of eight values, i and i + 4 share a word. */
+function halfPlace(i: number, width: number): number {
+  return i < width - (width % 8) ? (i & ~7) | ((i & 3) << 1) | ((i >> 2) & 1) : i;
 }
 
 function random(count: number, seed: number, range = 4): Float32Array {
@@ -337,11 +342,13 @@ describe.each(MODULES)('%s', (_, module) => {
     }
     const x = place(values);
     const out = place(new Float32Array(values.length));
-    kernels.packHalves(x.at, out.at, values.length, Math.ceil(values.length / 4) * 4);
-    const halves = new Uint16Array(memory.buffer, out.at, values.length);
-    halves.forEach((half, i) => {
-      if (half !== f32ToF16(x.view[i] as number)) expect([values[i], half]).toEqual([values[i], f32ToF16(x.view[i] as number)]);
-    });
+    const padded = Math.ceil(values.length / 4) * 4;
+    kernels.packHalves(x.at, out.at, values.length, padded);
+    const halves = new Uint16Array(memory.buffer, out.at, padded);
+    for (let i = 0; i < padded; i++) {
+      const [found, expected] = [halves[halfPlace(i, padded)], i < values.length ? f32ToF16(x.view[i] as number) : 0];
+      if (found !== expected) expect([values[i], found]).toEqual([values[i], expected]);
+    }
     for (const [tested, isBeyond] of [
       [[1, 65519, -65519, 0, 6e-8], 0],
       [[1, 65520], 1],
@@ -362,17 +369,23 @@ describe.each(MODULES)('%s', (_, module) => {
     const all = Array.from({ length: 65536 }, (_unused, bits) => bits).filter((bits) => (bits & 0x7c00) !== 0x7c00);
     memory.grow(16);
     const from = place(new Float32Array(all.length / 2));
-    new Uint16Array(memory.buffer, from.at, all.length).set(all);
     const to = place(new Float32Array(all.length));
-    kernels.unpackHalves(from.at, to.at, all.length);
-    const wrong = all.filter((bits, i) => !Object.is(to.view[i], f16ToF32(bits)));
-    expect(wrong).toEqual([]);
-    kernels.unpackAnyHalves(from.at, to.at, all.length);
-    expect(all.filter((bits, i) => !Object.is(to.view[i], f16ToF32(bits)))).toEqual([]);
-    const wild = place(new Float32Array(2));
+    for (const width of [4, 12, 64]) {
+      const patterns = new Uint16Array(memory.buffer, from.at, all.length);
+      const used = all.length - (all.length % width);
+      for (let i = 0; i < used; i++) patterns[i - (i % width) + halfPlace(i % width, width)] = all[i] as number;
+      for (const unpack of [kernels.unpackHalves, kernels.unpackAnyHalves]) {
+        unpack(from.at, to.at, used / width, width);
+        expect(all.filter((bits, i) => i < used && !Object.is(to.view[i], f16ToF32(bits)))).toEqual([]);
+      }
+    }
+    const wild = place(new Float32Array(4));
     new Uint16Array(memory.buffer, wild.at, 4).set([0x7c00, 0xfc00, 0x7e00, 0xfc01]);
-    kernels.unpackAnyHalves(wild.at, to.at, 4);
+    kernels.unpackAnyHalves(wild.at, to.at, 1, 4);
     expect([...to.view.subarray(0, 4)]).toEqual([Infinity, -Infinity, NaN, NaN]);
+    new Uint16Array(memory.buffer, wild.at, 8).set([0x7c00, 0x3c00, 0xfc00, 0, 0x7e00, 0, 0, 0xfc01]);
+    kernels.unpackAnyHalves(wild.at, to.at, 1, 8);
+    expect([...to.view.subarray(0, 8)]).toEqual([Infinity, -Infinity, NaN, 0, 1, 0, 0, NaN]);
   });
 
   test.each(BAD_PLACES)('finds NaN and infinity in %s, byte %i', (type, offset, patterns, width) => {

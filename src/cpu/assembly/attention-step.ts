@@ -1,5 +1,6 @@
 /** The attention step: keys and values of the new rows go to their pages, then every tile attends, then splits combine. */
-import { attend, AttentionWork, combine } from './attention';
+import { attend, combine } from './attention';
+import { AttentionWork } from './attention-work';
 import { barrier, hasWildHalves, itemsPerTake, markWildHalves, scratchOf, takeItems } from './control';
 import { packCodes } from './kv-codes';
 import { KV_F16, KV_Q4, KV_Q8, packFloats, packHalves } from './kv-element';

@@ -3,70 +3,18 @@
  * A work item is one tile of rows of a sequence and one key head: keys and values are read once for all query heads
  * that share them. Offsets of the op record are mirrored in program-writer.ts, those of a tile in attention-tiles.ts.
  */
+import { addHalves, QUERY_FACTOR, scoreHalves, SUM_FACTOR, WEIGHT_FACTOR } from './attention-halves';
 import { addValues } from './attention-values';
 import { SCORE_STRIDE, TILE_KEYS, tileScores } from './attention-scores';
+import { AttentionWork } from './attention-work';
 import { scaleRow, softcapRow } from './elementwise';
-import { exp1, exp4, maxLanes, sumLanes } from './float-math';
+import { exp1, inlineExp4, maxLanes, sumLanes } from './float-math';
 import { unpackBytes, unpackNibbles } from './kv-codes';
 import { KV_F16, KV_F32, KV_Q4, KV_Q8, unpackAnyHalves, unpackHalves } from './kv-element';
+import { wordsOfLines } from './words-of-lines';
 
 /** From this many query vectors on, f16 tiles are unpacked once instead of in the inner loops. */
-const UNPACK_FROM: i32 = 5;
-
-/** Where one work item reads and writes. One lives at the start of each thread's scratch. */
-@unmanaged
-export class AttentionWork {
-  heads: i32;
-  kvHeads: i32;
-  keyDim: i32;
-  /** keyDim rounded up to a multiple of 4, or of 16 for codes; the same of values. */
-  keyWidth: i32;
-  valueDim: i32;
-  valueWidth: i32;
-  scale: f32;
-  keyType: i32;
-  keyBytes: i32;
-  valueType: i32;
-  valueBytes: i32;
-  pageTokens: i32;
-  /** Offset of this state in a page, and from its keys to its values. */
-  stateOffset: usize;
-  valueOffset: usize;
-  /** Query row 0 and output row 0 of the step, and bytes between rows. */
-  q: usize;
-  qStride: usize;
-  out: usize;
-  outStride: usize;
-  /** [partial, heads, valueWidth + 4] f32: a weighted sum, then its maximum and its sum of weights. */
-  partials: usize;
-  /** Addresses of the pages of the sequence, the rows of the tile and its keys. */
-  pages: usize;
-  firstRow: i32;
-  rows: i32;
-  firstPosition: i32;
-  keyBegin: i32;
-  keyEnd: i32;
-  partial: i32;
-  kvHead: i32;
-  /** How many positions before its own, and after it, a row sees. */
-  before: i32;
-  after: i32;
-  /** What bounds scores, or 0; scores without values, f32[heads], or 0; the factor of queries by position, or beta 0. */
-  softcap: f32;
-  sinks: usize;
-  beta: f32;
-  length: f32;
-  /** 1: f16 pages may hold infinity or NaN. */
-  wildHalves: i32;
-  /** Scratch: query vectors, sums, scores, maximum and sum of weights per vector, unpacked keys or values. */
-  count: i32;
-  queries: usize;
-  sums: usize;
-  scores: usize;
-  maxima: usize;
-  totals: usize;
-  unpacked: usize;
-}
+const UNPACK_FROM: i32 = 9;
 
 export function attend(work: AttentionWork, scratch: usize): void {
   const group = work.heads / work.kvHeads;
@@ -76,10 +24,14 @@ export function attend(work: AttentionWork, scratch: usize): void {
   for (let key = work.keyBegin; key < work.keyEnd; ) {
     const tile = tileAt(work, key);
     const page = <usize>load<u32>(work.pages + <usize>((key / work.pageTokens) * 4)) + work.stateOffset;
-    const vector = work.kvHead * work.pageTokens + key % work.pageTokens;
-    scoreKeys(work, keysAt(work, key), tile);
+    const slot = key % work.pageTokens;
+    const vector = work.kvHead * work.pageTokens + slot;
+    const keys = page + <usize>(vector * work.keyBytes);
+    const values = page + work.valueOffset + <usize>(vector * work.valueBytes);
+    if (slot == 0 || key == work.keyBegin) touchPage(work, keys, values, min(work.pageTokens - slot, work.keyEnd - key));
+    scoreKeys(work, keys, tile);
     weighTile(work, key, tile);
-    sumValues(work, page + work.valueOffset + <usize>(vector * work.valueBytes), tile);
+    sumValues(work, values, tile);
     key += tile;
   }
   if (work.partial >= 0) storePartials(work, group);
@@ -135,6 +87,14 @@ function keysAt(work: AttentionWork, key: i32): usize {
   return page + <usize>((work.kvHead * work.pageTokens + key % work.pageTokens) * work.keyBytes);
 }
 
+/**
+ * Reads a word of every cache line of a head's keys and values in a page, upwards, so that they come from memory side by side: the
+ * products take turns of four keys and of 32 values, which no prefetcher follows.
+ */
+function touchPage(work: AttentionWork, keys: usize, values: usize, count: i32): void {
+  work.touched = wordsOfLines(keys, count * work.keyBytes) | wordsOfLines(values, count * work.valueBytes);
+}
+
 function layOut(work: AttentionWork, scratch: usize): void {
   const count = <usize>work.count;
   work.queries = scratch;
@@ -143,6 +103,16 @@ function layOut(work: AttentionWork, scratch: usize): void {
   work.maxima = work.scores + count * SCORE_STRIDE;
   work.totals = work.maxima + count * 4;
   work.unpacked = (work.totals + count * 4 + 15) & ~15;
+  const areHalves = isReadAsHalves(work, work.valueType, work.valueWidth);
+  work.weightFactor = areHalves ? WEIGHT_FACTOR : 1;
+  work.sumFactor = areHalves ? SUM_FACTOR : 1;
+}
+
+/** Whether keys, or values, are read straight from their pages, as 2^-112 of what they are (attention-halves.ts). */
+// @ts-ignore: decorator
+@inline
+function isReadAsHalves(work: AttentionWork, type: i32, width: i32): bool {
+  return type == KV_F16 && work.count < UNPACK_FROM && !work.wildHalves && (width & 7) == 0;
 }
 
 /** Factor of the products of the query at a position with keys. */
@@ -159,10 +129,11 @@ function scaleAt(work: AttentionWork, position: i32): f32 {
  */
 function gatherQueries(work: AttentionWork, group: i32): void {
   const width = work.keyWidth, keyDim = work.keyDim;
+  const factor: f32 = isReadAsHalves(work, work.keyType, width) ? QUERY_FACTOR : 1;
   let to = work.queries;
   for (let row = 0; row < work.rows; row++) {
     const from = work.q + <usize>(work.firstRow + row) * work.qStride + <usize>(work.kvHead * group * keyDim * 4);
-    const scale = scaleAt(work, work.firstPosition + row);
+    const scale = scaleAt(work, work.firstPosition + row) * factor;
     for (let head = 0; head < group; head++) {
       for (let i = 0; i < keyDim; i++) {
         store<f32>(to + <usize>(i * 4), load<f32>(from + <usize>((head * keyDim + i) * 4)) * scale);
@@ -188,22 +159,22 @@ function sinkOf(work: AttentionWork, head: i32): f32 {
 /** Scores of all query vectors, and of keys past the tile's end up to a multiple of 4, which are masked. */
 function scoreKeys(work: AttentionWork, keys: usize, tile: i32): void {
   const count = work.count, width = work.keyWidth;
-  if (work.keyType == KV_F16 && count < UNPACK_FROM && !work.wildHalves) {
-    tileScores<u16>(work.queries, count, keys, tile, width, work.scores);
+  if (isReadAsHalves(work, work.keyType, width)) {
+    scoreHalves(work.queries, count, keys, tile, width, work.scores);
     return;
   }
   const at = floatsOf(work, keys, tile, false);
-  tileScores<f32>(work.queries, count, at, tile, width, work.scores);
+  tileScores(work.queries, count, at, tile, width, work.scores);
 }
 
 function sumValues(work: AttentionWork, values: usize, tile: i32): void {
   const count = work.count, width = work.valueWidth;
-  if (work.valueType == KV_F16 && count < UNPACK_FROM && !work.wildHalves) {
-    addValues<u16>(work.scores, count, values, tile, width, work.sums);
+  if (isReadAsHalves(work, work.valueType, width)) {
+    addHalves(work.scores, count, values, tile, width, work.sums);
     return;
   }
   const at = floatsOf(work, values, tile, true);
-  addValues<f32>(work.scores, count, at, tile, width, work.sums);
+  addValues(work.scores, count, at, tile, width, work.sums);
 }
 
 /** Where the f32 of a tile's keys or values are: where they lie, or unpacked. */
@@ -215,8 +186,8 @@ function floatsOf(work: AttentionWork, from: usize, tile: i32, isValue: bool): u
   if (type == KV_F32) return from;
   if (type == KV_Q8) unpackBytes(from, unpacked, tile, width, bytes);
   else if (type == KV_Q4) unpackNibbles(from, unpacked, tile, width, bytes);
-  else if (work.wildHalves) unpackAnyHalves(from, unpacked, tile * width);
-  else unpackHalves(from, unpacked, tile * width);
+  else if (work.wildHalves) unpackAnyHalves(from, unpacked, tile, width);
+  else unpackHalves(from, unpacked, tile, width);
   return unpacked;
 }
 
@@ -246,14 +217,15 @@ function weigh(work: AttentionWork, index: i32, begin: i32, end: i32, tile: i32)
   for (let i = 0; i < begin; i++) store<f32>(scores + <usize>(i * 4), -Infinity);
   for (let i = end; i < padded; i++) store<f32>(scores + <usize>(i * 4), -Infinity);
   let top = f32x4.splat(-Infinity);
-  for (let i = 0; i < padded; i += 4) top = f32x4.max(top, v128.load(scores + <usize>(i * 4)));
+  for (let i = 0; i < padded; i += 4) top = f32x4.pmax(top, v128.load(scores + <usize>(i * 4)));
   const old = load<f32>(work.maxima + <usize>(index * 4));
   const maximum = max<f32>(old, maxLanes(top));
+  const factors = f32x4.splat(work.weightFactor);
   let sum = f32x4.splat(0);
   for (let i = 0; i < padded; i += 4) {
     const at = scores + <usize>(i * 4);
-    const weight = exp4(f32x4.sub(v128.load(at), f32x4.splat(maximum)));
-    v128.store(at, weight);
+    const weight = inlineExp4(f32x4.sub(v128.load(at), f32x4.splat(maximum)));
+    v128.store(at, f32x4.mul(weight, factors));
     sum = f32x4.add(sum, weight);
   }
   const total = work.totals + <usize>(index * 4);
@@ -273,7 +245,7 @@ function storeResults(work: AttentionWork, group: i32): void {
     const row = work.firstRow + i / group;
     const head = work.kvHead * group + i % group;
     const out = work.out + <usize>row * work.outStride + <usize>(head * work.valueDim * 4);
-    const scale: f32 = <f32>1.0 / load<f32>(work.totals + <usize>(i * 4));
+    const scale: f32 = work.sumFactor / load<f32>(work.totals + <usize>(i * 4));
     const sums = work.sums + <usize>(i * work.valueWidth * 4);
     scaleRow(sums, scale, sums, work.valueWidth);
     memory.copy(out, sums, <usize>(work.valueDim * 4));
@@ -290,7 +262,7 @@ function storePartials(work: AttentionWork, group: i32): void {
   for (let i = 0; i < work.count; i++) {
     const to = partialOf(work, work.partial, work.kvHead * group + i);
     const bytes = <usize>(work.valueWidth * 4);
-    memory.copy(to, work.sums + <usize>i * bytes, bytes);
+    scaleRow(work.sums + <usize>i * bytes, work.sumFactor, to, work.valueWidth);
     store<f32>(to + bytes, load<f32>(work.maxima + <usize>(i * 4)));
     store<f32>(to + bytes, load<f32>(work.totals + <usize>(i * 4)), 4);
   }

@@ -44,17 +44,26 @@ export function sumOfEach(a: v128, b: v128, c: v128, d: v128): v128 {
  * Below -87 the result is 0, above 88 it is exp(88).
  */
 export function exp4(x: v128): v128 {
+  return inlineExp4(x);
+}
+
+/** {@link exp4} inside of a loop, where its constants stay from turn to turn. */
+// @ts-ignore: decorator
+@inline
+export function inlineExp4(x: v128): v128 {
   const clamped = f32x4.pmin(x, f32x4.splat(88.0));
-  const n = f32x4.nearest(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)));
-  let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
+  // The sum is rounded to whole numbers, which its last bits then are.
+  const shifted = madd(clamped, f32x4.splat(1.44269504088896341), f32x4.splat(12582912.0));
+  const n = f32x4.sub(shifted, f32x4.splat(12582912.0));
+  let r = nmadd(n, f32x4.splat(0.693359375), clamped);
+  r = nmadd(n, f32x4.splat(-2.12194440e-4), r);
   let y = madd(f32x4.splat(1.9875691500e-4), r, f32x4.splat(1.3981999507e-3));
   y = madd(y, r, f32x4.splat(8.3334519073e-3));
   y = madd(y, r, f32x4.splat(4.1665795894e-2));
   y = madd(y, r, f32x4.splat(1.6666665459e-1));
   y = madd(y, r, f32x4.splat(5.0000001201e-1));
   y = f32x4.add(madd(y, f32x4.mul(r, r), r), f32x4.splat(1.0));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  const power = i32x4.shl(i32x4.add(shifted, i32x4.splat(127)), 23);
   return v128.andnot(f32x4.mul(y, power), f32x4.lt(x, f32x4.splat(-87.0)));
 }
 

@@ -1,4 +1,4 @@
-/** Elements of the KV cache, f32 or f16: to and from f32, four at a time. */
+/** Vectors of the KV cache, f32 or f16: to and from f32. */
 import { halvesToFloats } from './half';
 
 /** Types of keys and values, mirrored in ops/attention.ts. */
@@ -7,37 +7,60 @@ export const KV_F16: i32 = 1;
 export const KV_Q8: i32 = 2;
 export const KV_Q4: i32 = 3;
 
+/** 2^112, by which {@link lowOfPairs} and {@link highOfPairs} are too small. */
+// @ts-ignore: decorator
+@inline
+function wholePower(): v128 {
+  return f32x4.splat(reinterpret<f32>(0x77800000));
+}
+
 /**
- * The f32 values of four f16 patterns, sign-extended to 32 bits. The exponent is moved over and rebased by a
- * multiplication, which is exact for subnormals too. Infinity and NaN read as numbers from 65,536 on: where a page may hold
- * them ({@link packHalves} says so), {@link unpackAnyHalves} reads it.
+ * 2^-112 of values 0..3 of eight f16 that lie in pairs: exponent and mantissa are moved over and not rebased, which is exact for subnormals
+ * too. Infinity and NaN read as numbers from 2^-96 on: where a page may hold them ({@link packHalves} says so), {@link unpackAnyHalves}
+ * reads it.
  */
 // @ts-ignore: decorator
 @inline
-function floatsOfHalves(halves: v128): v128 {
-  const moved = v128.and(i32x4.shl(halves, 13), i32x4.splat(0x8fffffff));
-  return f32x4.mul(moved, f32x4.splat(reinterpret<f32>(0x77800000)));
+export function lowOfPairs(pairs: v128): v128 {
+  return v128.and(i32x4.shr_s(i32x4.shl(pairs, 16), 3), i32x4.splat(0x8fffe000));
 }
 
-/** Four elements from `at` on. T is f32, or u16 for f16. */
+/** 2^-112 of values 4..7 likewise. */
 // @ts-ignore: decorator
 @inline
-export function loadElements<T>(at: usize): v128 {
-  if (sizeof<T>() == 2) return floatsOfHalves(v128.load_ext<i16>(at));
-  return v128.load(at);
+export function highOfPairs(pairs: v128): v128 {
+  return v128.and(i32x4.shr_s(pairs, 3), i32x4.splat(0x8fffe000));
 }
 
-/** Unpacks `count` (a multiple of 4) f16 elements. */
-export function unpackHalves(from: usize, to: usize, count: i32): void {
-  for (let i = 0; i < count; i += 4) {
-    v128.store(to + <usize>(i * 4), loadElements<u16>(from + <usize>(i * 2)));
+/** Unpacks `vectors` of `width` f16 values, a multiple of 4, that lie one after another. */
+export function unpackHalves(from: usize, to: usize, vectors: i32, width: i32): void {
+  for (; vectors > 0; vectors--) {
+    const end = to + <usize>(width * 4);
+    for (; to + 32 <= end; from += 16, to += 32) {
+      const pairs = v128.load(from);
+      v128.store(to, f32x4.mul(lowOfPairs(pairs), wholePower()));
+      v128.store(to, f32x4.mul(highOfPairs(pairs), wholePower()), 16);
+    }
+    if (to == end) continue;
+    v128.store(to, f32x4.mul(highOfPairs(i32x4.shl(v128.load_ext<u16>(from), 16)), wholePower()));
+    from += 8;
+    to = end;
   }
 }
 
 /** As {@link unpackHalves}, for infinity and NaN too. */
-export function unpackAnyHalves(from: usize, to: usize, count: i32): void {
-  for (let i = 0; i < count; i += 4) {
-    v128.store(to + <usize>(i * 4), halvesToFloats(i32x4.shl(v128.load_ext<u16>(from + <usize>(i * 2)), 16)));
+export function unpackAnyHalves(from: usize, to: usize, vectors: i32, width: i32): void {
+  for (; vectors > 0; vectors--) {
+    const end = to + <usize>(width * 4);
+    for (; to + 32 <= end; from += 16, to += 32) {
+      const pairs = v128.load(from);
+      v128.store(to, halvesToFloats(i32x4.shl(pairs, 16)));
+      v128.store(to, halvesToFloats(v128.and(pairs, i32x4.splat(0xffff0000))), 16);
+    }
+    if (to == end) continue;
+    v128.store(to, halvesToFloats(i32x4.shl(v128.load_ext<u16>(from), 16)));
+    from += 8;
+    to = end;
   }
 }
 
@@ -64,45 +87,42 @@ function halvesOfFloats(x: v128): v128 {
   return v128.or(bits, sign);
 }
 
+/** Four floats, or those of them before `end` and zeros. */
 // @ts-ignore: decorator
 @inline
-function storeElements<T>(at: usize, x: v128): void {
-  if (sizeof<T>() == 2) v128.store64_lane(at, packLow(halvesOfFloats(x)), 0);
-  else v128.store(at, x);
+function loadUpTo(from: usize, end: usize): v128 {
+  if (from + 16 <= end) return v128.load(from);
+  let x = f32x4.splat(0);
+  if (from < end) x = f32x4.replace_lane(x, 0, load<f32>(from));
+  if (from + 4 < end) x = f32x4.replace_lane(x, 1, load<f32>(from, 4));
+  if (from + 8 < end) x = f32x4.replace_lane(x, 2, load<f32>(from, 8));
+  return x;
 }
 
-// @ts-ignore: decorator
-@inline
-function packLow(x: v128): v128 {
-  return v128.shuffle<u16>(x, x, 0, 2, 4, 6, 0, 2, 4, 6);
-}
-
-/** Stores `count` floats as T and zeros up to `padded`, a multiple of 4. Lanes of the result are not zero where a float is beyond f16. */
-// @ts-ignore: decorator
-@inline
-function packElements<T>(from: usize, to: usize, count: i32, padded: i32): v128 {
-  let beyond = i32x4.splat(0);
-  let i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const x = v128.load(from + <usize>(i * 4));
-    if (sizeof<T>() == 2) beyond = v128.or(beyond, isBeyondHalf(x));
-    storeElements<T>(to + <usize>i * sizeof<T>(), x);
-  }
-  if (i == padded) return beyond;
-  let last = f32x4.splat(0);
-  if (i + 0 < count) last = f32x4.replace_lane(last, 0, load<f32>(from + <usize>(i * 4)));
-  if (i + 1 < count) last = f32x4.replace_lane(last, 1, load<f32>(from + <usize>(i * 4), 4));
-  if (i + 2 < count) last = f32x4.replace_lane(last, 2, load<f32>(from + <usize>(i * 4), 8));
-  if (sizeof<T>() == 2) beyond = v128.or(beyond, isBeyondHalf(last));
-  storeElements<T>(to + <usize>i * sizeof<T>(), last);
-  return beyond;
-}
-
-/** True where infinity or NaN was stored. */
+/**
+ * Stores `count` floats as f16 and zeros up to `padded`, a multiple of 4. Of eight values i and i + 4 share a word, so that shifts and a
+ * mask make floats of them; the last four lie in order where `padded` is no multiple of 8. True where infinity or NaN was stored.
+ */
 export function packHalves(from: usize, to: usize, count: i32, padded: i32): bool {
-  return v128.any_true(packElements<u16>(from, to, count, padded));
+  const end = from + <usize>(count * 4);
+  const paddedEnd = from + <usize>(padded * 4);
+  let beyond = i32x4.splat(0);
+  for (; from + 32 <= paddedEnd; from += 32, to += 16) {
+    const low = loadUpTo(from, end), high = loadUpTo(from + 16, end);
+    beyond = v128.or(beyond, v128.or(isBeyondHalf(low), isBeyondHalf(high)));
+    v128.store(to, v128.or(halvesOfFloats(low), i32x4.shl(halvesOfFloats(high), 16)));
+  }
+  if (from < paddedEnd) {
+    const last = loadUpTo(from, end);
+    beyond = v128.or(beyond, isBeyondHalf(last));
+    const halves = halvesOfFloats(last);
+    v128.store64_lane(to, v128.shuffle<u16>(halves, halves, 0, 2, 4, 6, 0, 2, 4, 6), 0);
+  }
+  return v128.any_true(beyond);
 }
 
+/** Stores `count` floats and zeros up to `padded`. */
 export function packFloats(from: usize, to: usize, count: i32, padded: i32): void {
-  packElements<f32>(from, to, count, padded);
+  memory.copy(to, from, <usize>(count * 4));
+  memory.fill(to + <usize>(count * 4), 0, <usize>((padded - count) * 4));
 }

@@ -2,8 +2,9 @@
  * The weights of attention over a memory, without its values: all keys are scored twice, once for the softmax's maximum and sum, once
  * for each weight. A work item is one tile of rows and one head of those that are wanted.
  */
-import { AttentionWork, storeWeights } from './attention';
+import { storeWeights } from './attention';
 import { describe, setMemory, setTile } from './attention-step';
+import { AttentionWork } from './attention-work';
 import { hasWildHalves, scratchOf, takeItems } from './control';
 import { AttentionRecord, headAt, StepRecord, TILE_BYTES, TileRecord } from './step-records';
 
