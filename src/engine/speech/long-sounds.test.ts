@@ -5,8 +5,9 @@ import { SILERO_RATE, SILERO_SAMPLES } from '../../audio/silero-frames.ts';
 import { wavHeader } from '../../audio/wav-writer.ts';
 import type { ByteSource } from '../../tensor/byte-source.ts';
 import { createSpeechModel } from './speech-model.ts';
+import { moonshineTurns } from './moonshine-turns.ts';
+import type { MoonshineTurns } from './moonshine-turns.ts';
 import { createTurnRecogniser } from './turn-recogniser.ts';
-import type { TurnRecogniserParts } from './turn-recogniser.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 /** Seconds of speech, then of silence, again and again. */
@@ -58,12 +59,15 @@ const decoder = {
   hear: async () => ({ memory: 1, length: 0, rewind: () => {}, close: () => {} }),
   greedy: async (sounds: readonly unknown[]) => sounds.map(() => [7, 2]),
   dispose: async () => {},
-} as unknown as TurnRecogniserParts['decoder'];
+} as unknown as MoonshineTurns['decoder'];
 const decode = (ids: readonly number[]): string => ids.map((id) => `word ${id}`).join(' ');
-const tokenizer = { decode } as unknown as TurnRecogniserParts['tokenizer'];
+const tokenizer = { decode } as unknown as MoonshineTurns['tokenizer'];
 
 async function hearHours(hours: number): Promise<void> {
-  const recogniser = createTurnRecogniser({ architecture: 'quick', decoder, tokenizer, detector, startId: 1, endIds: [2] });
+  const recogniser = createTurnRecogniser({
+    architecture: 'quick', abilities: { languages: ['en'], words: false }, detector,
+    hear: moonshineTurns({ decoder, tokenizer, startId: 1, endIds: [2] }), dispose: () => decoder.dispose(),
+  });
   const memory = { weightBytes: 0, kvBytes: 0, workBytes: 0 };
   const model = createSpeechModel({ name: 'quick', architecture: 'quick', device: 'none', memory, warnings: [] }, recogniser);
   const source = madeFile(hours * 3600);
