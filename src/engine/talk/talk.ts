@@ -1,0 +1,200 @@
+/**
+ * A conversation with LFM2-Audio: turns of text and sound in, text and speech out. What was read and said stays in the model's state, so
+ * that a turn costs what is new of it.
+ */
+import type { CancelSignal } from '../../tensor/platform.ts';
+import { InputError } from '../../tensor/errors.ts';
+import type { Tokenizer } from '../../text/tokenizer.ts';
+import type { Sound } from '../speech/mono-sound.ts';
+import { featuresOfSound } from './hear-sound.ts';
+import { createTalkFlow } from './talk-flow.ts';
+import type { TalkEvent, TalkMode } from './talk-flow.ts';
+import { partOfEvent } from './talk-runs.ts';
+import type { TalkPart } from './talk-runs.ts';
+import type { TalkEngine, TalkSampling, TalkState } from './talk-engine.ts';
+import { FRAMES_PER_SECOND, VOICE_RATE } from './frame-voice.ts';
+
+/** What is said to the model: text, or a sound, or a text and then a sound. */
+export interface TalkTurn {
+  readonly text?: string | undefined;
+  readonly sound?: Sound | undefined;
+}
+
+export interface TalkUsage {
+  /** Positions that the turn's text, sound and marks took. */
+  readonly inputTokens: number;
+  /** Of the turn's sound. */
+  readonly heardSeconds: number;
+  readonly textTokens: number;
+  /** Frames of speech, 80 ms each. */
+  readonly frames: number;
+  /** Positions of the conversation that were there before the turn. */
+  readonly keptTokens: number;
+}
+
+export type TalkOutput =
+  | { readonly kind: 'text'; readonly text: string }
+  /** At 24 kHz, from -1 to 1 or a little beyond. */
+  | { readonly kind: 'samples'; readonly samples: Float32Array }
+  /** `stop`: the model ended its answer; `length`: it has as many tokens and frames as were asked for. */
+  | { readonly kind: 'end'; readonly reason: 'stop' | 'length'; readonly usage: TalkUsage };
+
+export interface TalkSettings {
+  readonly system: string;
+  readonly mode: TalkMode;
+  readonly text: TalkSampling;
+  readonly audio: TalkSampling;
+  readonly seed: number;
+}
+
+export interface SayOptions {
+  /** Most text tokens and frames of the answer together. Default: as many as fit. */
+  readonly maxTokens?: number | undefined;
+  readonly signal?: CancelSignal | undefined;
+}
+
+export interface TalkParts {
+  readonly engine: TalkEngine;
+  readonly tokenizer: Tokenizer;
+  readonly mostSeconds: number;
+  readonly settings: TalkSettings;
+}
+
+/** Samples of a frame of speech. */
+const FRAME_SAMPLES = VOICE_RATE / FRAMES_PER_SECOND;
+
+export class Talk {
+  readonly #parts: TalkParts;
+  readonly #state: TalkState;
+  /** Of the last answer, in order. */
+  #said: TalkEvent[] = [];
+  #answers = 0;
+  #isSaying = false;
+  #isClosed = false;
+
+  constructor(parts: TalkParts) {
+    this.#parts = parts;
+    this.#state = { sequence: parts.engine.open(), pending: [], answerBegins: undefined, isEnded: false };
+  }
+
+  /** Positions that the conversation takes. */
+  get length(): number {
+    return this.#state.sequence.length;
+  }
+
+  /**
+   * Says something to the model, and gives its answer as it comes. Leaving the loop, or an abort, ends the answer where it is: what was
+   * given stays in the conversation.
+   * @throws InputError for a turn of nothing, a sound that is none, and while another answer comes; CapacityError where the context is full
+   */
+  async *say(turn: TalkTurn, { maxTokens = Infinity, signal }: SayOptions = {}): AsyncGenerator<TalkOutput> {
+    if (this.#isClosed) throw new InputError('The conversation is closed: open another.');
+    if (this.#isSaying) throw new InputError('The conversation is being answered: await that answer, or leave it, before the next turn.');
+    this.#isSaying = true;
+    try {
+      yield* this.#answer(turn, maxTokens, signal);
+    } finally {
+      this.#isSaying = false;
+    }
+  }
+
+  async *#answer(turn: TalkTurn, maxTokens: number, signal: CancelSignal | undefined): AsyncGenerator<TalkOutput> {
+    const { engine, settings, tokenizer } = this.#parts;
+    const { parts, heardSeconds, positions } = await this.#partsOf(turn, signal);
+    const keptTokens = this.length;
+    const flow = createTalkFlow(settings.mode, engine.endOfAudio);
+    const { text, audio, seed } = settings;
+    const mostSteps = Math.min(maxTokens, engine.contextLength - keptTokens - positions);
+    const decoder = tokenizer.streamDecoder({ skipSpecial: true, atStart: true });
+    const voice = engine.openVoice();
+    const counts = { textTokens: 0, frames: 0 };
+    this.#said = [];
+    // Answers of one conversation are drawn by other numbers each.
+    const options = { flow, text, audio, seed: seed + this.#answers++, mostSteps, signal };
+    try {
+      for await (const events of engine.answer(this.#state, parts, options)) {
+        this.#said.push(...events);
+        const words = events.map((event) => ('token' in event ? decoder.push(event.token) : '')).join('');
+        if (words !== '') yield { kind: 'text', text: words };
+        const frames = events.flatMap((event) => ('codes' in event && event.codes[0] !== engine.endOfAudio ? [event.codes] : []));
+        counts.textTokens += events.filter((event) => 'token' in event).length;
+        counts.frames += frames.length;
+        if (frames.length === 0) continue;
+        const samples = await voice.push(frames);
+        if (samples.length > 0) yield { kind: 'samples', samples };
+      }
+      const words = decoder.flush();
+      if (words !== '') yield { kind: 'text', text: words };
+      const rest = voice.end();
+      if (rest.length > 0) yield { kind: 'samples', samples: rest };
+      const usage = { ...counts, inputTokens: positions, heardSeconds, keptTokens };
+      yield { kind: 'end', reason: this.#state.isEnded ? 'stop' : 'length', usage };
+    } finally {
+      voice.close();
+    }
+  }
+
+  /** A turn as the model reads it, with what closes the one before. */
+  async #partsOf({ text, sound }: TalkTurn, signal?: CancelSignal) {
+    if (text === undefined && sound === undefined) throw new InputError('A turn needs a text or a sound, found neither.');
+    if (text !== undefined && typeof text !== 'string') throw new InputError('The text of a turn must be a string.');
+    const { engine, tokenizer, mostSeconds } = this.#parts;
+    const { bands } = engine.config.ears;
+    const heard = sound === undefined ? undefined : await featuresOfSound(sound, { bands, mostSeconds, signal });
+    const marks = (marked: string) => tokenizer.encode(marked, { parseSpecial: true });
+    const before = [...this.#opening(marks), ...marks('<|im_start|>user\n'), ...(text === undefined ? [] : tokenizer.encode(text))];
+    const after = [...marks('<|im_end|>\n'), ...marks('<|im_start|>assistant\n')];
+    const ears = heard === undefined ? [] : [await engine.hear(heard.features, signal)];
+    const parts: TalkPart[] = [{ tokens: before }, ...ears, { tokens: after }];
+    const positions = before.length + after.length + ears.reduce((sum, { rows }) => sum + rows, 0);
+    return { parts, positions, heardSeconds: heard?.seconds ?? 0 };
+  }
+
+  /** What comes before a turn: the system's message, or the end of the answer before. A loop of text alone has said the mark itself. */
+  #opening(marks: (marked: string) => number[]): readonly number[] {
+    const { settings: { system, mode }, tokenizer } = this.#parts;
+    if (this.#answers === 0) {
+      const begin = tokenizer.special.bos ?? tokenizer.idOf('<|startoftext|>');
+      const text = [...marks('<|im_start|>system\n'), ...tokenizer.encode(system), ...marks('<|im_end|>\n')];
+      return [...(begin === undefined ? [] : [begin]), ...(system === '' ? [] : text)];
+    }
+    return this.#state.isEnded && mode.kind === 'sequential' ? tokenizer.encode('\n') : marks('<|im_end|>\n');
+  }
+
+  /**
+   * Cuts the last answer to what was heard of it: so many samples of its speech, and the text before them. What comes next then follows
+   * that. While the answer still comes it must be left first.
+   */
+  keepHeard(samples: number): void {
+    if (this.#isSaying) throw new InputError('The answer still comes: leave it before it is cut.');
+    const { answerBegins, pending, sequence } = this.#state;
+    if (answerBegins === undefined || this.#said.length === 0) return;
+    let frames = Math.ceil(samples / FRAME_SAMPLES);
+    const isHeard = ({ codes }: { readonly codes: readonly number[] }) => codes[0] !== this.#parts.engine.endOfAudio && frames-- > 0;
+    const end = this.#said.findIndex((event) => 'codes' in event && !isHeard(event));
+    if (end < 0) return;
+    this.#said = this.#said.slice(0, end);
+    sequence.goTo(answerBegins);
+    pending.splice(0, pending.length, ...joined(this.#said.map(partOfEvent)));
+    this.#state.isEnded = false;
+  }
+
+  /** Frees what the conversation took. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#state.sequence.close();
+  }
+}
+
+/** Parts of one kind that follow each other as one. */
+function joined(parts: readonly TalkPart[]): TalkPart[] {
+  const all: TalkPart[] = [];
+  for (const part of parts) {
+    const last = all.at(-1);
+    if (last !== undefined && 'tokens' in last && 'tokens' in part) all[all.length - 1] = { tokens: [...last.tokens, ...part.tokens] };
+    else if (last !== undefined && 'frames' in last && 'frames' in part) all[all.length - 1] = { frames: [...last.frames, ...part.frames] };
+    else all.push(part);
+  }
+  return all;
+}
