@@ -1,8 +1,10 @@
 /** Parts of LFM2-Audio on an executor, against what Liquid AI's reference computes (../shared/golden/lfm2_audio). */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
+import { featuresOfSound } from '../src/engine/talk/hear-sound.ts';
 import { openCheckpoint } from '../src/files/open-checkpoint.ts';
 import type { Executor, GraphRun, Program, RunResults } from '../src/graph/executor.ts';
+import { conformerInputs, CONFORMER } from '../src/models/conformer.ts';
 import { CODEBOOKS } from '../src/models/lfm2-audio-config.ts';
 import type { Lfm2AudioConfig } from '../src/models/lfm2-audio-config.ts';
 import { codeName, depthGraphName, SPECTRA_PER_FRAME, TALK } from '../src/models/lfm2-audio-graphs.ts';
@@ -88,7 +90,7 @@ export async function loadLfm2Audio(executor: Executor, source: Lfm2AudioSource 
   try {
     const { model, weights, config } = await openDecoder(checkpoint);
     const kv = { type: 'f32', pageTokens: PAGE_TOKENS, maxPages: 8 } as const;
-    const sizes = { tokens: ROWS, frames: ROWS, rows: ROWS, outRows: ROWS, texts: ROWS, voices: 8, spans: 8 };
+    const sizes = { [CONFORMER.cells]: 100 * (config as Lfm2AudioConfig).ears.bins, tokens: ROWS, frames: ROWS, rows: ROWS, outRows: ROWS, texts: ROWS, voices: 8, spans: 8 };
     const program = await executor.load({ model, weights, kv, sizes });
     program.ensurePages(0, 16);
     program.ensurePages(1, 8);
@@ -117,6 +119,31 @@ function embedPart(part: PromptPart, heard: (n: number) => Float32Array) {
   const { graph, embeddings } = TALK.frames;
   const run: GraphRun = { graph, dims: { frames: part.audio_out.length }, inputs: codesOf(part.audio_out), wanted: [embeddings] };
   return { runs: [run], embeddings: { graph, output: embeddings }, rows: part.audio_out.length };
+}
+
+/** What is heard of both sounds: the features of the front end, after the convolutions, each layer, and as the backbone takes it. */
+export async function checkEars(executor: Executor, tolerance: number, source?: Lfm2AudioSource): Promise<void> {
+  const { of } = readLfm2AudioGolden();
+  const { program, config } = await loadLfm2Audio(executor, source);
+  try {
+    const { ears } = config;
+    const { graph, embeddings } = TALK.ears;
+    for (const name of ['audio0', 'audio1']) {
+      const sound = { samples: of(`${name}.waveform`), sampleRate: 16_000 };
+      const { features } = await featuresOfSound(sound, { bands: ears.bins, mostSeconds: 2 });
+      const frames = features.length / ears.bins;
+      const mel = of(`${name}.mel`);
+      const turned = Float32Array.from(features, (_, i) => mel[(i % ears.bins) * frames + Math.floor(i / ears.bins)]!);
+      expectClose(`${name} features`, { wanted: turned, found: features }, 1e-3);
+      const wanted = ['subsampled', 'hidden.1', 'encoded', embeddings];
+      const [made] = await program.run([{ graph, ...conformerInputs(ears, turned), wanted }]);
+      for (const [tap, own] of [['subsampled', 'pre_encode'], ['encoded', 'encoded'], [embeddings, 'adapted']] as const)
+        expectClose(`${name} ${own}`, { wanted: of(`${name}.${own}`), found: made!.get(tap)! }, tolerance);
+      if (name === 'audio0') expectClose('a layer', { wanted: of('audio0.hidden.1'), found: made!.get('hidden.1')! }, tolerance);
+    }
+  } finally {
+    await program.dispose();
+  }
 }
 
 /** A prompt of all kinds of rows, each kind in a run of its own of one submit: embeddings, every layer, states and logits of text. */

@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import { createTalkEngine } from '../src/engine/talk/talk-engine.ts';
 import type { AnswerOptions, TalkEngine, TalkState } from '../src/engine/talk/talk-engine.ts';
+import { featuresOfSound } from '../src/engine/talk/hear-sound.ts';
 import { createTalkFlow } from '../src/engine/talk/talk-flow.ts';
 import type { TalkEvent } from '../src/engine/talk/talk-flow.ts';
 import type { TalkPart } from '../src/engine/talk/talk-runs.ts';
@@ -16,7 +17,7 @@ import { expectClose } from './relative-error.ts';
 export async function loadTalkEngine(executor: Executor, source: Lfm2AudioSource = {}): Promise<TalkEngine> {
   const checkpoint = await openLfm2Audio(source);
   try {
-    return await createTalkEngine({ executor, decoder: await openDecoder(checkpoint), contextLength: 128, kvTypes: { type: 'f32' } });
+    return await createTalkEngine({ executor, decoder: await openDecoder(checkpoint), contextLength: 128, mostSeconds: 2, kvTypes: { type: 'f32' } });
   } finally {
     await checkpoint.close();
   }
@@ -28,12 +29,18 @@ export function talkState(engine: TalkEngine): TalkState {
 
 const GREEDY = { temperature: 0, topK: 0 };
 
-function partsOf(prompt: readonly PromptPart[], of: (name: string) => Float32Array): TalkPart[] {
-  return prompt.map((part): TalkPart => {
+/** The sounds are heard, from their samples on. */
+function partsOf(engine: TalkEngine, prompt: readonly PromptPart[]): Promise<TalkPart[]> {
+  const { of } = readLfm2AudioGolden();
+  return Promise.all(prompt.map(async (part): Promise<TalkPart> => {
     if ('text' in part) return { tokens: part.text };
-    if ('audio_in' in part) return { heard: of(`audio${part.audio_in}.adapted`), rows: part.positions };
-    return { frames: part.audio_out };
-  });
+    if ('audio_out' in part) return { frames: part.audio_out };
+    const sound = { samples: of(`audio${part.audio_in}.waveform`), sampleRate: 16_000 };
+    const { features } = await featuresOfSound(sound, { bands: engine.config.ears.bins, mostSeconds: 2 });
+    const heard = await engine.hear(features);
+    expect(heard.rows).toBe(part.positions);
+    return heard;
+  }));
 }
 
 function flowOf({ config, endOfAudio }: TalkEngine, kind: 'interleaved' | 'sequential') {
@@ -53,11 +60,11 @@ function wantedEvents({ events }: Generation): TalkEvent[] {
 }
 
 async function generate(engine: TalkEngine, name: string): Promise<{ readonly events: TalkEvent[]; readonly isEnded: boolean }> {
-  const { golden, of } = readLfm2AudioGolden();
+  const { golden } = readLfm2AudioGolden();
   const { kind, max_new_tokens: mostSteps } = golden.generation[name]!;
   const state = talkState(engine);
   try {
-    const parts = partsOf(golden.prompts[name]!, of);
+    const parts = await partsOf(engine, golden.prompts[name]!);
     const options = { flow: flowOf(engine, kind), text: GREEDY, audio: GREEDY, seed: 0, mostSteps };
     return { events: await eventsOf(engine, state, parts, options), isEnded: state.isEnded };
   } finally {
@@ -106,7 +113,7 @@ export async function checkFlowsBeside(executor: Executor): Promise<void> {
  * began gives the same again.
  */
 export async function checkCuts(executor: Executor, source: Lfm2AudioSource = {}): Promise<void> {
-  const { golden, of } = readLfm2AudioGolden();
+  const { golden } = readLfm2AudioGolden();
   const name = 'interleaved.switches';
   const engine = await loadTalkEngine(executor, source);
   const greedy = (mostSteps: number, flow = flowOf(engine, 'interleaved')) =>
@@ -115,7 +122,7 @@ export async function checkCuts(executor: Executor, source: Lfm2AudioSource = {}
     const whole = (await generate(engine, name)).events;
     const state = talkState(engine);
     const flow = flowOf(engine, 'interleaved');
-    const found = await eventsOf(engine, state, partsOf(golden.prompts[name]!, of), greedy(3, flow));
+    const found = await eventsOf(engine, state, await partsOf(engine, golden.prompts[name]!), greedy(3, flow));
     const begins = state.answerBegins!;
     // Left in the middle of what was made at once.
     for await (const some of engine.answer(state, [], greedy(5, flow))) {
@@ -171,7 +178,7 @@ export async function checkVoice(executor: Executor, tolerance: number, source: 
 
 /** Chances by settings: the same seed gives the same, another one another; top-k of one is what greedy gives. */
 export async function checkChances(executor: Executor, source: Lfm2AudioSource = {}): Promise<void> {
-  const { golden, of } = readLfm2AudioGolden();
+  const { golden } = readLfm2AudioGolden();
   const engine = await loadTalkEngine(executor, source);
   const name = 'interleaved.switches';
   const answer = async (temperature: number, topK: number, seed: number) => {
@@ -179,7 +186,7 @@ export async function checkChances(executor: Executor, source: Lfm2AudioSource =
     const sampling = { temperature, topK };
     const options = { flow: flowOf(engine, 'interleaved'), text: sampling, audio: sampling, seed, mostSteps: 12 };
     try {
-      return await eventsOf(engine, state, partsOf(golden.prompts[name]!, of), options);
+      return await eventsOf(engine, state, await partsOf(engine, golden.prompts[name]!), options);
     } finally {
       state.sequence.close();
     }

@@ -3,6 +3,7 @@ import type { Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { configFields, jsonNumber } from './config-fields.ts';
 import { MOST_LAYERS } from './decoder-config.ts';
+import type { ConformerConfig } from './conformer.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { backbonePart, objectOf, parseVocoder } from './lfm2-audio-parts.ts';
 import { parseLfm2Config } from './lfm2.ts';
@@ -10,18 +11,6 @@ import type { Lfm2Config } from './lfm2.ts';
 
 /** Codes of a frame, and of each of them the last one, which ends the sound. */
 export const CODEBOOKS = 8;
-
-/** Sizes of what hears. */
-export interface Lfm2AudioEars {
-  readonly bands: number;
-  readonly dim: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly ffnDim: number;
-  readonly taps: number;
-  /** Channels of the convolutions before the layers. */
-  readonly channels: number;
-}
 
 /** Sizes of what makes the codes of a frame. */
 export interface Lfm2AudioDepth {
@@ -38,7 +27,8 @@ export interface Lfm2AudioDepth {
 /** What {@link DecoderConfig} says is the backbone's. */
 export interface Lfm2AudioConfig extends DecoderConfig {
   readonly backbone: Lfm2Config;
-  readonly ears: Lfm2AudioEars;
+  /** What hears. */
+  readonly ears: ConformerConfig;
   readonly depth: Lfm2AudioDepth;
   /** Behind the table of codes; its window is in every layer with attention. */
   readonly vocoder: Lfm2Config;
@@ -60,7 +50,7 @@ const SHAPES = {
   keys: { safetensors: 'depthformer.layers.0.operator.qkv_proj.weight', gguf: 'depth.blk.0.attn_k.weight' },
   gate: { safetensors: 'depthformer.layers.0.feed_forward.w1.weight', gguf: 'depth.blk.0.ffn_gate.weight' },
   spectrum: { safetensors: 'audio_detokenizer.lin.weight', gguf: 'vocoder.spectrum.weight' },
-  stem: { safetensors: 'conformer.pre_encode.conv.0.weight', gguf: 'ears.conv.0.weight' },
+  planes: { safetensors: 'conformer.pre_encode.conv.0.weight', gguf: 'ears.halving.0.bias' },
 } as const;
 
 function rowsOf({ format, tensors, name }: Checkpoint, of: keyof typeof SHAPES): number {
@@ -94,18 +84,26 @@ function partFields(checkpoint: Checkpoint, key: string) {
   return configFields({ ...checkpoint, config: objectOf(checkpoint.config ?? {}, key, checkpoint.name) });
 }
 
-function parseEars(checkpoint: Checkpoint): Lfm2AudioEars {
+/** Three halvings make the eighth of the frames that `subsampling_factor` says. */
+function parseEars(checkpoint: Checkpoint): ConformerConfig {
   const fields = partFields(checkpoint, 'encoder');
   const dim = fields.requiredCount({ hf: 'd_model', gguf: 'ears.embedding_length' });
   const factor = fields.count({ hf: 'ff_expansion_factor', gguf: '' });
+  const has = (safetensors: string, gguf: string) => checkpoint.tensors.has(checkpoint.format === 'gguf' ? gguf : safetensors);
   return {
     dim,
-    bands: fields.requiredCount({ hf: 'feat_in', gguf: 'ears.bands' }),
+    bins: fields.requiredCount({ hf: 'feat_in', gguf: 'ears.bands' }),
+    halvings: 3,
+    inputScale: 1,
+    biases: {
+      products: has('conformer.layers.0.feed_forward1.linear1.bias', 'ears.layers.0.ffn1.up.bias'),
+      convolutions: has('conformer.layers.0.conv.pointwise_conv1.bias', 'ears.layers.0.conv.up.bias'),
+    },
     layers: fields.requiredCount({ hf: 'n_layers', gguf: 'ears.block_count' }, MOST_LAYERS),
     heads: fields.requiredCount({ hf: 'n_heads', gguf: 'ears.attention.head_count' }),
     ffnDim: factor === undefined ? fields.requiredCount({ hf: 'ff_expansion_factor', gguf: 'ears.feed_forward_length' }) : factor * dim,
     taps: fields.requiredCount({ hf: 'conv_kernel_size', gguf: 'ears.convolution_taps' }),
-    channels: rowsOf(checkpoint, 'stem'),
+    planes: rowsOf(checkpoint, 'planes'),
   };
 }
 

@@ -5,16 +5,19 @@
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import type { ModelBuilder } from '../graph/model-graphs.ts';
+import { activation } from '../graph/ops/activation.ts';
 import { add } from '../graph/ops/add.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { choose } from '../graph/ops/choose.ts';
 import { embed } from '../graph/ops/embed.ts';
 import { gatherRows } from '../graph/ops/gather-rows.ts';
+import { layerNorm } from '../graph/ops/layer-norm.ts';
 import { linear } from '../graph/ops/linear.ts';
 import { rope } from '../graph/ops/rope.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
 import type { PagedState } from '../graph/state.ts';
 import type { Value } from '../graph/value.ts';
+import { conformer } from './conformer.ts';
 import { gatedMlp, norm, product } from './decoder-graph.ts';
 import { CODEBOOKS } from './lfm2-audio-config.ts';
 import type { Lfm2AudioConfig, Lfm2AudioDepth } from './lfm2-audio-config.ts';
@@ -24,6 +27,8 @@ import { ropeTable } from './rope-frequencies.ts';
 
 /** What the graphs, their inputs and their outputs are called. Dims: `tokens`, `frames`, `rows`, `outRows`, `texts`, `voices`, `spans`. */
 export const TALK = {
+  /** The inputs of a conformer (`conformer.ts`) of one sound, to embeddings [heard, dim] of what was heard. */
+  ears: { graph: 'ears', embeddings: 'embeddings' },
   /** tokens [tokens], i32, to embeddings [tokens, dim]. */
   tokens: { graph: 'tokens', tokens: 'tokens', embeddings: 'embeddings' },
   /** code.0 to code.7 [frames], i32, to embeddings [frames, dim]. */
@@ -48,6 +53,8 @@ export function depthGraphName(k: number): string {
   return `depth.${k}`;
 }
 
+const ADAPTER_EPS = 1e-5;
+
 /** Spectra of a frame of codes. */
 export const SPECTRA_PER_FRAME = 6;
 
@@ -70,6 +77,20 @@ function layersOf(g: GraphBuilder, config: Lfm2Config, x: Value, { positions, ta
     g.tap(`hidden.${n + 1}`, h);
   }
   return h;
+}
+
+/** A sound of normalised features to embeddings, a position for each 80 ms. */
+export function writeEars(m: ModelBuilder, { ears, dim }: Lfm2AudioConfig): void {
+  m.graph(TALK.ears.graph, (g) => {
+    const heard = g.scope('ears', () => conformer(g, ears));
+    g.tap('encoded', heard);
+    g.output(TALK.ears.embeddings, g.scope('adapter', () => {
+      const [weight, bias] = ['norm', 'norm.bias'].map((name) => g.weight(g.path(name), [ears.dim]));
+      const normed = layerNorm(g, 'norm', heard, { weight, bias, eps: ADAPTER_EPS });
+      const biases = ['up', 'out'];
+      return product(g, 'out', activation(g, 'act', 'gelu', product(g, 'up', normed, { out: dim, biases })), { out: dim, biases });
+    }));
+  });
 }
 
 /** Graphs of text, of what was said, and of the backbone over all kinds of rows. */

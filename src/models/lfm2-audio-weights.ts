@@ -1,4 +1,5 @@
 /** Weights of LFM2-Audio under the names of liquid_audio's folders, and of Ingot's own GGUF file of all parts. */
+import { CONFORMER_SKIPS, conformerWeights, nemoNames } from './conformer.ts';
 import { CODEBOOKS } from './lfm2-audio-config.ts';
 import type { Lfm2AudioConfig } from './lfm2-audio-config.ts';
 import { backboneName, VOCODER_FOLDER, VOCODER_PREFIX, vocoderName } from './lfm2-audio-parts.ts';
@@ -104,9 +105,19 @@ function vocoderWeights({ vocoder, audioVocab, bins }: Lfm2AudioConfig): readonl
   ];
 }
 
-/** All but what hears. */
-export function speakingWeights(config: Lfm2AudioConfig): readonly WeightSpec[] {
+/** What brings what was heard to the backbone's width. */
+function adapterWeights({ dim, ears }: Lfm2AudioConfig): readonly WeightSpec[] {
+  const part = (id: string, number: number, shape: readonly number[]) => (['weight', 'bias'] as const).map((kind) => tensorSpec(
+    `adapter.${id}${kind === 'bias' ? '.bias' : ''}`, kind === 'bias' ? shape.slice(0, 1) : shape,
+    { gguf: `adapter.${id}.${kind}`, safetensors: `audio_adapter.model.${number}.${kind}` },
+  ));
+  return [...part('norm', 0, [ears.dim]), ...part('up', 1, [dim, ears.dim]), ...part('out', 3, [dim, dim])];
+}
+
+export function lfm2AudioWeights(config: Lfm2AudioConfig): readonly WeightSpec[] {
   return [
+    ...conformerWeights(config.ears, 'ears', nemoNames('conformer.')),
+    ...adapterWeights(config),
     ...renamedSpecs(lfm2Weights(config.backbone), '', { gguf: (name) => name, safetensors: backboneName }),
     ...frameWeights(config),
     ...Array.from({ length: CODEBOOKS }, (_, k) => codebookWeights(config, k)).flat(),
@@ -120,6 +131,5 @@ export const LFM2_AUDIO_SKIPS: readonly SkipRule[] = [
   { pattern: /^audio_embedding\.(embedding_norm|to_logits)\.weight$/, reason: 'no step reads it' },
   { pattern: /^depth_embeddings\.\d+\.to_logits\.weight$/, reason: "tied to the codebook's table" },
   { pattern: /^audio_detokenizer\.(istft\.window|lfm\.embed_tokens\.weight)$/, reason: 'computed, or read by no step' },
-  { pattern: /^(conformer|audio_adapter)\./, reason: 'of what hears, which is still to come' },
-  { pattern: /^conformer\..*num_batches_tracked$/, reason: 'of training' },
+  ...CONFORMER_SKIPS,
 ];

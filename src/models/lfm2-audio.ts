@@ -6,9 +6,9 @@ import { buildModel } from '../graph/model-graphs.ts';
 import type { Architecture } from './architecture.ts';
 import { checkAudioSettings, parseLfm2AudioConfig } from './lfm2-audio-config.ts';
 import type { Lfm2AudioConfig } from './lfm2-audio-config.ts';
-import { writeBackbone, writeDepth, writeVocoder } from './lfm2-audio-graphs.ts';
+import { writeBackbone, writeDepth, writeEars, writeVocoder } from './lfm2-audio-graphs.ts';
 import { backbonePart, vocoderPart } from './lfm2-audio-parts.ts';
-import { LFM2_AUDIO_SKIPS, speakingWeights } from './lfm2-audio-weights.ts';
+import { LFM2_AUDIO_SKIPS, lfm2AudioWeights } from './lfm2-audio-weights.ts';
 import { lfm2 } from './lfm2.ts';
 import { uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
@@ -27,7 +27,7 @@ function metadata(config: Lfm2AudioConfig): GgufMetadata {
     own('interleaved_n_audio', interleaved.audio),
     own('depth.block_count', depth.layers),
     own('depth.embedding_length', depth.dim),
-    own('ears.bands', ears.bands),
+    own('ears.bands', ears.bins),
     own('ears.block_count', ears.layers),
     own('ears.embedding_length', ears.dim),
     own('ears.feed_forward_length', ears.ffnDim),
@@ -47,10 +47,11 @@ export const lfm2Audio: Architecture<Lfm2AudioConfig> = {
       : [...lfm2.checkSettings(backbonePart(checkpoint), backbone), ...lfm2.checkSettings(vocoderPart(checkpoint), vocoder)];
     return [...new Set(warnings)];
   },
-  weights: speakingWeights,
+  weights: lfm2AudioWeights,
   skips: LFM2_AUDIO_SKIPS,
   metadata,
   graphs: (config, { contextLength }) => buildModel(GGUF, (m) => {
+    writeEars(m, config);
     writeBackbone(m, config, contextLength);
     writeDepth(m, config);
     writeVocoder(m, config);

@@ -2,9 +2,11 @@
  * LFM2-Audio as a program: reads parts of a conversation, and makes text and frames of speech step by step. It knows no text and no turns
  * of a chat; those are `talk.ts`'s.
  */
+import { NEMO_HOP, NEMO_RATE } from '../../audio/nemo-features.ts';
 import type { Executor, GraphRun, Program, RunResults } from '../../graph/executor.ts';
 import type { KvTypes } from '../../graph/kv-types.ts';
 import { EMPTY_SLOT } from '../../graph/state-sizes.ts';
+import { conformerInputs, CONFORMER, encodedFrames } from '../../models/conformer.ts';
 import { CODEBOOKS } from '../../models/lfm2-audio-config.ts';
 import type { Lfm2AudioConfig } from '../../models/lfm2-audio-config.ts';
 import { codeName, SPECTRA_PER_FRAME, TALK } from '../../models/lfm2-audio-graphs.ts';
@@ -28,6 +30,8 @@ export interface TalkEngineOptions {
   readonly decoder: DecoderModel;
   /** Most positions of a conversation. */
   readonly contextLength: number;
+  /** Of a sound. */
+  readonly mostSeconds: number;
   /** Of keys and values. Default f16. */
   readonly kvTypes?: KvTypes | undefined;
   readonly signal?: CancelSignal | undefined;
@@ -203,6 +207,21 @@ export class TalkEngine {
     return { events: last.map((at) => eventOf(makes, results[at]!)), marks };
   }
 
+  /**
+   * What the model hears of a sound. More positions than are read at a time are made at once, others where they are read.
+   * @param features [frames, bands], normalised
+   */
+  async hear(features: Float32Array, signal?: CancelSignal): Promise<Extract<TalkPart, { readonly heard: unknown }>> {
+    const { ears } = this.config;
+    const { graph, embeddings } = TALK.ears;
+    const rows = encodedFrames(ears, features.length / ears.bins);
+    const run: GraphRun = { graph, ...conformerInputs(ears, features), wanted: [] };
+    if (rows <= this.rows) return { heard: { graph, output: embeddings }, rows, run };
+    signal?.throwIfAborted();
+    const [made] = await this.run([{ ...run, wanted: [embeddings] }]);
+    return { heard: made!.get(embeddings)!.slice(), rows };
+  }
+
   /** What speaks frames, from the beginning of an answer; close it when done. */
   openVoice(): Voice {
     const { window } = this.config.vocoder;
@@ -259,13 +278,14 @@ function cutPart(part: TalkPart, rows: number, dim: number): { readonly first: T
 
 /** Loads the model. @throws what the executor's `load` does */
 export async function createTalkEngine(options: TalkEngineOptions): Promise<TalkEngine> {
-  const { executor, decoder: { model, weights, config }, contextLength, kvTypes = { type: 'f16' }, signal, onProgress } = options;
+  const { executor, decoder: { model, weights, config }, contextLength, mostSeconds, kvTypes = { type: 'f16' }, signal, onProgress } = options;
   const rows = executor.prefillRows ?? ROWS;
   const whole = config as Lfm2AudioConfig;
   // Every position of a conversation may be a frame of one answer.
   const positions = SPECTRA_PER_FRAME * contextLength;
   const kv = { ...kvTypes, pageTokens: PAGE_TOKENS, maxPages: Math.ceil(positions / PAGE_TOKENS), sequences: MOST_TALKS };
-  const sizes = { tokens: rows, frames: rows, rows, outRows: 1, texts: 1, voices: 1, spans: MOST_SPANS };
+  const frames = Math.floor((mostSeconds * NEMO_RATE) / NEMO_HOP) + 1;
+  const sizes = { [CONFORMER.cells]: frames * whole.ears.bins, tokens: rows, frames: rows, rows, outRows: 1, texts: 1, voices: 1, spans: MOST_SPANS };
   const snapshots = MOST_TALKS * (TALK_SLOTS + VOICE_SLOTS);
   const program = await executor.load({ model, weights, kv, sizes, snapshots, signal, onProgress });
   const isAhead = executor.kind === 'gpu' || executor.kind === 'software';

@@ -8,8 +8,8 @@ import type { TalkEvent } from './talk-flow.ts';
 export type TalkPart =
   | { readonly tokens: readonly number[] }
   | { readonly frames: readonly (readonly number[])[] }
-  /** What was heard: [rows, dim], of the host, or what a run before in the same list makes. */
-  | { readonly heard: RunInput; readonly rows: number };
+  /** What was heard: [rows, dim], of the host, or what `run` makes. */
+  | { readonly heard: RunInput; readonly rows: number; readonly run?: GraphRun | undefined };
 
 export function rowsOfPart(part: TalkPart): number {
   return 'tokens' in part ? part.tokens.length : 'frames' in part ? part.frames.length : part.rows;
@@ -31,7 +31,7 @@ export function codeInputs(frames: readonly (readonly number[])[]): Record<strin
 
 /** The run that makes a part's embeddings, where it takes one, and what of it the backbone reads. */
 export function embeddingRun(part: TalkPart): { readonly run: GraphRun | undefined; readonly embeddings: RunInput } {
-  if ('heard' in part) return { run: undefined, embeddings: part.heard };
+  if ('heard' in part) return { run: part.run, embeddings: part.heard };
   if ('tokens' in part) {
     const { graph, tokens, embeddings } = TALK.tokens;
     const run = { graph, dims: { tokens: part.tokens.length }, inputs: { [tokens]: part.tokens }, wanted: [] };

@@ -139,7 +139,7 @@ export class Talk {
     if (text === undefined && sound === undefined) throw new InputError('A turn needs a text or a sound, found neither.');
     if (text !== undefined && typeof text !== 'string') throw new InputError('The text of a turn must be a string.');
     const { engine, tokenizer, mostSeconds } = this.#parts;
-    const { bands } = engine.config.ears;
+    const { bins: bands } = engine.config.ears;
     const heard = sound === undefined ? undefined : await featuresOfSound(sound, { bands, mostSeconds, signal });
     const marks = (marked: string) => tokenizer.encode(marked, { parseSpecial: true });
     const before = [...this.#opening(marks), ...marks('<|im_start|>user\n'), ...(text === undefined ? [] : tokenizer.encode(text))];
