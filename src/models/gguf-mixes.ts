@@ -103,9 +103,12 @@ const SMALLER_BLOCKS: Partial<Record<WeightType, WeightType>> = {
 
 /**
  * Small matrices that llama.cpp takes as floats: tables whose rows are added to those of the embedding, routers of experts, convolutions of
- * single channels, biases of experts.
+ * single channels, biases of experts. Convolutions of conformers, and the biases of their attention, which are read as vectors.
  */
-const ALWAYS_FLOATS = /^(positions|types|layers\.\d+\.(moe\.router|moe\.shared\.share|.*\.convolution|.*\.bias))$/;
+const ALWAYS_FLOATS = new RegExp(
+  '^(positions|types|layers\\.\\d+\\.(moe\\.router|moe\\.shared\\.share|.*\\.convolution|.*\\.bias)' +
+    '|\\w+\\.layers\\.\\d+\\.(.*\\.convolution|conv\\.time|attn\\.(content|position)Bias)|\\w+\\.halving\\.\\d+)$',
+);
 
 /** Types of all tensors of a file, in their order. Vectors stay f32; rows of no whole blocks get f16 at last. */
 export function tensorTypes(tensors: readonly TypedTensor[], type: ExportType, config: DecoderConfig): WeightType[] {

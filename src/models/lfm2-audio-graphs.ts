@@ -85,8 +85,8 @@ export function writeEars(m: ModelBuilder, { ears, dim }: Lfm2AudioConfig): void
     const heard = g.scope('ears', () => conformer(g, ears));
     g.tap('encoded', heard);
     g.output(TALK.ears.embeddings, g.scope('adapter', () => {
-      const [weight, bias] = ['norm', 'norm.bias'].map((name) => g.weight(g.path(name), [ears.dim]));
-      const normed = layerNorm(g, 'norm', heard, { weight, bias, eps: ADAPTER_EPS });
+      const gain = (name: string) => g.weight(g.path(name), [ears.dim]);
+      const normed = layerNorm(g, 'norm', heard, { weight: gain('norm'), bias: gain('norm.bias'), eps: ADAPTER_EPS });
       const biases = ['up', 'out'];
       return product(g, 'out', activation(g, 'act', 'gelu', product(g, 'up', normed, { out: dim, biases })), { out: dim, biases });
     }));

@@ -2,6 +2,7 @@
 import type { DecoderConfig } from './decoder-config.ts';
 import type { Gemma3Config } from './gemma3.ts';
 import type { Gemma4Config } from './gemma4-config.ts';
+import type { Lfm2AudioConfig } from './lfm2-audio-config.ts';
 import type { Lfm2Config } from './lfm2.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
 import { constantTensors, generalMetadata } from './gguf-export.ts';
@@ -19,7 +20,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 export const SYNTH_MODELS = [
   'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b', 'qwen3-8b', 'qwen2.5-1.5b', 'llama-3.2-1b', 'llama-3.2-3b', 'smollm3-3b', 'phi-4-mini',
   'gemma-3-1b', 'gemma-4-e2b', 'lfm2.5-1.2b', 'qwen3.5-0.8b', 'qwen3.5-4b', 'qwen3-30b-a3b', 'lfm2-8b-a1b', 'gpt-oss-20b',
-  'qwen3.5-35b-a3b',
+  'qwen3.5-35b-a3b', 'lfm2.5-audio-1.5b',
 ] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
@@ -111,6 +112,22 @@ const LFM2_5_1_2B: Lfm2Config = {
   attends: Array.from({ length: 16 }, (_, n) => [2, 5, 8, 10, 12, 14].includes(n)), convolutionWidth: 3, isChannelLast: false,
 };
 
+/** The vocoder's attention sees 30 positions, in layers 2, 4 and 6. */
+const LFM2_5_AUDIO_1_5B: Lfm2AudioConfig = {
+  ...LFM2_5_1_2B, architecture: 'lfm2-audio', backbone: LFM2_5_1_2B,
+  ears: {
+    bins: 128, planes: 256, halvings: 3, dim: 512, heads: 8, ffnDim: 2048, layers: 17, taps: 9, inputScale: 1,
+    biases: { products: true, convolutions: true },
+  },
+  depth: { layers: 6, dim: 1024, heads: 32, kvHeads: 8, headDim: 32, ffnDim: 2816, rmsEps: 1e-5, theta: 1e6 },
+  vocoder: {
+    ...LFM2_5_1_2B, vocabSize: 16_384, dim: 512, layers: 8, heads: 16, headDim: 32, ffnDim: 2304,
+    attends: Array.from({ length: 8 }, (_, n) => [2, 4, 6].includes(n)),
+    window: { size: 30, layers: Array.from({ length: 8 }, () => true) },
+  },
+  audioVocab: 2049, bins: 641, interleaved: { text: 6, audio: 12 },
+};
+
 /** Every fourth layer has attention. */
 function qwen35(
   sizes: Pick<DecoderConfig, 'dim' | 'layers' | 'heads' | 'kvHeads' | 'ffnDim'>, valueHeads: number,
@@ -146,6 +163,7 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'gemma-4-e2b': { vocabulary: 'headers', config: GEMMA_4_E2B, hasScaledQueries: true },
   'lfm2.5-1.2b': { vocabulary: 'chatml', config: LFM2_5_1_2B },
   'qwen3-30b-a3b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['qwen3-30b-a3b'] },
+  'lfm2.5-audio-1.5b': { vocabulary: 'chatml', config: LFM2_5_AUDIO_1_5B },
   'lfm2-8b-a1b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['lfm2-8b-a1b'] },
   'gpt-oss-20b': { vocabulary: 'headers', config: SYNTH_MIXTURES['gpt-oss-20b'] },
   'qwen3.5-35b-a3b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['qwen3.5-35b-a3b'] },
@@ -167,13 +185,14 @@ function madeConvolution(shape: readonly number[]): Float32Array {
   return Float32Array.from({ length: elementsOf(shape) }, (_, i) => ((7 * i) % 11) / 6 - 5 / 6);
 }
 
-/** Of the first `layers` layers; lists of what each layer is are as long as its layers. */
+/** Of the first `layers` layers; lists of what each layer is are as long as its layers, also of a model within that has as many. */
 function shortened(config: DecoderConfig, layers: number): DecoderConfig {
   const isOfLayers = (value: unknown) => Array.isArray(value) && value.length === config.layers && typeof value[0] !== 'number';
   const cut = (value: unknown): unknown => {
     if (isOfLayers(value)) return (value as readonly unknown[]).slice(0, layers);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, own]) => [key, cut(own)]));
+    const isLayers = (key: string, own: unknown) => key === 'layers' && own === config.layers;
+    return Object.fromEntries(Object.entries(value).map(([key, own]) => [key, isLayers(key, own) ? layers : cut(own)]));
   };
   return { ...(cut(config) as DecoderConfig), layers };
 }
