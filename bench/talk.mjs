@@ -2,8 +2,8 @@
 // what of a frame is the depth transformer's.
 // node bench/talk.mjs FILE.gguf [--device cpu|gpu|software] [--threads 1] [--seconds 3.8,11.2,34.7] [--steps 200] [--rounds 1]
 //   [--out FILE]
-// The model may be of random weights (`ingot synth lfm2.5-audio-1.5b`): no token ends an answer here. Times are by the clock, in ms; a round
-// before those that count warms up. A step is a text token or a frame of 80 ms of speech.
+// The model may be of random weights (`ingot synth lfm2.5-audio-1.5b`): no token ends an answer here. Times are by the clock, in ms; a
+// round before those that count warms up. A step is a text token or a frame of 80 ms of speech.
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { featuresOfSound } from '../dist/engine/talk/hear-sound.js';
@@ -20,7 +20,8 @@ const { values: flags, positionals: [path] } = parseArgs({
   allowPositionals: true,
   options: {
     device: { type: 'string', default: 'cpu' }, threads: { type: 'string', default: '1' },
-    seconds: { type: 'string', default: '3.8,11.2,34.7' }, steps: { type: 'string', default: '200' }, rounds: { type: 'string', default: '1' }, out: { type: 'string' },
+    seconds: { type: 'string', default: '3.8,11.2,34.7' }, steps: { type: 'string', default: '200' },
+    rounds: { type: 'string', default: '1' }, out: { type: 'string' },
   },
 });
 if (path === undefined) throw new Error('which model? node bench/talk.mjs FILE.gguf');

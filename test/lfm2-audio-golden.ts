@@ -90,7 +90,9 @@ export async function loadLfm2Audio(executor: Executor, source: Lfm2AudioSource 
   try {
     const { model, weights, config } = await openDecoder(checkpoint);
     const kv = { type: 'f32', pageTokens: PAGE_TOKENS, maxPages: 8 } as const;
-    const sizes = { [CONFORMER.cells]: 100 * (config as Lfm2AudioConfig).ears.bins, tokens: ROWS, frames: ROWS, rows: ROWS, outRows: ROWS, texts: ROWS, voices: 8, spans: 8 };
+    const cells = 100 * (config as Lfm2AudioConfig).ears.bins;
+    const ofRows = { tokens: ROWS, frames: ROWS, rows: ROWS, outRows: ROWS, texts: ROWS };
+    const sizes = { [CONFORMER.cells]: cells, ...ofRows, voices: 8, spans: 8 };
     const program = await executor.load({ model, weights, kv, sizes });
     program.ensurePages(0, 16);
     program.ensurePages(1, 8);

@@ -17,7 +17,8 @@ import { expectClose } from './relative-error.ts';
 export async function loadTalkEngine(executor: Executor, source: Lfm2AudioSource = {}): Promise<TalkEngine> {
   const checkpoint = await openLfm2Audio(source);
   try {
-    return await createTalkEngine({ executor, decoder: await openDecoder(checkpoint), contextLength: 128, mostSeconds: 2, kvTypes: { type: 'f32' } });
+    const decoder = await openDecoder(checkpoint);
+    return await createTalkEngine({ executor, decoder, contextLength: 128, mostSeconds: 2, kvTypes: { type: 'f32' } });
   } finally {
     await checkpoint.close();
   }

@@ -278,14 +278,15 @@ function cutPart(part: TalkPart, rows: number, dim: number): { readonly first: T
 
 /** Loads the model. @throws what the executor's `load` does */
 export async function createTalkEngine(options: TalkEngineOptions): Promise<TalkEngine> {
-  const { executor, decoder: { model, weights, config }, contextLength, mostSeconds, kvTypes = { type: 'f16' }, signal, onProgress } = options;
+  const { executor, decoder: { model, weights, config }, contextLength, mostSeconds, signal, onProgress } = options;
   const rows = executor.prefillRows ?? ROWS;
   const whole = config as Lfm2AudioConfig;
   // Every position of a conversation may be a frame of one answer.
   const positions = SPECTRA_PER_FRAME * contextLength;
-  const kv = { ...kvTypes, pageTokens: PAGE_TOKENS, maxPages: Math.ceil(positions / PAGE_TOKENS), sequences: MOST_TALKS };
+  const kv = { ...(options.kvTypes ?? { type: 'f16' as const }), pageTokens: PAGE_TOKENS, maxPages: Math.ceil(positions / PAGE_TOKENS), sequences: MOST_TALKS };
   const frames = Math.floor((mostSeconds * NEMO_RATE) / NEMO_HOP) + 1;
-  const sizes = { [CONFORMER.cells]: frames * whole.ears.bins, tokens: rows, frames: rows, rows, outRows: 1, texts: 1, voices: 1, spans: MOST_SPANS };
+  const cells = frames * whole.ears.bins;
+  const sizes = { [CONFORMER.cells]: cells, tokens: rows, frames: rows, rows, outRows: 1, texts: 1, voices: 1, spans: MOST_SPANS };
   const snapshots = MOST_TALKS * (TALK_SLOTS + VOICE_SLOTS);
   const program = await executor.load({ model, weights, kv, sizes, snapshots, signal, onProgress });
   const isAhead = executor.kind === 'gpu' || executor.kind === 'software';

@@ -151,7 +151,8 @@ function settingsOf(options: OpenTalkOptions, interleaved: { readonly text: numb
   const { task = 'converse', voice, system, seed = 0 } = options;
   checkOneOf('task', task, TALK_TASKS);
   if (voice !== undefined) checkOneOf('voice', voice, TALK_VOICES);
-  if (voice !== undefined && task !== 'speak') throw new InputError(`voice is for the task "speak", and the task is ${JSON.stringify(task)}.`);
+  if (voice !== undefined && task !== 'speak')
+    throw new InputError(`voice is for the task "speak", and the task is ${JSON.stringify(task)}.`);
   if (voice !== undefined && system !== undefined)
     throw new InputError('voice and system are two ways to say the same: the voice is named in the message of the system. Leave one out.');
   if (system !== undefined && typeof system !== 'string') throw new InputError(`system must be a text, found ${describeValue(system)}.`);
