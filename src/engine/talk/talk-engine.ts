@@ -283,7 +283,8 @@ export async function createTalkEngine(options: TalkEngineOptions): Promise<Talk
   const whole = config as Lfm2AudioConfig;
   // Every position of a conversation may be a frame of one answer.
   const positions = SPECTRA_PER_FRAME * contextLength;
-  const kv = { ...(options.kvTypes ?? { type: 'f16' as const }), pageTokens: PAGE_TOKENS, maxPages: Math.ceil(positions / PAGE_TOKENS), sequences: MOST_TALKS };
+  const kvTypes: KvTypes = options.kvTypes ?? { type: 'f16' };
+  const kv = { ...kvTypes, pageTokens: PAGE_TOKENS, maxPages: Math.ceil(positions / PAGE_TOKENS), sequences: MOST_TALKS };
   const frames = Math.floor((mostSeconds * NEMO_RATE) / NEMO_HOP) + 1;
   const cells = frames * whole.ears.bins;
   const sizes = { [CONFORMER.cells]: cells, tokens: rows, frames: rows, rows, outRows: 1, texts: 1, voices: 1, spans: MOST_SPANS };
