@@ -1,6 +1,6 @@
 /** In the order of the help text. */
 export const COMMAND_NAMES = [
-  'chat', 'run', 'pull', 'list', 'show', 'rm', 'serve', 'ps', 'stop', 'keys', 'usage', 'inspect', 'kernels', 'tokenize', 'embed',
+  'chat', 'run', 'pull', 'list', 'show', 'rm', 'plan', 'serve', 'ps', 'stop', 'keys', 'usage', 'inspect', 'kernels', 'tokenize', 'embed',
   'transcribe', 'convert', 'synth', 'eval', 'bench', 'doctor',
 ] as const;
 

@@ -35,6 +35,7 @@ const COMMANDS: { readonly [Name in CommandName]: () => Promise<(program: Comman
   list: async () => (await import('./cached-models.ts')).registerList,
   show: async () => (await import('./cached-models.ts')).registerShow,
   rm: async () => (await import('./cached-models.ts')).registerRm,
+  plan: async () => (await import('./plan.ts')).registerPlan,
   serve: async () => (await import('./serve/serve-command.ts')).registerServe,
   ps: async () => (await import('./serve/servers-command.ts')).registerPs,
   stop: async () => (await import('./serve/servers-command.ts')).registerStop,
