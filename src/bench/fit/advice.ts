@@ -69,7 +69,12 @@ function streamAdvice({ memoryBytes, budgetBytes = 0, totalBytes, streams, conte
   const left = memoryBytes - totalBytes;
   const words = `${gigabytes(totalBytes)} of ${gigabytes(memoryBytes)} go to it, ${gigabytes(Math.max(0, left))} stay`;
   if (streams === 0)
-    return [{ advice: 'Take a smaller quantisation, a shorter context, or a smaller model.', because: `it takes ${gigabytes(totalBytes)}, and models may take ${gigabytes(budgetBytes)}` }];
+    return [
+      {
+        advice: 'Take a smaller quantisation, a shorter context, or a smaller model.',
+        because: `it takes ${gigabytes(totalBytes)}, and models may take ${gigabytes(budgetBytes)}`,
+      },
+    ];
   if (left < 2 * LIMITS.keptBytes)
     return [
       {

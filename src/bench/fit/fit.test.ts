@@ -7,16 +7,24 @@ import { bitsThatFit, fitRows, largestType, longestContext, RUNTIME_BYTES } from
 const GB = 1e9;
 /** Qwen3-4B in q4_0, whose keys and values take 147,456 bytes a position. */
 const needs = {
-  name: 'm', architecture: 'qwen3', parameters: 4.02e9, contextLength: 40_960, weightBytes: 2.27 * GB,
+  name: 'm',
+  architecture: 'qwen3',
+  parameters: 4.02e9,
+  contextLength: 40_960,
+  weightBytes: 2.27 * GB,
   stateBytes: (length: number) => 147_456 * length,
 };
 const room = (budgetBytes: number | undefined) => ({ memoryBytes: 24 * GB, budgetBytes, reason: 'x' });
 
 describe('what fits', () => {
-  test('rows at the usual lengths, the model\'s own and the wanted one', () => {
+  test("rows at the usual lengths, the model's own and the wanted one", () => {
     const rows = fitRows(needs, room(16 * GB), 4096);
     expect(rows.map(({ contextLength }) => contextLength)).toEqual([2048, 4096, 8192, 32_768, 40_960]);
-    expect(rows[2]).toMatchObject({ stateBytes: 8192 * 147_456, fits: true, streams: Math.floor((16 - 2.27 - 0.5) * GB / (8192 * 147_456)) });
+    expect(rows[2]).toMatchObject({
+      stateBytes: 8192 * 147_456,
+      fits: true,
+      streams: Math.floor(((16 - 2.27 - 0.5) * GB) / (8192 * 147_456)),
+    });
   });
 
   test('the longest context is the last that fits', () => {
@@ -42,11 +50,19 @@ test('speeds: what is read by what copying reaches, and dispatches on a GPU', ()
 
 describe('advice', () => {
   const laptop: Situation = {
-    memoryBytes: 24 * GB, budgetBytes: 16 * GB, totalBytes: 4 * GB, streams: 10, contextLength: 8192, tokensPerSecond: 40, isShared: true, usage: {},
+    memoryBytes: 24 * GB,
+    budgetBytes: 16 * GB,
+    totalBytes: 4 * GB,
+    streams: 10,
+    contextLength: 8192,
+    tokensPerSecond: 40,
+    isShared: true,
+    usage: {},
   };
-  const words = (situation: Partial<Situation>) => advise({ ...laptop, ...situation }).map(({ advice, because }) => `${advice} ${because}`);
+  const words = (situation: Partial<Situation>) =>
+    advise({ ...laptop, ...situation }).map(({ advice, because }) => `${advice} ${because}`);
 
-  test('streams by what stays for the person\'s other work', () => {
+  test("streams by what stays for the person's other work", () => {
     expect(words({})).toEqual(['Up to 10 conversations of 8192 tokens at a time. 4.0 GB of 24 GB go to it, 20 GB stay']);
     expect(words({ totalBytes: 12 * GB })[0]).toMatch(/^One or two conversations.*IDE.*12 GB of 24 GB go to it, 12 GB stay/);
     expect(words({ totalBytes: 30 * GB, streams: 0 })[0]).toMatch(/^Take a smaller quantisation.*takes 30 GB, and models may take 16 GB/);
@@ -64,5 +80,6 @@ describe('advice', () => {
 
   test('a model slower than people read', () => expect(words({ tokensPerSecond: 6 })[1]).toMatch(/smaller model.*6\.0 tokens a second/));
 
-  test('a GPU with memory of its own takes nothing from other work', () => expect(words({ isShared: false, memoryBytes: undefined })).toEqual([]));
+  test('a GPU with memory of its own takes nothing from other work', () =>
+    expect(words({ isShared: false, memoryBytes: undefined })).toEqual([]));
 });
