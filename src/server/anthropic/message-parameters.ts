@@ -1,5 +1,6 @@
 /** Every parameter of Anthropic's messages: obeyed, or refused by name. */
 import type { JsonObject } from '../../tensor/checkpoint.ts';
+import { MODEL_PARAMETER } from '../model-parameter.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import type { Schema } from '../schema.ts';
 
@@ -95,9 +96,9 @@ export interface MessageParameters extends PromptParameters {
 }
 
 export const COUNT_PARAMETERS: ParameterTable = {
-  model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
-  messages: { schema: MESSAGES, isRequired: true },
-  system: { schema: texts() },
+  model: MODEL_PARAMETER,
+  messages: { schema: MESSAGES, isRequired: true, about: "The conversation; the model goes on with a last message of the assistant's." },
+  system: { schema: texts(), about: 'The message before the conversation.' },
   tools: { schema: { type: 'array', items: TOOL, maxItems: 256 }, about: 'Functions; refused where the chat template reads none.' },
   tool_choice: {
     schema: { anyOf: [choice(['auto', 'any', 'none']), choice(['tool'], { name: { type: 'string', minLength: 1 } })] },
@@ -123,7 +124,7 @@ export const COUNT_PARAMETERS: ParameterTable = {
     },
     about: 'adaptive: as the model does by itself. enabled: a thought of budget_tokens is ended; refused for a model that does not think.',
   },
-  cache_control: { schema: CACHE_CONTROL },
+  cache_control: { schema: CACHE_CONTROL, about: 'Nothing to do: all prompts share one cache.' },
   context_management: { refused: 'a conversation is taken as it is; leave old turns out of it.' },
   output_config: { refused: 'answers have no effort and no form here; /v1/chat/completions has response_format.' },
   output_format: { refused: 'answers have no form here; /v1/chat/completions has response_format.' },
@@ -135,11 +136,14 @@ export const COUNT_PARAMETERS: ParameterTable = {
 
 export const MESSAGE_PARAMETERS: ParameterTable = {
   ...COUNT_PARAMETERS,
-  max_tokens: { schema: { type: 'integer', minimum: 1 }, isRequired: true },
-  stop_sequences: { schema: { type: 'array', items: { type: 'string', minLength: 1, maxLength: 1000 }, maxItems: 16 } },
-  stream: { schema: { type: 'boolean' } },
+  max_tokens: { schema: { type: 'integer', minimum: 1 }, isRequired: true, about: 'Most tokens of the answer.' },
+  stop_sequences: {
+    schema: { type: 'array', items: { type: 'string', minLength: 1, maxLength: 1000 }, maxItems: 16 },
+    about: 'Texts before which the answer ends.',
+  },
+  stream: { schema: { type: 'boolean' }, about: 'The answer as it comes, as server-sent events.' },
   temperature: { schema: { type: 'number', minimum: 0, maximum: 1 }, about: "Default: the model's own, as for the next ones." },
-  top_k: { schema: { type: 'integer', minimum: 0 } },
+  top_k: { schema: { type: 'integer', minimum: 0 }, about: 'Keep the k likeliest tokens; 0 is off.' },
   top_p: { schema: { type: 'number', minimum: 0, maximum: 1 }, about: '0: the likeliest token alone.' },
   metadata: {
     schema: {

@@ -14,7 +14,7 @@ export const BATCH_ENDPOINTS = ['/v1/chat/completions', '/v1/completions', '/v1/
 
 export const BATCH_PARAMETERS: ParameterTable = {
   input_file_id: { schema: { type: 'string', minLength: 1, maxLength: 200 }, isRequired: true, about: 'A file of the purpose batch.' },
-  endpoint: { schema: { enum: BATCH_ENDPOINTS }, isRequired: true },
+  endpoint: { schema: { enum: BATCH_ENDPOINTS }, isRequired: true, about: 'The route of all its requests.' },
   completion_window: { schema: { enum: ['24h'] }, isRequired: true, about: 'What has not run by then goes to the error file.' },
   metadata: { schema: METADATA, about: 'At most 16 texts of at most 512 characters.' },
   output_expires_after: {

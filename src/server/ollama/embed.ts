@@ -1,11 +1,12 @@
 /** `/api/embed`, and its older form `/api/embeddings`. */
 import type { Call } from '../call.ts';
 import { findModel } from '../find-model.ts';
+import { MODEL_PARAMETER } from '../model-parameter.ts';
 import { typed } from '../openai/decoding-parameters.ts';
 import { checkTexts, makeVectors } from '../openai/embeddings.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { keepAliveMs, ownName } from './answer-options.ts';
-import { KEEP_ALIVE, MODEL_PARAMETER } from './option-parameters.ts';
+import { KEEP_ALIVE } from './option-parameters.ts';
 
 interface EmbedParameters {
   readonly model: string;
@@ -26,13 +27,14 @@ export const EMBED_PARAMETERS: ParameterTable = {
   input: {
     schema: { anyOf: [{ type: 'string', minLength: 1 }, { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1 }] },
     isRequired: true,
+    about: 'A text, or several.',
   },
   dimensions: { schema: { type: 'integer', minimum: 1 }, about: "Keeps the first of a vector's numbers, as a unit vector again." },
   truncate: { refused: 'texts are read whole, and refused where they do not fit; shorten them.', neutral: [false] },
 };
 
 export const OLD_EMBED_PARAMETERS: ParameterTable = {
-  ...COMMON, prompt: { schema: { type: 'string', minLength: 1 }, isRequired: true },
+  ...COMMON, prompt: { schema: { type: 'string', minLength: 1 }, isRequired: true, about: 'The text.' },
 };
 
 async function vectorsOf(call: Call, texts: readonly string[]) {

@@ -3,12 +3,13 @@ import type { Model } from '../../engine/api.ts';
 import type { Call } from '../call.ts';
 import { invalid } from '../failure.ts';
 import { checkKind, mayAsk } from '../find-model.ts';
+import { MODEL_PARAMETER } from '../model-parameter.ts';
 import type { ModelState } from '../model-pool/model-pool.ts';
 import { sha256Hex } from '../sha256-hex.ts';
 import { typed } from '../openai/decoding-parameters.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { ownName } from './answer-options.ts';
-import { MODEL_PARAMETER } from './option-parameters.ts';
+
 
 /** Of Ollama, whose requests are understood. */
 const API_VERSION = '0.13.0';

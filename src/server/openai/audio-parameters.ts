@@ -2,6 +2,7 @@
 import type { TurnOptions } from '../../audio/turn-taking.ts';
 import type { SpeechAbilities, SpeechModel, TranscribeOptions } from '../../engine/speech/speech-model.ts';
 import { invalid } from '../failure.ts';
+import { MODEL_PARAMETER } from '../model-parameter.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 
 export const AUDIO_FORMATS = ['json', 'text', 'srt', 'verbose_json', 'vtt'] as const;
@@ -34,7 +35,7 @@ export interface TranscriptionParameters {
 
 export const TRANSLATION_FORM: ParameterTable = {
   file: { schema: { type: 'string' }, isRequired: true, about: 'A sound: WAV, FLAC, MP3 or Ogg (Opus, Vorbis, FLAC).' },
-  model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
+  model: MODEL_PARAMETER,
   prompt: { schema: { type: 'string', maxLength: 10_000 }, about: 'What was said before, for models that take such a text.' },
   response_format: { schema: { enum: AUDIO_FORMATS }, about: 'Default json.' },
   temperature: {

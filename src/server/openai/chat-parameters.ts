@@ -85,14 +85,14 @@ export interface ChatParameters extends DecodingParameters, RequestTools {
 }
 
 export const CHAT_PARAMETERS: ParameterTable = {
-  messages: { schema: MESSAGES, isRequired: true },
+  messages: { schema: MESSAGES, isRequired: true, about: "The conversation; the model goes on with a last message of the assistant's." },
   ...DECODING_PARAMETERS,
   ...TOOL_PARAMETERS,
   max_completion_tokens: {
     schema: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER }, about: 'Default: what the context has left.',
   },
   max_tokens: { schema: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER }, about: 'As max_completion_tokens.' },
-  logprobs: { schema: { type: 'boolean' } },
+  logprobs: { schema: { type: 'boolean' }, about: 'How likely each token of the answer was.' },
   top_logprobs: { schema: { type: 'integer', minimum: 0, maximum: 20 }, about: 'Only with logprobs.' },
   chat_template_kwargs: {
     schema: { type: 'object' }, about: "Beyond OpenAI's reference: variables of the chat template, such as enable_thinking.",

@@ -39,7 +39,10 @@ export const COMPLETION_PARAMETERS: ParameterTable = {
     schema: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
     about: 'Default 16. 0: no answer; with echo and logprobs how likely the prompt is.',
   },
-  logprobs: { schema: { type: 'integer', minimum: 0, maximum: 20 } },
+  logprobs: {
+    schema: { type: 'integer', minimum: 0, maximum: 20 },
+    about: 'How likely each token of the answer was, and so many others in its place.',
+  },
   best_of: {
     schema: { type: 'integer', minimum: 1, maximum: 64 },
     about: 'So many answers are made, and the n likeliest given, by the mean log probability of their tokens. Not with stream.',

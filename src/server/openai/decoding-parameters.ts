@@ -1,5 +1,6 @@
 /** What requests for chats and for completions say alike of how tokens are chosen. */
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
+import { MODEL_PARAMETER } from '../model-parameter.ts';
 import type { AnswerRequest } from '../run-generation.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { invalid } from '../failure.ts';
@@ -30,8 +31,8 @@ export interface DecodingParameters {
 }
 
 export const DECODING_PARAMETERS: ParameterTable = {
-  model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
-  stream: { schema: { type: 'boolean' } },
+  model: MODEL_PARAMETER,
+  stream: { schema: { type: 'boolean' }, about: 'The answer as it comes, as server-sent events.' },
   stream_options: {
     schema: {
       type: 'object',
@@ -43,14 +44,14 @@ export const DECODING_PARAMETERS: ParameterTable = {
     },
     about: 'Only with stream.',
   },
-  n: { schema: integer(1, 64) },
+  n: { schema: integer(1, 64), about: 'How many answers. Default 1.' },
   temperature: { schema: number(0, 2), about: "Default: the model's own, as for the next ones." },
   top_p: { schema: number(0, 1), about: '0: the likeliest token alone.' },
   top_k: { schema: integer(-1), about: "Beyond OpenAI's reference: keep the k likeliest tokens; 0 and -1 are off." },
   min_p: { schema: number(0, 1), about: "Beyond OpenAI's reference: drop tokens below this share of the likeliest one's probability." },
   repetition_penalty: { schema: { type: 'number', exclusiveMinimum: 0, maximum: 100 }, about: "Beyond OpenAI's reference; 1 is off." },
-  presence_penalty: { schema: number(-2, 2) },
-  frequency_penalty: { schema: number(-2, 2) },
+  presence_penalty: { schema: number(-2, 2), about: 'Taken from the logits of tokens that the answer has.' },
+  frequency_penalty: { schema: number(-2, 2), about: 'The same, as often as the answer has them.' },
   seed: { schema: integer(-Number.MAX_SAFE_INTEGER), about: 'The same seed gives the same answer while system_fingerprint stays.' },
   stop: {
     schema: {
@@ -59,8 +60,11 @@ export const DECODING_PARAMETERS: ParameterTable = {
         { type: 'array', items: { type: 'string', minLength: 1, maxLength: 1000 }, maxItems: 16 },
       ],
     },
+    about: 'Texts before which the answer ends.',
   },
-  logit_bias: { schema: { type: 'object', additionalProperties: number(-100, 100) } },
+  logit_bias: {
+    schema: { type: 'object', additionalProperties: number(-100, 100) }, about: 'By token id: what is added to its logit.',
+  },
   ignore_eos: { schema: { type: 'boolean' }, about: "Beyond OpenAI's reference: go on past end tokens." },
   return_token_ids: { schema: { type: 'boolean' }, about: "Beyond OpenAI's reference: the answer's token ids beside its text." },
   user: { schema: { type: 'string', maxLength: 1000 }, about: 'Stands in the record of the request.' },

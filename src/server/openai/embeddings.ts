@@ -4,6 +4,7 @@ import { countPrompt } from '../answer-counter.ts';
 import type { Call } from '../call.ts';
 import { invalid } from '../failure.ts';
 import { findModel } from '../find-model.ts';
+import { MODEL_PARAMETER } from '../model-parameter.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import type { Schema } from '../schema.ts';
 import { typed } from './decoding-parameters.ts';
@@ -19,7 +20,7 @@ interface EmbeddingParameters {
 }
 
 export const EMBEDDING_PARAMETERS: ParameterTable = {
-  model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
+  model: MODEL_PARAMETER,
   input: {
     schema: {
       anyOf: [

@@ -2,12 +2,13 @@
 import type { Model } from '../../engine/api.ts';
 import type { Call } from '../call.ts';
 import { checkModelOf, findAnyModel, mayAsk } from '../find-model.ts';
+import { MODEL_PARAMETER } from '../model-parameter.ts';
 import type { ModelState } from '../model-pool/model-pool.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { typed } from './decoding-parameters.ts';
 
 export const LOAD_PARAMETERS: ParameterTable = {
-  model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
+  model: MODEL_PARAMETER,
 };
 
 function entryOf(id: string, state: ModelState, created: number) {

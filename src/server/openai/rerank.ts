@@ -2,6 +2,7 @@
 import { countPrompt } from '../answer-counter.ts';
 import type { Call } from '../call.ts';
 import { findModel } from '../find-model.ts';
+import { MODEL_PARAMETER } from '../model-parameter.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import type { Schema } from '../schema.ts';
 import { typed } from './decoding-parameters.ts';
@@ -24,11 +25,11 @@ interface RerankParameters {
 }
 
 export const RERANK_PARAMETERS: ParameterTable = {
-  model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
-  query: { schema: { type: 'string', minLength: 1 }, isRequired: true },
-  documents: { schema: { type: 'array', items: DOCUMENT, minItems: 1 }, isRequired: true },
+  model: MODEL_PARAMETER,
+  query: { schema: { type: 'string', minLength: 1 }, isRequired: true, about: 'What the documents are to answer.' },
+  documents: { schema: { type: 'array', items: DOCUMENT, minItems: 1 }, isRequired: true, about: 'Texts, or objects with a text.' },
   top_n: { schema: { type: 'integer', minimum: 1 }, about: 'How many of the best are given. Default: all.' },
-  return_documents: { schema: { type: 'boolean' } },
+  return_documents: { schema: { type: 'boolean' }, about: 'Each document beside its score. Default false.' },
   instruction: { schema: { type: 'string' }, about: "Beyond Jina's form: what is asked of a document. Default: that of web search." },
   max_tokens_per_doc: { refused: 'documents are read whole; shorten them.' },
   max_chunks_per_doc: { refused: 'documents are read whole; cut them into several.' },

@@ -40,12 +40,14 @@ export const TOKENIZE_PARAMETERS: ParameterTable = {
   continue_final_message: { refused: 'a last message of the assistant is gone on with by itself; leave it out.', neutral: [false] },
   chat_template: { refused: "the model's own is obeyed; leave it out." },
   add_special_tokens: { schema: { type: 'boolean' }, about: 'What the model has around a text. Default true. Not with messages.' },
-  return_token_strs: { schema: { type: 'boolean' } },
+  return_token_strs: { schema: { type: 'boolean' }, about: "The tokens' texts beside their ids." },
 };
 
 export const DETOKENIZE_PARAMETERS: ParameterTable = {
   model: MODEL,
-  tokens: { schema: { type: 'array', items: { type: 'integer', minimum: 0 }, maxItems: 10_000_000 }, isRequired: true },
+  tokens: {
+    schema: { type: 'array', items: { type: 'integer', minimum: 0 }, maxItems: 10_000_000 }, isRequired: true, about: 'Token ids.',
+  },
 };
 
 function tokenizerOf({ tokenizer }: Model): Tokenizer {

@@ -21,6 +21,8 @@ it('has every route and parameter, and asks nobody for anything', async () => {
       if (isRefused(parameter)) expect(section).toMatch(new RegExp(`class="refused"><td><code>${name}</code></td><td>refused</td>`));
     }
   }
+  // Each says what it does.
+  expect([...html.matchAll(/<code>([^<]*)<\/code><\/td><td>[^<]*<\/td><td><\/td>/g)].map(([, name]) => name)).toEqual([]);
   await model.dispose();
 });
 

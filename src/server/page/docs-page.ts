@@ -14,7 +14,7 @@ details { border: 1px solid var(--line); border-radius: 0.5rem; margin: 0.5rem 0
 summary { cursor: pointer; } summary p { margin: 0; opacity: 0.75; }
 table { border-collapse: collapse; width: 100%; margin: 0.75rem 0; }
 th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.5rem; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
-td:nth-child(2) { min-width: 10rem; } .refused { opacity: 0.75; }
+td:nth-child(2) { min-width: 10rem; } @media (min-width: 50rem) { td:first-child { min-width: 15rem; } } .refused { opacity: 0.75; }
 `;
 
 function escaped(text: string): string {
@@ -26,8 +26,9 @@ function kindOf({ type, enum: values, anyOf, items, minimum, maximum, exclusiveM
   if (values !== undefined) return values.map((value) => JSON.stringify(value)).join(' or ');
   if (anyOf !== undefined) return [...new Set(anyOf.map(kindOf))].join(' or ');
   if (type === 'array') return `list${items === undefined ? '' : ` of ${kindOf(items)}`}`;
-  const low = exclusiveMinimum === undefined ? minimum : `above ${exclusiveMinimum}`;
-  const high = maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
+  const isBound = (value: number | undefined) => value !== undefined && Math.abs(value) !== Number.MAX_SAFE_INTEGER;
+  const low = exclusiveMinimum !== undefined ? `above ${exclusiveMinimum}` : isBound(minimum) ? minimum : undefined;
+  const high = isBound(maximum) ? maximum : undefined;
   const range = low === undefined ? '' : high === undefined ? ` ${low} or more` : ` ${low} to ${high}`;
   return `${type ?? 'any'}${range}`;
 }

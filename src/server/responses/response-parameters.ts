@@ -1,6 +1,7 @@
 /** Every parameter of OpenAI's responses: obeyed, or refused by name. */
 import type { JsonObject } from '../../tensor/checkpoint.ts';
 import { METADATA } from '../metadata.ts';
+import { MODEL_PARAMETER } from '../model-parameter.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import type { Schema } from '../schema.ts';
 
@@ -99,15 +100,23 @@ export interface ResponseParameters {
 }
 
 export const RESPONSE_PARAMETERS: ParameterTable = {
-  model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
-  input: { schema: { anyOf: [TEXT, { type: 'array', items: ITEM, minItems: 1, maxItems: 10_000 }] }, isRequired: true },
+  model: MODEL_PARAMETER,
+  input: {
+    schema: { anyOf: [TEXT, { type: 'array', items: ITEM, minItems: 1, maxItems: 10_000 }] }, isRequired: true,
+    about: "A user's text, or messages, calls, their results and reasoning.",
+  },
   instructions: { schema: TEXT, about: "The system's message." },
   max_output_tokens: { schema: { type: 'integer', minimum: 1 }, about: 'Default: what the context has left.' },
   temperature: { schema: { type: 'number', minimum: 0, maximum: 2 }, about: "Default: the model's own, as for the next one." },
   top_p: { schema: { type: 'number', minimum: 0, maximum: 1 }, about: '0: the likeliest token alone.' },
-  stream: { schema: { type: 'boolean' } },
-  stream_options: { schema: object({ include_obfuscation: { enum: [false, null] } }, []) },
-  text: { schema: object({ format: { ...FORMAT, nullable: true }, verbosity: { enum: ['medium', null] } }, []) },
+  stream: { schema: { type: 'boolean' }, about: 'The answer as it comes, as server-sent events.' },
+  stream_options: {
+    schema: object({ include_obfuscation: { enum: [false, null] } }, []), about: 'Nothing to choose: events are not padded.',
+  },
+  text: {
+    schema: object({ format: { ...FORMAT, nullable: true }, verbosity: { enum: ['medium', null] } }, []),
+    about: 'format holds the answer to JSON, or to a JSON Schema.',
+  },
   tools: { schema: { type: 'array', items: TOOL, maxItems: 128 }, about: 'Functions; refused where the chat template reads none.' },
   tool_choice: {
     schema: { anyOf: [{ enum: ['none', 'auto', 'required'] }, object({ type: { enum: ['function'] }, name: NAME }, ['type', 'name'])] },

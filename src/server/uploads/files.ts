@@ -10,7 +10,7 @@ import type { StoredFile } from '../store.ts';
 const MOST_LISTED = 10_000;
 export const FILE_LIST: ParameterTable = {
   ...pageParameters(MOST_LISTED, MOST_LISTED), ...ORDER,
-  purpose: { schema: { enum: ['batch', 'batch_output'] } },
+  purpose: { schema: { enum: ['batch', 'batch_output'] }, about: 'Those of requests, or those of answers. Default: all.' },
 };
 
 /** The fields of a form, beside the file. */
@@ -18,8 +18,9 @@ export const FILE_FORM: ParameterTable = {
   file: { schema: { type: 'string' }, isRequired: true, about: 'A file of JSON lines.' },
   purpose: { schema: { enum: ['batch'] }, isRequired: true, about: 'Files are for batches here.' },
   expires_after: {
+    about: 'How long it is kept. Default: as the server is set.',
     table: {
-      anchor: { schema: { enum: ['created_at'] } },
+      anchor: { schema: { enum: ['created_at'] }, about: 'From when on.' },
       seconds: { schema: { type: 'integer', minimum: 3600, maximum: 2_592_000 }, about: 'From an hour to 30 days.' },
     },
   },
