@@ -95,8 +95,9 @@ for (const shape of shapes) {
     const windowMs = row.encodeMs + tokens * row.tokenMs;
     const processor = row.encodeProcessorMs === undefined ? '' :
       ` (processor ${row.encodeProcessorMs.toFixed(0)} and ${row.tokenProcessorMs.toFixed(2)} ms)`;
-    console.log(`whisper-${shape} ${flags.type}, ${row.engine}: encoder ${row.encodeMs.toFixed(0)} ms, ${(1000 / row.tokenMs).toFixed(0)} ` +
-      `tokens/s, ${tokens} tokens ${(1000 * SECONDS / windowMs).toFixed(1)} x real time${processor}`);
+    const what = `whisper-${shape} ${flags.type}, ${row.engine}`;
+    console.log(`${what}: encoder ${row.encodeMs.toFixed(0)} ms, ${(1000 / row.tokenMs).toFixed(0)} tokens/s, ` +
+      `${tokens} tokens ${(1000 * SECONDS / windowMs).toFixed(1)} x real time${processor}`);
     const about = { commit: describeCommit(), shape, type: flags.type, device: flags.device, threads: flags.threads, tokens };
     if (flags.out !== undefined) appendFileSync(flags.out, `${JSON.stringify({ ...about, ...row })}\n`);
   }
