@@ -83,7 +83,7 @@ async function answer(seconds) {
   const options = { flow: endless({ kind: 'interleaved', ...interleaved }), text: GREEDY, audio: SPEECH, seed: 1, mostSteps };
   for await (const events of engine.answer(state, parts, options)) {
     found.firstTokenMs ??= since(start);
-    const frames = events.flatMap((event) => ('codes' in event && event.codes[0] !== engine.endOfAudio ? [event.codes] : []));
+    const frames = events.flatMap((event) => ('codes' in event && !event.codes.includes(engine.endOfAudio) ? [event.codes] : []));
     found.frames += frames.length;
     found.tokens += events.length - frames.length;
     if (frames.length > 0 && (await voice.push(frames)).length > 0) found.firstSoundMs ??= since(start);
