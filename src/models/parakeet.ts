@@ -311,7 +311,9 @@ function parakeetOf(head: ParakeetHead): Architecture<ParakeetConfig> {
     gguf: head,
     safetensors: [head],
     parseConfig: (checkpoint) => parseConfig(checkpoint, head),
-    checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, settings(config, head))),
+    // Its norms are no RMS norms, whose epsilon files of decoders say.
+    checkSettings: (checkpoint, config) =>
+      checkSettings(checkpoint, { ...decoderSettings(checkpoint, config, settings(config, head)), expected: undefined }),
     weights,
     skips: CONFORMER_SKIPS,
     metadata: ggufMetadata,

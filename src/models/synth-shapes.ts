@@ -9,6 +9,7 @@ import { constantTensors, generalMetadata } from './gguf-export.ts';
 import { ggufTensors } from './gguf-tensors.ts';
 import { EXPORT_TYPES, tensorTypes } from './gguf-mixes.ts';
 import type { ExportType } from './gguf-mixes.ts';
+import type { ParakeetConfig } from './parakeet.ts';
 import type { Qwen35Config } from './qwen3-5.ts';
 import type { SmolLm3Config } from './smollm3.ts';
 import { SYNTH_MIXTURES } from './synth-mixtures.ts';
@@ -20,7 +21,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 export const SYNTH_MODELS = [
   'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b', 'qwen3-8b', 'qwen2.5-1.5b', 'llama-3.2-1b', 'llama-3.2-3b', 'smollm3-3b', 'phi-4-mini',
   'gemma-3-1b', 'gemma-4-e2b', 'lfm2.5-1.2b', 'qwen3.5-0.8b', 'qwen3.5-4b', 'qwen3-30b-a3b', 'lfm2-8b-a1b', 'gpt-oss-20b',
-  'qwen3.5-35b-a3b', 'lfm2.5-audio-1.5b',
+  'qwen3.5-35b-a3b', 'lfm2.5-audio-1.5b', 'parakeet-tdt-0.6b',
 ] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
@@ -47,6 +48,17 @@ const QWEN3 = {
   architecture: 'qwen3', vocabSize: 151_936, contextLength: 40_960, kvHeads: 8, headDim: 128, rmsEps: 1e-6,
   rope: { theta: 1e6, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: true, biases: [],
 } as const;
+
+/** As nvidia/parakeet-tdt-0.6b-v3; v2 has a smaller vocabulary. */
+const PARAKEET_TDT_0_6B: ParakeetConfig = {
+  architecture: 'parakeet_tdt', vocabSize: 8193, blankId: 8192, dim: 1024, layers: 24, heads: 8, kvHeads: 8, headDim: 128, ffnDim: 4096,
+  encoder: {
+    bins: 128, planes: 256, halvings: 3, dim: 1024, heads: 8, ffnDim: 4096, layers: 24, taps: 9, inputScale: 1,
+    biases: { products: false, convolutions: false },
+  },
+  transducer: { width: 640, layers: 2, durations: [0, 1, 2, 3, 4], mostSymbols: 10 },
+  contextLength: 1, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, causal: false, tiedEmbeddings: false, biases: [],
+};
 
 const LLAMA_3_2 = {
   architecture: 'llama', vocabSize: 128_256, contextLength: 131_072, kvHeads: 8, rmsEps: 1e-5,
@@ -167,6 +179,7 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'lfm2-8b-a1b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['lfm2-8b-a1b'] },
   'gpt-oss-20b': { vocabulary: 'headers', config: SYNTH_MIXTURES['gpt-oss-20b'] },
   'qwen3.5-35b-a3b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['qwen3.5-35b-a3b'] },
+  'parakeet-tdt-0.6b': { vocabulary: 'chatml', config: PARAKEET_TDT_0_6B },
 };
 
 /**
