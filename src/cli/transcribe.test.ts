@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,6 +74,24 @@ describe.skipIf(!existsSync(main))('ingot transcribe', () => {
     const events = stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as { event: string; text?: string });
     expect(events.map(({ event }) => event).filter((event) => event !== 'partial')).toEqual(['start', 'final']);
     expect(events.at(-1)!.text).toMatch(/political philosophy/);
+  });
+
+  const hasShell = process.platform !== 'win32';
+  it.skipIf(!hasReal || !hasShell)('follows a microphone by a program, and says which it looked for', () => {
+    const programs = join(folder, 'programs');
+    mkdirSync(programs, { recursive: true });
+    const run = (path: string) => spawnSync(process.execPath, [main, 'transcribe', '--microphone', '--live', ...model], {
+      cwd: folder, encoding: 'utf8', env: { ...process.env, PATH: path, INGOT_SPEECH_MODEL: '', NO_COLOR: '' }, timeout: 60_000,
+    });
+    const none = run(programs);
+    expect(none.status).toBe(1);
+    expect(none.stderr).toMatch(/No program that records was found \((arecord, )?rec, ffmpeg\)/);
+    const script = `#!/bin/sh\n[ "$1" = --version ] || exec /bin/cat "${join(folder, 'talk.wav')}"\n`;
+    writeFileSync(join(programs, 'rec'), script, { mode: 0o755 });
+    const { stdout, stderr, status } = run(programs);
+    expect(status, stderr).toBe(0);
+    expect(stderr).toContain('ingot: listening with rec; Ctrl-C ends it');
+    expect(stdout).toMatch(/political philosophy/);
   });
 
   it.skipIf(!hasReal)('says what is wrong with a file and with a model', () => {
