@@ -46,6 +46,7 @@ const COMMANDS: { readonly [Name in CommandName]: () => Promise<(program: Comman
   tokenize: async () => (await import('./tokenize.ts')).registerTokenize,
   embed: async () => (await import('./embed.ts')).registerEmbed,
   transcribe: async () => (await import('./transcribe.ts')).registerTranscribe,
+  speak: async () => (await import('./speak.ts')).registerSpeak,
   convert: async () => (await import('./write-model.ts')).registerConvert,
   synth: async () => (await import('./write-model.ts')).registerSynth,
   eval: async () => (await import('./eval.ts')).registerEval,

@@ -1,11 +1,13 @@
 /** A model that speaks, from a path or URL, with the voices beside it. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import { createKokoroSpeaker } from '../engine/speech/kokoro/kokoro-speaker.ts';
 import { createVoiceModel } from '../engine/speech/voice-model.ts';
 import type { Phonemizer, VoiceModel, VoiceSource } from '../engine/speech/voice-model.ts';
 import { voicePack } from '../engine/speech/voice-pack.ts';
 import type { VoicePack } from '../engine/speech/voice-pack.ts';
+import { readText } from '../files/read-text.ts';
 import { readSafetensors } from '../files/safetensors-reader.ts';
 import { readTorchFile } from '../files/torch-file.ts';
 import { openVoiceFolder } from '../files/voice-folder.ts';
@@ -17,6 +19,7 @@ import { FormatError, InputError } from '../tensor/errors.ts';
 import { checkInteger, checkOptionNames } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { elementsOf, isWeightType } from '../tensor/tensor-type.ts';
@@ -56,7 +59,7 @@ export async function loadVoiceModel(pathOrUrl: string, options: LoadVoiceModelO
   checkOperation(options);
   const { mostFrames = MOST_FRAMES, phonemizer = espeakPhonemizer(), signal, onProgress } = options;
   checkInteger('mostFrames', mostFrames, { min: 50, max: 4000 });
-  const { folder, fileName } = await locate(pathOrUrl, { signal });
+  const { folder, fileName } = await locate(pathOrUrl, { signal, onProgress });
   const weightsName = fileName === 'config.json' ? undefined : fileName;
   const checkpoint = await openVoiceFolder(folder, weightsName, { signal });
   try {
@@ -74,6 +77,31 @@ export async function loadVoiceModel(pathOrUrl: string, options: LoadVoiceModelO
     await checkpoint.close();
   }
 }
+
+/**
+ * What a model that speaks takes, by its headers and `mostFrames`; undefined for a place that holds another kind.
+ * @throws as {@link loadVoiceModel} for a damaged one
+ */
+export async function voiceMemoryNeeds(
+  pathOrUrl: string, { mostFrames = MOST_FRAMES, signal }: Pick<LoadVoiceModelOptions, 'mostFrames' | 'signal'> = {},
+): Promise<MemoryNeeds | undefined> {
+  const { folder, fileName } = await locate(pathOrUrl, { signal });
+  if (fileName !== undefined && fileName !== 'config.json' && !/\.(pth|safetensors)$/.test(fileName)) return undefined;
+  const config = await readText(await folder.open('config.json', { signal }), MOST_CONFIG_BYTES, { signal });
+  if (config === undefined || !('istftnet' in parseJsonObject(config, `${folder.name}: config.json`))) return undefined;
+  const checkpoint = await openVoiceFolder(folder, fileName === 'config.json' ? undefined : fileName, { signal });
+  try {
+    const { config: { bert } } = openKokoro(checkpoint);
+    const bytes = checkpoint.sizeBytes + mostFrames * FRAME_BYTES;
+    return { bytes, contextLength: bert.positions, contextIn: (there) => (bytes <= there ? bert.positions : 0) };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+const MOST_CONFIG_BYTES = 4 * 1024 * 1024;
+/** Values of the generator for each frame, of the published sizes. */
+const FRAME_BYTES = 1024 * 1024;
 
 const FORMS = ['.safetensors', '.pt', '.bin'] as const;
 

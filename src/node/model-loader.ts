@@ -4,12 +4,15 @@ import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import type { Model } from '../engine/api.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { SpeechModel } from '../engine/speech/speech-model.ts';
+import type { VoiceModel } from '../engine/speech/voice-model.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import { loadModel, openExecutor } from './load-model.ts';
 import type { LoadModelOptions } from './load-model.ts';
 import { loadSpeechModel, speechMemoryNeeds } from './load-speech-model.ts';
 import type { LoadSpeechModelOptions } from './load-speech-model.ts';
+import { loadVoiceModel, voiceMemoryNeeds } from './load-voice-model.ts';
+import type { LoadVoiceModelOptions } from './load-voice-model.ts';
 import { locate } from './open-path.ts';
 
 /** What is said each time it is loaded. */
@@ -56,6 +59,27 @@ export function speechModelLoader(pathOrUrl: string, options: Omit<LoadSpeechMod
     async memoryNeeds({ signal } = {}) {
       const needs = await speechMemoryNeeds(pathOrUrl, { quantize: options.quantize, signal });
       if (needs === undefined) throw new InputError(`${pathOrUrl} does not hear: modelLoader is for models of text.`);
+      return needs;
+    },
+  };
+}
+
+export interface VoiceModelLoader {
+  readonly kind: 'voice';
+  /** As `loadVoiceModel` with the loader's own options. */
+  load(options?: { readonly signal?: CancelSignal | undefined }): Promise<VoiceModel>;
+  /** What it takes, by its headers. @throws InputError for a model that does not speak */
+  memoryNeeds(options?: { readonly signal?: CancelSignal | undefined }): Promise<MemoryNeeds>;
+}
+
+/** As {@link modelLoader}, of a model that speaks. */
+export function voiceModelLoader(pathOrUrl: string, options: Omit<LoadVoiceModelOptions, 'signal'> = {}): VoiceModelLoader {
+  return {
+    kind: 'voice',
+    load: ({ signal } = {}) => loadVoiceModel(pathOrUrl, { ...options, signal }),
+    async memoryNeeds({ signal } = {}) {
+      const needs = await voiceMemoryNeeds(pathOrUrl, { mostFrames: options.mostFrames, signal });
+      if (needs === undefined) throw new InputError(`${pathOrUrl} does not speak: modelLoader is for models of text.`);
       return needs;
     },
   };

@@ -1,6 +1,7 @@
 /** The public types of the server: what `createServer` takes and returns. */
 import type { Model } from '../engine/api.ts';
 import type { SpeechModel } from '../engine/speech/speech-model.ts';
+import type { VoiceModel } from '../engine/speech/voice-model.ts';
 import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import type { CancelSignal, Platform } from '../tensor/platform.ts';
 import type { OpenTelemetryApi } from './open-telemetry.ts';
@@ -43,9 +44,10 @@ export interface ServerLimits {
   readonly batchConcurrency?: number | undefined;
 }
 
-/** What the server serves: models of text (embeddings among them), and models that hear. */
-export type ServedModel = Model | SpeechModel;
-export type ModelKind = 'text' | 'speech';
+/** What the server serves: models of text (embeddings among them), models that hear, and models that speak. */
+export type ServedModel = Model | SpeechModel | VoiceModel;
+export const MODEL_KINDS = ['text', 'speech', 'voice'] as const;
+export type ModelKind = (typeof MODEL_KINDS)[number];
 
 /** A model that the server loads when a request needs it, and frees when it is idle or another one needs its memory. */
 export interface ModelLoader {
@@ -64,7 +66,8 @@ export interface ModelLoader {
 export interface ServerOptions {
   /**
    * Models by the names that requests have for them. Loaded ones stay the caller's, and may have several names; the others are loaded when
-   * they are needed (`modelLoader` and `speechModelLoader` of `ingot` make such), and freed by {@link Server.close} at the latest.
+   * they are needed (`modelLoader`, `speechModelLoader` and `voiceModelLoader` of `ingot` make such), and freed by {@link Server.close} at
+   * the latest.
    */
   readonly models: Readonly<Record<string, ServedModel | ModelLoader>>;
   /** Further names, and whose they are: `{ 'gpt-4o-mini': 'small' }`. */

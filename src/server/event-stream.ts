@@ -1,13 +1,13 @@
-/** A stream of server-sent events: read from what makes them only as the client takes them. */
+/** A stream of server-sent events, or of bytes: read from what makes them only as the client takes them. */
 import type { Call } from './call.ts';
 import { failureOf } from './failure.ts';
 import type { Failure } from './failure.ts';
 
 export interface EventStreamOptions {
-  /** The last events of a stream that failed, the failure among them. */
-  readonly failureEvents: (failure: Failure) => string;
+  /** The last events of a stream that failed, the failure among them; undefined where it can say nothing: then it breaks off. */
+  readonly failureEvents: (failure: Failure) => string | undefined;
   readonly contentType?: string | undefined;
-  /** What is sent while nothing comes; default a comment. */
+  /** What is sent while nothing comes; default a comment; an empty text: nothing. */
   readonly heartbeat?: string | undefined;
 }
 
@@ -26,7 +26,7 @@ async function waitAtMost(promise: Promise<unknown>, ms: number): Promise<void> 
   }
 }
 
-type Events = AsyncGenerator<string, void, undefined>;
+type Events = AsyncGenerator<string | Uint8Array, void, undefined>;
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
 interface OpenStream {
@@ -56,14 +56,17 @@ function sourceOf({ call, events, first, options }: OpenStream): UnderlyingDefau
     events.return().catch(() => {});
     end().catch(() => {});
   };
-  const give = (controller: Controller, text: string) => {
+  const give = (controller: Controller, part: string | Uint8Array) => {
     quietSince = performance.now();
-    controller.enqueue(encoder.encode(text));
+    if (part.length > 0) controller.enqueue(typeof part === 'string' ? encoder.encode(part) : part);
   };
   /** An error of the stream would be told to the platform, which may print it: one that nobody reads any more just ends. */
-  const finish = (controller: Controller, text: string) => {
+  const finish = (controller: Controller, failure: Failure) => {
     if (isOver || controller.desiredSize === null) return;
     isOver = true;
+    const text = failureEvents(failure);
+    // Bytes that just ended would look whole.
+    if (text === undefined) return controller.error(failure);
     controller.enqueue(encoder.encode(text));
     controller.close();
   };
@@ -73,7 +76,7 @@ function sourceOf({ call, events, first, options }: OpenStream): UnderlyingDefau
     const quietMs = performance.now() - quietSince;
     if (!isTaken && quietMs >= stallMs) {
       leave('stall');
-      return finish(controller, failureEvents(failureOf(call.signal.reason)));
+      return finish(controller, failureOf(call.signal.reason));
     }
     if (isTaken && quietMs >= heartbeatMs) give(controller, heartbeat);
     const left = (isTaken ? heartbeatMs : stallMs) - (performance.now() - quietSince);
@@ -95,7 +98,7 @@ function sourceOf({ call, events, first, options }: OpenStream): UnderlyingDefau
       } catch (error) {
         const failure = failureOf(error);
         await end(failure).catch(() => {});
-        finish(controller, failureEvents(failure));
+        finish(controller, failure);
       }
     },
     cancel: () => {

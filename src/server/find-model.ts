@@ -1,6 +1,7 @@
 /** The model that a request names. */
 import type { Model } from '../engine/api.ts';
 import type { SpeechModel } from '../engine/speech/speech-model.ts';
+import type { VoiceModel } from '../engine/speech/voice-model.ts';
 import type { ModelKind, ServedModel } from './api.ts';
 import type { Call } from './call.ts';
 import { Failure, invalid } from './failure.ts';
@@ -36,7 +37,7 @@ export interface FindOptions {
 }
 
 /**
- * Waits until a model of either kind is loaded; the call holds it until it is over.
+ * Waits until a model of any kind is loaded; the call holds it until it is over.
  * @throws Failure: 404 and 403 as {@link checkModelOf}; 503 where it is not loaded in time, does not fit or cannot be loaded
  */
 export async function findAnyModel(call: Call, id: string, { idleMs }: FindOptions = {}): Promise<ServedModel> {
@@ -52,11 +53,12 @@ export async function findAnyModel(call: Call, id: string, { idleMs }: FindOptio
 }
 
 const OTHER_KIND: Readonly<Record<ModelKind, string>> = {
-  text: 'reads text and hears nothing: ask one that hears, or send it text.',
+  text: 'reads text, and neither hears nor speaks: send it text.',
   speech: 'hears speech and reads no text: ask it at /v1/audio/transcriptions.',
+  voice: 'speaks, and answers nothing: ask it at /v1/audio/speech.',
 };
 
-/** Before it is loaded. @throws Failure: as {@link checkModelOf}, and 400 for a model of the other kind */
+/** Before it is loaded. @throws Failure: as {@link checkModelOf}, and 400 for a model of another kind */
 export function checkKind(call: Call, id: string, wanted: ModelKind): void {
   call.figures.model = checkModelOf(call, id);
   const { kind } = call.state.models.describe(id);
@@ -73,6 +75,12 @@ export async function findModel(call: Call, id: string, options: FindOptions = {
 export async function findSpeechModel(call: Call, id: string): Promise<SpeechModel> {
   checkKind(call, id, 'speech');
   return (await findAnyModel(call, id)) as SpeechModel;
+}
+
+/** A model that speaks. @throws Failure as {@link checkKind} and {@link findAnyModel} */
+export async function findVoiceModel(call: Call, id: string): Promise<VoiceModel> {
+  checkKind(call, id, 'voice');
+  return (await findAnyModel(call, id)) as VoiceModel;
 }
 
 /** What ran an answer, as `system_fingerprint`: the same seed gives the same answer while it stays. FNV-1a of the model's description. */

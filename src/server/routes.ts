@@ -4,7 +4,8 @@ import { BETA_QUERY, COUNT_PARAMETERS, MESSAGE_PARAMETERS } from './anthropic/me
 import { countTokens, messages } from './anthropic/messages.ts';
 import { BATCH_LIST, BATCH_PARAMETERS, cancelBatch, createBatch, listBatches, showBatch } from './batches/batches.ts';
 import { health, metrics, ready } from './health.ts';
-import { refuseSpeech, transcriptions, translations } from './openai/audio.ts';
+import { transcriptions, translations } from './openai/audio.ts';
+import { speech, SPEECH_PARAMETERS } from './openai/speech.ts';
 import { TRANSCRIPTION_FORM, TRANSLATION_FORM } from './openai/audio-parameters.ts';
 import { CHAT_PARAMETERS } from './openai/chat-parameters.ts';
 import { chatCompletions } from './openai/chat-completions.ts';
@@ -105,7 +106,9 @@ const SOUNDS_PAGES_AND_FIGURES = routesOf(errorBody, [
     method: 'POST', path: '/v1/audio/translations', isMetered: true, summary: 'The same, in English.', form: TRANSLATION_FORM,
     handle: translations,
   },
-  { method: 'POST', path: '/v1/audio/speech', summary: 'Refused: no model here speaks.', handle: refuseSpeech },
+  {
+    method: 'POST', path: '/v1/audio/speech', isMetered: true, summary: 'A text as speech.', parameters: SPEECH_PARAMETERS, handle: speech,
+  },
   { method: 'GET', path: '/docs', summary: 'All of this, for people.', isAlwaysOpen: true, isPublic: true, handle: () => docsPage(ROUTES) },
   { method: 'GET', path: '/', summary: 'A page to chat at.', isAlwaysOpen: true, isPublic: true, handle: chatPage },
   { method: 'GET', path: '/health', summary: 'Whether the process answers.', isAlwaysOpen: true, isPublic: true, handle: health },

@@ -3,7 +3,8 @@ import type { MemoryNeeds } from '../../engine/memory-needs.ts';
 import { openExecutor } from '../../node/load-model.ts';
 import type { LoadModelOptions } from '../../node/load-model.ts';
 import { speechMemoryNeeds } from '../../node/load-speech-model.ts';
-import { modelLoader, speechModelLoader } from '../../node/model-loader.ts';
+import { voiceMemoryNeeds } from '../../node/load-voice-model.ts';
+import { modelLoader, speechModelLoader, voiceModelLoader } from '../../node/model-loader.ts';
 import type { OnProgress } from '../../tensor/progress.ts';
 import type { ModelLoader, ServedModel, ServerOptions } from '../../server/api.ts';
 import { messageOf } from '../exit-codes.ts';
@@ -56,13 +57,16 @@ async function loadTold(name: string, start: Start, load: (display: OnProgress |
 interface KnownPath extends ServedPath {
   /** What it takes, by its headers, where it is a model that hears. */
   readonly ofSpeech: MemoryNeeds | undefined;
+  /** As `ofSpeech`, of a model that speaks. */
+  readonly ofVoice: MemoryNeeds | undefined;
 }
 
 type TextOptions = Omit<LoadModelOptions, 'signal' | 'spareMemory'>;
 
-function loaderOf({ name, path, ofSpeech }: KnownPath, options: TextOptions, start: Start): ModelLoader {
+function loaderOf({ name, path, ofSpeech, ofVoice }: KnownPath, options: TextOptions, start: Start): ModelLoader {
   const { device, threads, quantize } = options;
   const loader = (onProgress?: OnProgress) => {
+    if (ofVoice !== undefined) return voiceModelLoader(path, { device, threads, onProgress });
     if (ofSpeech === undefined) return modelLoader(path, { ...options, onProgress });
     return speechModelLoader(path, { device, threads, quantize, onProgress });
   };
@@ -86,9 +90,10 @@ export async function servedModels({ models, settings }: ServeConfig, signal: Ab
   const known: KnownPath[] = [];
   for (const model of models) {
     const textOptions = loadOptions(settings, undefined);
-    const ofSpeech = await speechMemoryNeeds(model.path, { quantize: textOptions.quantize, signal });
-    needs.push(ofSpeech ?? (await modelLoader(model.path, textOptions).memoryNeeds({ signal })));
-    known.push({ ...model, ofSpeech });
+    const ofVoice = await voiceMemoryNeeds(model.path, { signal });
+    const ofSpeech = ofVoice ? undefined : await speechMemoryNeeds(model.path, { quantize: textOptions.quantize, signal });
+    needs.push(ofVoice ?? ofSpeech ?? (await modelLoader(model.path, textOptions).memoryNeeds({ signal })));
+    known.push({ ...model, ofSpeech, ofVoice });
   }
   const memoryBytes = await budgetOf(settings, needs);
   const start: Start = { isOver: false };

@@ -69,7 +69,8 @@ export function blendVoices(parts: readonly (readonly [VoicePack, number])[]): V
   const [[first]] = parts as [readonly [VoicePack, number]];
   if (parts.length === 1) return first;
   const values = new Float32Array(first.values.length);
-  for (const [{ name, values: own }, share] of parts) {
+  // In one order, whoever is named first.
+  for (const [{ name, values: own }, share] of parts.toSorted(([a], [b]) => (a.name < b.name ? -1 : 1))) {
     if (own.length !== values.length)
       throw new InputError(`voice: ${first.name} and ${name} have ${values.length} and ${own.length} values: they cannot be blended.`);
     for (let i = 0; i < values.length; i++) values[i]! += share * own[i]!;

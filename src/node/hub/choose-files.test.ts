@@ -114,6 +114,18 @@ describe('folders', () => {
     expect(names(chooseFiles(files, { repository })).toSorted()).toEqual(files.map(({ name }) => name).toSorted());
   });
 
+  test('a model that speaks, with its voices: safetensors before what torch saved', () => {
+    const kokoro = ['README.md', 'config.json', 'kokoro-v1_0.pth', 'voices/af_heart.pt', 'voices/am_adam.pt', 'samples/HEARME.wav'].map(
+      (name, at) => file(name, 10 * (at + 1)),
+    );
+    expect(names(chooseFiles(kokoro, { repository }))).toEqual(['config.json', 'kokoro-v1_0.pth', 'voices/af_heart.pt',
+    'voices/am_adam.pt']);
+    const both = [...kokoro, file('kokoro-v1_0.safetensors', 5)];
+    expect(names(chooseFiles(both, { repository }))).toContain('kokoro-v1_0.safetensors');
+    expect(names(chooseFiles(both, { repository }))).not.toContain('kokoro-v1_0.pth');
+    expect(() => chooseFiles(kokoro.filter(({ name }) => !name.startsWith('voices')), { repository })).toThrow(/holds no model/);
+  });
+
   test('what is no model is refused with what is there', () => {
     expect(() => chooseFiles([file('a.onnx'), file('config.json')], { repository })).toThrow(/found \.onnx, \.json/);
     expect(() => chooseFiles([], { repository })).toThrow(/found no files/);

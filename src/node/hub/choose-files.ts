@@ -101,7 +101,8 @@ export function chooseFiles<File extends NamedFile>(files: readonly File[], opti
   const folder = folderFiles(files);
   if (quantization !== undefined) return namedModel(models, quantization, options);
   if (models.length > 0) return proposedModel(models, options);
-  if (folder !== undefined) return { kind: 'folder', files: smallFirst(folder) };
+  const found = folder ?? voiceFiles(files);
+  if (found !== undefined) return { kind: 'folder', files: smallFirst(found) };
   const kinds = [...new Set(files.map(({ name }) => /\.[a-z0-9]+$/i.exec(name)?.[0] ?? name))].slice(0, 8).join(', ');
   throw new InputError(
     `${repository} holds no model that Ingot reads: expected GGUF files, or config.json with model.safetensors, ` +
@@ -174,6 +175,15 @@ function folderFiles<File extends NamedFile>(files: readonly File[]): readonly F
     ...files.filter(({ name }) => BESIDE.test(name)),
     ...(single ? weights.filter(({ name }) => name === 'model.safetensors') : weights),
   ];
+}
+
+/** Of a model that speaks, as hexgrad/Kokoro-82M: its weights as torch saved them, or as safetensors, and its voices. */
+function voiceFiles<File extends NamedFile>(files: readonly File[]): readonly File[] | undefined {
+  const voices = files.filter(({ name }) => /^voices\/\w+\.(?:pt|safetensors|bin)$/.test(name));
+  const weights = ['.safetensors', '.pth'].map((form) => files.find(({ name }) => name.startsWith('kokoro-') && name.endsWith(form)));
+  const best = weights.find((one) => one !== undefined);
+  const config = files.find(({ name }) => name === 'config.json');
+  return best === undefined || config === undefined || voices.length === 0 ? undefined : [config, ...voices, best];
 }
 
 function smallFirst<File extends NamedFile>(files: readonly File[]): readonly File[] {

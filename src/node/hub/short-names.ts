@@ -17,6 +17,7 @@ export const SHORT_NAMES: Readonly<Record<string, string>> = {
   'gpt-oss:20b': 'ggml-org/gpt-oss-20b-GGUF',
   'smollm3:3b': 'ggml-org/SmolLM3-3B-GGUF',
   'phi4-mini:3.8b': 'unsloth/Phi-4-mini-instruct-GGUF',
+  'kokoro:82m': 'hexgrad/Kokoro-82M',
   'embeddinggemma:300m': 'ggml-org/embeddinggemma-300M-GGUF',
   'nomic-embed-text:v1.5': 'nomic-ai/nomic-embed-text-v1.5-GGUF',
   'all-minilm:l6-v2': 'sentence-transformers/all-MiniLM-L6-v2',

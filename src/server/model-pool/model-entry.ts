@@ -49,11 +49,12 @@ export interface EntryOptions {
 }
 
 export function kindOf(model: ServedModel): ModelKind {
+  if ('speak' in model) return 'voice';
   return 'segments' in model ? 'speech' : 'text';
 }
 
 function isLoaded(of: ServedModel | ModelLoader): of is ServedModel {
-  return 'generate' in of || 'segments' in of;
+  return 'generate' in of || 'segments' in of || 'speak' in of;
 }
 
 export function createEntry({ name, of, isPinned, idleMs }: EntryOptions): ModelEntry {

@@ -1,7 +1,8 @@
 /** The options of `createServer` that say which models there are, checked. */
 import { InputError } from '../../tensor/errors.ts';
 import { checkInteger, describeValue } from '../../tensor/option-names.ts';
-import type { ServerOptions } from '../api.ts';
+import { MODEL_KINDS } from '../api.ts';
+import type { ModelKind, ServerOptions } from '../api.ts';
 import { createEntry } from './model-entry.ts';
 import type { ModelEntry } from './model-entry.ts';
 import { createModelPool } from './model-pool.ts';
@@ -17,11 +18,12 @@ function entriesOf({ models, pinned = [], idleMs }: ModelOptions): ModelEntry[] 
     throw new InputError('models has no model: the server needs at least one, by the name that requests have for it.');
   return named.map(([name, of]) => {
     if (name === '') throw new InputError('models has a model with an empty name.');
-    const { generate, segments, load, kind } = (of ?? {}) as { readonly [Name in 'generate' | 'segments' | 'load' | 'kind']?: unknown };
-    if (![generate, segments, load].some((one) => typeof one === 'function'))
+    const { generate, segments, speak, load, kind } = (of ?? {}) as Partial<Record<'generate' | 'segments' | 'speak' | 'load' | 'kind',
+    unknown>>;
+    if (![generate, segments, speak, load].some((one) => typeof one === 'function'))
       throw new InputError(`models[${JSON.stringify(name)}] must be a loaded model, or an object with load, found ${describeValue(of)}.`);
-    if (typeof load === 'function' && kind !== undefined && kind !== 'text' && kind !== 'speech')
-      throw new InputError(`models[${JSON.stringify(name)}].kind must be text or speech, found ${describeValue(kind)}.`);
+    if (typeof load === 'function' && kind !== undefined && !MODEL_KINDS.includes(kind as ModelKind))
+      throw new InputError(`models[${JSON.stringify(name)}].kind must be one of ${MODEL_KINDS.join(', ')}, found ${describeValue(kind)}.`);
     return createEntry({ name, of, isPinned: pinned.includes(name), idleMs });
   });
 }

@@ -1,4 +1,4 @@
-/** `/v1/audio/transcriptions` and `translations`: what models that hear make of a sound. `/v1/audio/speech`: refused. */
+/** `/v1/audio/transcriptions` and `translations`: what models that hear make of a sound. */
 import { openAudio } from '../../audio/open-audio.ts';
 import type { AudioStream } from '../../audio/audio-stream.ts';
 import type { SpeechModel, TranscribeOptions } from '../../engine/speech/speech-model.ts';
@@ -7,7 +7,7 @@ import { FormatError } from '../../tensor/errors.ts';
 import { countTranscript, endTranscript } from '../answer-counter.ts';
 import type { Call } from '../call.ts';
 import { dataEvent, eventStream } from '../event-stream.ts';
-import { Failure, invalid } from '../failure.ts';
+import { invalid } from '../failure.ts';
 import { findSpeechModel } from '../find-model.ts';
 import { ownError } from '../own-error.ts';
 import { checkForm, transcribeOptions } from './audio-parameters.ts';
@@ -15,13 +15,6 @@ import type { TranscriptionParameters } from './audio-parameters.ts';
 import { typed } from './decoding-parameters.ts';
 import { failureEvents } from './error-form.ts';
 import { durationUsage, transcriptResponse } from './transcript-answer.ts';
-
-/** Its body is not read. @throws Failure (400) that says what is missing */
-export function refuseSpeech(): never {
-  throw new Failure('No model here speaks: this server takes models of text, of embeddings and models that hear.', {
-    status: 400, code: 'unsupported_model', param: 'model', headers: { connection: 'close' },
-  });
-}
 
 export function transcriptions(call: Call): Promise<Response> {
   return hear(call, 'transcribe');

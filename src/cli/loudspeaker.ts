@@ -1,0 +1,54 @@
+/** A loudspeaker by a program that the system has: PipeWire's, PulseAudio's and ALSA's players, SoX, or ffplay. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { CapacityError } from '../tensor/errors.ts';
+
+/** Where sound goes, in the order in which it is made. */
+export interface SoundSink {
+  write(bytes: Uint8Array): Promise<void>;
+  /** @param dataBytes all that was written */
+  end(dataBytes: number): Promise<void>;
+}
+
+interface Player {
+  readonly program: string;
+  /** Takes 16-bit samples of one channel from stdin. */
+  readonly args: readonly string[];
+}
+
+function players(rate: string): readonly Player[] {
+  return [
+    { program: 'pw-cat', args: ['--playback', '--rate', rate, '--channels', '1', '--format', 's16', '-'] },
+    { program: 'paplay', args: ['--raw', `--rate=${rate}`, '--channels=1', '--format=s16le'] },
+    { program: 'aplay', args: ['-q', '-t', 'raw', '-f', 'S16_LE', '-c', '1', '-r', rate, '-'] },
+    { program: 'play', args: ['-q', '-t', 'raw', '-e', 'signed', '-b', '16', '-c', '1', '-r', rate, '-'] },
+    { program: 'ffplay', args: ['-loglevel', 'error', '-nodisp', '-autoexit', '-f', 's16le', '-ar', rate, '-i', '-'] },
+  ];
+}
+
+/** @throws CapacityError where the system has none of the programs; its sink, where the program ends early */
+export function openLoudspeaker(sampleRate: number): SoundSink {
+  const all = players(String(sampleRate));
+  const player = all.find(({ program }) => spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined);
+  if (player === undefined) {
+    const names = all.map(({ program }) => program).join(', ');
+    throw new CapacityError(`No program that plays was found (${names}): install one, or write a file (-o speech.wav).`);
+  }
+  const child = spawn(player.program, player.args, { stdio: ['pipe', 'ignore', 'inherit'] });
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  ended.catch(() => {});
+  child.stdin.on('error', () => {});
+  const failed = () =>
+    new CapacityError(`${player.program} ended before the speech did: is there a loudspeaker? Write a file (-o speech.wav).`);
+  return {
+    async write(bytes) {
+      if (child.exitCode !== null || child.stdin.destroyed) throw failed();
+      if (!child.stdin.write(bytes)) await Promise.race([once(child.stdin, 'drain'), ended]);
+    },
+    async end() {
+      child.stdin.end();
+      const [code] = await ended;
+      if (code !== 0) throw failed();
+    },
+  };
+}
