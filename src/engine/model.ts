@@ -6,6 +6,7 @@ import type { ModelGraphs } from '../graph/model-graphs.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
 import { openDecoder } from '../models/open-decoder.ts';
+import { isParakeet } from '../models/parakeet.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
@@ -129,8 +130,7 @@ export async function createModel({ checkpoint, ...options }: CreateModelOptions
  */
 export async function createModelFromParts(parts: ModelParts, options: ModelOptions): Promise<Model> {
   const { decoder, text } = parts;
-  const { decoder: texts, encoder, listener } = decoder.model;
-  if (listener !== undefined || (texts === undefined && encoder === undefined))
+  if (decoder.model.listener !== undefined || isParakeet(decoder.config.architecture))
     throw new InputError(`${parts.name} (${decoder.model.name}) hears speech and answers no text: use transcribe.`);
   if (decoder.model.decoder === undefined && decoder.model.encoder === undefined)
     throw new InputError(`${parts.name} (${decoder.model.name}) speaks and hears: it is for loadTalkModel, or "ingot talk".`);

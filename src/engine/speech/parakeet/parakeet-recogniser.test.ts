@@ -10,7 +10,7 @@ import { openCheckpoint } from '../../../files/open-checkpoint.ts';
 import { openDecoder } from '../../../models/open-decoder.ts';
 import { PARAKEET_HEADS } from '../../../models/parakeet.ts';
 import { fileSource } from '../../../node/file-source.ts';
-import { openExecutor } from '../../../node/load-model.ts';
+import { loadModel, openExecutor } from '../../../node/load-model.ts';
 import { loadSpeechModel, speechMemoryNeeds } from '../../../node/load-speech-model.ts';
 import { locate } from '../../../node/open-path.ts';
 import type { SpeechModel } from '../speech-model.ts';
@@ -130,11 +130,26 @@ describe.skipIf(!hasAll)('Parakeet as a model of speech to text', () => {
     expect(model.info.abilities).toMatchObject({ words: true, languages: [] });
   });
 
+  it('is refused as a model of text', async () => {
+    await expect(loadModel(folder, { device: 'cpu' })).rejects.toThrow('hears speech and answers no text: use transcribe');
+  });
+
   it('is refused with another front end, by name', async () => {
     const settings = { feature_extractor: { feature_size: 80, hop_length: 160, preemphasis: 0.9 } };
     const other = folderOf('parakeet_ctc', { 'processor_config.json': settings });
     await expect(loadSpeechModel(other, { device: 'cpu' })).rejects.toThrow(/processor_config.json: preemphasis must be 0.97 .* found 0.9/);
     rmSync(other, { recursive: true });
+  });
+});
+
+describe('an archive of NeMo', () => {
+  it('is refused with what to get, alone and in a folder', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ingot-nemo-'));
+    const path = join(folder, 'parakeet-tdt-0.6b-v2.nemo');
+    writeFileSync(path, new Uint8Array(1024));
+    const message = /"parakeet-tdt-0.6b-v2.nemo" is an archive of NeMo.*transformers/;
+    for (const place of [path, folder]) await expect(loadSpeechModel(place, { device: 'cpu' })).rejects.toThrow(message);
+    rmSync(folder, { recursive: true });
   });
 });
 
