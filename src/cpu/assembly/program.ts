@@ -64,7 +64,7 @@ const OP_PLANE_CONVOLUTION: i32 = 32;
 const OP_SNAKE: i32 = 33;
 const OP_MEMORY_WEIGHTS: i32 = 34;
 const OP_CHOOSE: i32 = 35;
-const OP_JOIN_COLUMNS: i32 = 34;
+const OP_JOIN_COLUMNS: i32 = 36;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {

@@ -5,7 +5,7 @@ import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuValue } from '../cpu-value.ts';
 
 export const joinColumnsRules: CpuOpRules<JoinColumnsOp> = {
-  code: 34,
+  code: 36,
   describe: () => '',
   write: (out, step, at) => writeRows(out, step, at, widthOf(step.inputs[0] as CpuValue)),
 };
