@@ -4,8 +4,8 @@
 //     [--models qwen3-4b,qwen3-0.6b,llama-3.2-3b] [--types q4_0] [--rows 16,31,64,128,512,2048] [--seconds 80] [--json FILE] [--null]
 // A tiling is ROWSxCOLSxDEPTH, subgroups down, across and deep, and parts of the depth; then `halves` where a dispatch before makes halves
 // of x, which is timed too (but not `given`), and `by2`, two steps fetched together.
-// `forms`: values of every form of weights. `gemv4 16 2 4 1`: a GEMV of 4 columns, with rows a workgroup, subgroups on a row, rows of a
-// subgroup, and groups of a lane at a time.
+// `forms`: values of every form of weights. `gemv4 16 64 4 1`: a GEMV of 4 columns, with rows a workgroup, lanes on a row, rows that lanes
+// share, groups of a lane at a time, and `ahead` where the next groups are read before they are needed.
 // --null: the null backend, which compiles and computes nothing: a rehearsal. Weights of a timed product take turns, so that they come from
 // memory and not from a cache.
 import { appendFileSync } from 'node:fs';
@@ -124,7 +124,7 @@ const tilingOf = (text) => {
 const VALUE_TILINGS = [
   '128x128x64 241 /1 by2', '128x128x64 241 /2', '16x64x64 122 /1', '64x160x64 152 /4', '256x128x128 421 /2 halves', '128x160x64 251 /1 by2',
   '256x64x64 411 /1 halves', '256x64x64 411 /3 halves', '16x64x64 122 /2 by2', '32x64x64 122 /2 by2',
-  '128x192x64 261 /2 by2',
+  '128x192x64 261 /2 by2', 'gemv8 16 16 4 1', 'gemv8 16 8 2 1 ahead', 'gemv8 16 128 4 1 ahead', 'gemv2 16 64 4 2',
 ];
 
 /** Random x and what it stands for, [rows, cols]; rows of every magnitude. */
@@ -162,13 +162,13 @@ function weightsOf(source) {
 /** Largest error of a result, of what the sums of |w x| make of it. */
 async function checkValues(type, tiling) {
   const random = randomSource(7);
-  const [rows, out, cols] = [70, 136, 512];
+  const [rows, out, cols] = [70, 136, 1536];
   const input = takesInt8(type) ? 'q8n' : 'f32';
   const shape = {
     cols, parts: [{ type, rows: out }], input, norm: undefined, bias: false, gated: false, residual: true,
     outputs: { f32: true, q8: undefined },
   };
-  const kernels = kernelsOf(shape, tilingOf(tiling));
+  const kernels = candidateOf(shape, tiling);
   if (!kernels.every(({ kernel }) => fits(kernel))) return;
   const bytes = randomWeights(type, out, cols, random);
   const source = {
@@ -322,31 +322,70 @@ async function measureAll({ model, type, product, shape, rows }, candidates, cop
  */
 const CANDIDATES = {
   'qwen3-4b': [
-    ['down', 16, ['16x64x64 122 /13 by2', '16x64x64 122 /8 by2', '16x64x64 122 /12 by2']],
-    ['o', 16, ['16x64x64 122 /11 by2', '16x64x64 122 /8 by2']],
-    ['qkv', 16, ['16x64x64 122 /5 by2', '16x64x64 122 /4 by2']],
-    ['qkv', 8, ['16x64x64 122 /5 by2', 'gemv8 16 1 4 1', 'gemv8 16 1 2 1']],
-    ['gate+up', 8, ['16x64x64 122 /1', 'gemv8 32 1 4 1', 'gemv8 64 1 4 1']],
-    ['down', 8, ['gemv8 16 2 4 1', '16x64x64 122 /13 by2']],
-    ['o', 8, ['gemv8 16 2 4 1', '16x64x64 122 /11 by2']],
-    ['down', 4, ['gemv4 16 2 4 1', 'gemv4 16 2 4 2', 'gemv4 16 2 2 1']],
-    ['down', 2, ['gemv4 16 2 4 1', 'gemv2 16 2 4 1', 'gemv2 16 2 2 4']],
-    ['gate+up', 2, ['gemv4 32 1 4 3', 'gemv2 32 1 4 3']],
-    ['head', 4, ['gemv4 16 1 4 1', 'gemv4 8 1 1 3', 'gemv4 16 1 2 1']],
-    ['head', 16, ['16x64x64 122 /1', '16x64x64 122 /1 halves']],
-    ['qkv', 512, ['256x64x64 411 /1 halves', '128x192x64 261 /1 by2']],
-  ],
-  'qwen3-0.6b': [
-    ['gate+up', 512, ['128x192x64 261 /1 by2', '256x64x64 411 /1 halves']],
-    ['down', 16, ['16x64x64 122 /12 by2', '16x64x64 122 /8 by2']],
-    ['gate+up', 1, ['gemv1 32 1 2 1', 'gemv1 64 1 4 1', 'gemv1 32 1 4 1']],
+    ['gate+up', 8, [
+      'gemv8 32 32 4 1', 'gemv8 32 32 4 1 ahead', 'gemv8 32 16 4 1', 'gemv8 32 16 4 1 ahead', 'gemv8 64 16 4 1', 'gemv8 32 16 2 1',
+      'gemv8 32 16 2 1 ahead', 'gemv8 32 16 2 5', 'gemv8 32 8 2 1', 'gemv8 32 8 2 1 ahead', 'gemv8 64 8 2 1 ahead', 'gemv8 32 8 4 1',
+      'gemv8 32 8 4 1 ahead', 'gemv8 64 8 4 1 ahead', 'gemv8 32 16 2 2', '16x64x64 122 /1',
+    ]],
+    ['down', 8, [
+      'gemv8 16 64 4 1', 'gemv8 16 64 4 1 ahead', 'gemv8 16 128 4 1', 'gemv8 16 128 4 1 ahead', 'gemv8 16 128 4 3', 'gemv8 16 64 2 1',
+      'gemv8 16 64 2 1 ahead', 'gemv8 16 128 2 1', 'gemv8 16 128 2 3', 'gemv8 16 64 2 2', 'gemv8 16 32 2 1 ahead', 'gemv8 16 256 4 1',
+      'gemv8 16 256 4 2', '16x64x64 122 /13 by2',
+    ]],
+    ['qkv', 8, [
+      'gemv8 16 32 4 1', 'gemv8 16 32 4 1 ahead', 'gemv8 16 16 4 1', 'gemv8 16 16 4 1 ahead', 'gemv8 16 16 2 1', 'gemv8 16 16 2 1 ahead',
+      'gemv8 16 8 2 1 ahead', 'gemv8 16 16 2 5', 'gemv8 16 32 2 1', 'gemv8 16 32 2 3', 'gemv8 32 16 2 1 ahead',
+    ]],
+    ['o', 8, [
+      'gemv8 16 64 4 1', 'gemv8 16 64 4 1 ahead', 'gemv8 16 128 4 1', 'gemv8 16 64 2 1', 'gemv8 16 64 2 2', 'gemv8 16 128 2 1',
+      'gemv8 16 32 2 1 ahead', 'gemv8 16 32 2 2', 'gemv8 16 64 4 2',
+    ]],
+    ['gate+up', 16, [
+      '16x64x64 122 /1', 'gemv8 32 32 4 1', 'gemv8 32 16 4 1', 'gemv8 32 16 4 1 ahead', 'gemv8 32 16 2 1 ahead', 'gemv8 32 8 4 1 ahead',
+      'gemv8 32 8 2 1 ahead', 'gemv16 32 16 2 1', 'gemv16 32 8 2 1 ahead', 'gemv16 32 8 4 1',
+    ]],
+    ['down', 16, [
+      '16x64x64 122 /13 by2', 'gemv8 16 64 4 1', 'gemv8 16 128 4 1', 'gemv8 16 128 4 1 ahead', 'gemv8 16 128 2 1', 'gemv8 16 64 2 1 ahead',
+      'gemv16 16 128 2 1', 'gemv16 16 64 2 1 ahead',
+    ]],
+    ['qkv', 16, [
+      '16x64x64 122 /5 by2', 'gemv8 16 32 4 1', 'gemv8 16 16 4 1', 'gemv8 16 16 4 1 ahead', 'gemv8 16 16 2 1 ahead', 'gemv16 16 16 2 1',
+    ]],
+    ['o', 16, ['16x64x64 122 /11 by2', 'gemv8 16 64 4 1', 'gemv8 16 128 4 1', 'gemv8 16 64 2 1', 'gemv16 16 64 2 1']],
+    ['gate+up', 4, [
+      'gemv4 32 32 4 3', 'gemv4 32 32 4 1', 'gemv4 32 16 4 1', 'gemv4 32 16 4 1 ahead', 'gemv4 32 16 2 1 ahead', 'gemv4 32 16 2 5',
+      'gemv4 32 8 2 1 ahead', 'gemv4 32 8 4 1 ahead', 'gemv4 32 32 2 3', 'gemv4 32 16 4 2',
+    ]],
+    ['down', 4, [
+      'gemv4 16 64 4 1', 'gemv4 16 64 4 1 ahead', 'gemv4 16 128 4 1', 'gemv4 16 128 4 3', 'gemv4 16 64 2 2', 'gemv4 16 128 2 3',
+      'gemv4 16 64 2 1 ahead', 'gemv4 16 256 4 1', 'gemv4 16 256 4 2',
+    ]],
+    ['qkv', 4, [
+      'gemv4 16 32 4 1', 'gemv4 16 32 4 1 ahead', 'gemv4 16 16 4 1 ahead', 'gemv4 16 16 2 1 ahead', 'gemv4 16 16 2 5', 'gemv4 16 32 2 3',
+      'gemv4 16 32 4 3',
+    ]],
+    ['o', 4, ['gemv4 16 64 4 1', 'gemv4 16 128 4 1', 'gemv4 16 64 2 2', 'gemv4 16 64 4 2', 'gemv4 16 64 2 1', 'gemv4 16 128 2 1']],
+    ['gate+up', 2, [
+      'gemv4 32 32 4 3', 'gemv2 32 32 4 3', 'gemv2 32 32 2 3', 'gemv2 32 16 4 1 ahead', 'gemv2 32 16 2 5', 'gemv2 32 16 4 5',
+      'gemv2 32 32 4 1 ahead', 'gemv2 64 32 4 3',
+    ]],
+    ['down', 2, [
+      'gemv4 16 64 4 1', 'gemv2 16 64 4 1', 'gemv2 16 128 4 3', 'gemv2 16 128 2 3', 'gemv2 16 64 2 4', 'gemv2 16 64 2 2', 'gemv2 16 256 4 2',
+      'gemv2 16 64 4 2',
+    ]],
+    ['qkv', 2, ['gemv4 16 32 4 1', 'gemv2 16 32 4 1', 'gemv2 16 32 2 3', 'gemv2 16 16 2 5', 'gemv2 16 32 1 3', 'gemv2 16 32 4 3']],
+    ['o', 2, ['gemv4 16 64 4 1', 'gemv2 16 64 4 1', 'gemv2 16 64 2 2', 'gemv2 16 128 4 1', 'gemv2 16 128 2 1', 'gemv2 16 64 4 2']],
+    ['gate+up', 1, ['gemv1 32 32 4 3', 'gemv1 32 16 4 5', 'gemv1 32 16 2 5', 'gemv1 64 16 4 5', 'gemv1 32 32 4 1 ahead']],
+    ['down', 1, ['gemv1 16 64 2 4', 'gemv1 16 128 2 3', 'gemv1 16 128 4 3', 'gemv1 16 64 1 4', 'gemv1 16 128 1 3']],
+    ['qkv', 1, ['gemv1 16 32 1 3', 'gemv1 16 16 1 5', 'gemv1 16 32 2 3']],
+    ['o', 1, ['gemv1 16 64 2 2', 'gemv1 16 128 2 1', 'gemv1 16 64 1 2', 'gemv1 16 128 4 1']],
+    ['head', 8, ['16x64x64 122 /1', 'gemv8 16 32 4 1', 'gemv8 32 16 4 1', 'gemv8 32 16 4 1 ahead', 'gemv8 16 16 2 1 ahead']],
+    ['head', 16, ['16x64x64 122 /1', '32x64x64 122 /1', 'gemv8 32 16 4 1']],
+    ['head', 4, ['gemv4 16 32 4 1', 'gemv4 32 16 4 1 ahead', 'gemv4 16 32 4 1 ahead', 'gemv4 32 16 2 5']],
   ],
   'llama-3.2-3b': [
-    ['gate+up', 16, ['16x64x64 122 /2 by2', '16x64x64 122 /1']],
-    ['gate+up', 1, ['gemv1 64 1 4 3', 'gemv1 32 1 2 3']],
-    ['down', 1, ['gemv1 16 2 2 4', 'gemv1 16 4 4 2']],
-    ['o', 512, ['128x192x64 261 /2 by2', '256x64x64 411 /2 halves']],
-    ['down', 512, ['128x192x64 261 /2 by2', '256x64x64 411 /5 halves']],
+    ['gate+up', 8, ['gemv8 32 32 4 1', 'gemv8 32 32 4 1 ahead', 'gemv8 32 16 4 1', 'gemv8 32 16 4 1 ahead', 'gemv8 32 8 2 1 ahead']],
+    ['down', 8, ['gemv8 16 64 4 1', 'gemv8 16 128 4 1', 'gemv8 16 128 4 2', 'gemv8 16 64 2 1 ahead']],
   ],
 };
 
@@ -398,10 +437,11 @@ async function measureTilings() {
 
 /** The kernels that a text of a candidate stands for. */
 function candidateOf(shape, text) {
-  const [, batch] = /^gemv(\d)/.exec(text) ?? [];
+  const [, batch] = /^gemv(\d+)/.exec(text) ?? [];
   if (batch !== undefined) {
-    const [rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll] = text.split(' ').slice(1).map(Number);
-    const variant = { shape, batch: Number(batch), subgroupSize: 32, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll };
+    const [rowsPerWorkgroup, lanesPerRow, rowsPerSlot, unroll] = text.split(' ').slice(1).map(Number);
+    const isAhead = text.endsWith('ahead');
+    const variant = { shape, batch: Number(batch), subgroupSize: 32, rowsPerWorkgroup, lanesPerRow, rowsPerSlot, unroll, isAhead };
     return [{ kernel: gemvInt8Kernel(variant), workgroups: (rows) => gemvInt8Workgroups(variant, rows) }];
   }
   const kernels = kernelsOf(shape, tilingOf(text));

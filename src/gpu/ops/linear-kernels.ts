@@ -45,7 +45,7 @@ function depthOf(shape: LinearShape): number {
   return shape.experts?.summed ? inputWidth(shape) : shape.cols;
 }
 
-type Int8Form = Pick<GemvInt8Variant, 'rowsPerWorkgroup' | 'subgroupsPerRow' | 'rowsPerSubgroup'>;
+type Int8Form = Pick<GemvInt8Variant, 'rowsPerWorkgroup' | 'rowsPerSlot'> & { readonly subgroupsPerRow: number };
 
 /** How many rows a workgroup has, and how subgroups share them, by the form of the product. */
 function int8Form(shape: LinearShape, batch: number, { gemvInt8 }: ProfileKnobs): Int8Form {
@@ -53,19 +53,19 @@ function int8Form(shape: LinearShape, batch: number, { gemvInt8 }: ProfileKnobs)
   const isTall = rows <= depthOf(shape) && depthOf(shape) >= gemvInt8.splitFromCols;
   // Four rows share what is loaded of several columns.
   if (batch > 1 && !shape.gated && shape.experts === undefined)
-    return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isTall ? 2 : 1, rowsPerSubgroup: 4 };
-  if (rows >= HEAD_ROWS) return { rowsPerWorkgroup: gemvInt8.headRows, subgroupsPerRow: 1, rowsPerSubgroup: 1 };
+    return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isTall ? 2 : 1, rowsPerSlot: 4 };
+  if (rows >= HEAD_ROWS) return { rowsPerWorkgroup: gemvInt8.headRows, subgroupsPerRow: 1, rowsPerSlot: 1 };
   // Quantised results come in blocks of 16 columns, which one workgroup owns: 32 rows where gate and up alternate.
   if (shape.gated) return gatedForm(rows, batch, gemvInt8);
   const isShared = isTall && batch === 1;
-  return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isShared ? 2 : 1, rowsPerSubgroup: isShared ? 2 : 1 };
+  return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isShared ? 2 : 1, rowsPerSlot: isShared ? 2 : 1 };
 }
 
 /** Of gate and up: as many rows a subgroup, or of one column a workgroup, as make all workgroups run in one wave. */
 function gatedForm(rows: number, batch: number, { wideRows, largeRows }: ProfileKnobs['gemvInt8']): Int8Form {
   const isWide = rows >= wideRows;
   const isLarge = batch === 1 && !isWide && rows >= largeRows;
-  return { rowsPerWorkgroup: isLarge ? 64 : 32, subgroupsPerRow: 1, rowsPerSubgroup: isWide || isLarge ? 4 : 2 };
+  return { rowsPerWorkgroup: isLarge ? 64 : 32, subgroupsPerRow: 1, rowsPerSlot: isWide || isLarge ? 4 : 2 };
 }
 
 /** Groups of a lane that are loaded together: of several columns one, for more take registers, and a longer text. */
@@ -89,15 +89,15 @@ function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseO
       batch,
       subgroupSize,
       rowsPerWorkgroup: knobs.gemvInt8.flatInvocations,
-      subgroupsPerRow: 1,
-      rowsPerSubgroup: 1,
+      lanesPerRow: 1,
+      rowsPerSlot: 1,
       unroll: 1,
     };
-  const form = int8Form(shape, batch, knobs);
-  const least = (form.rowsPerWorkgroup * form.subgroupsPerRow * subgroupSize) / invocations;
-  const rowsPerSubgroup = Math.max(form.rowsPerSubgroup, least) as 1 | 2 | 4;
-  const groupsPerLane = Math.ceil(depthOf(shape) / 32 / (subgroupSize * form.subgroupsPerRow));
-  return { shape, batch, subgroupSize, ...form, rowsPerSubgroup, unroll: unrollOf(shape, batch, groupsPerLane) };
+  const { rowsPerWorkgroup, subgroupsPerRow, rowsPerSlot: wanted } = int8Form(shape, batch, knobs);
+  const lanesPerRow = subgroupSize * subgroupsPerRow;
+  const rowsPerSlot = Math.max(wanted, (rowsPerWorkgroup * lanesPerRow) / invocations) as 1 | 2 | 4;
+  const groupsPerLane = Math.ceil(depthOf(shape) / 32 / lanesPerRow);
+  return { shape, batch, subgroupSize, rowsPerWorkgroup, lanesPerRow, rowsPerSlot, unroll: unrollOf(shape, batch, groupsPerLane) };
 }
 
 function floatVariant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvFloatVariant {
@@ -144,7 +144,7 @@ const NO_WORKGROUPS: Workgroups = [0, 1, 1];
  * The same on matrix units: one to three kernels for each of the table's tilings, or for the one of `few` rows; undefined where the device
  * or the shape has none.
  */
-function matrixProducts(shape: LinearShape, { profile }: UseOptions, few?: 4 | 8): readonly ProductKernel[] | undefined {
+function matrixProducts(shape: LinearShape, { profile }: UseOptions, few?: number): readonly ProductKernel[] | undefined {
   const { subgroupMatrix: config } = profile;
   if (config === undefined || !takesMatrixUnits(shape)) return undefined;
   const expertRows = shape.experts && expertTileRows(profile);

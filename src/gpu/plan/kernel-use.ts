@@ -69,9 +69,9 @@ export interface KernelUse {
  * Kernels of a product by the number of its rows: exactly one, up to a few (which share each load of a weight), or many. The other steps
  * know only one row and more.
  */
-export type RowClass = 'one' | 4 | 8 | 'many';
+export type RowClass = 'one' | 2 | 4 | 8 | 'many';
 
-export const ROW_CLASSES: readonly RowClass[] = ['one', 4, 8, 'many'];
+export const ROW_CLASSES: readonly RowClass[] = ['one', 2, 4, 8, 'many'];
 
 export function rowClassOf(rows: number): RowClass {
   if (rows === 1) return 'one';

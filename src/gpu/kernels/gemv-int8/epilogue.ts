@@ -10,16 +10,16 @@ import { weightedBias, wholeNumber } from '../../wgsl/expert-rows.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
-import { joinSums } from './join-sums.ts';
+import { halvings, joinSums } from './join-sums.ts';
 import { dotFields, shareFields } from './product.ts';
 
 /** Rows of one gate run, and of the up run behind it. */
 const RUN = 16;
 
 function isEarly(variant: GemvInt8Variant): boolean {
-  const { shape, batch, subgroupsPerRow } = variant;
+  const { shape, batch } = variant;
   // Rows i and i + 1 of a slot are the gate and up of one result where slots are as many as a run.
-  return batch === 1 && subgroupsPerRow === 1 && (!shape.gated || geometryOf(variant).slots === RUN);
+  return batch === 1 && geometryOf(variant).subgroups === 1 && (!shape.gated || geometryOf(variant).slots === RUN);
 }
 
 /** Results that each invocation finishes, at most. */
@@ -30,12 +30,13 @@ function latePasses(variant: GemvInt8Variant): number {
 
 /** Arrays of f32 in workgroup memory. */
 export function workgroupFloats(variant: GemvInt8Variant): readonly { readonly name: string; readonly count: number }[] {
-  const { shape, batch, rowsPerWorkgroup, subgroupsPerRow } = variant;
-  const results = geometryOf(variant).outputs * batch;
+  const { shape, batch, rowsPerWorkgroup } = variant;
+  const { outputs, subgroups } = geometryOf(variant);
+  const results = outputs * batch;
   const { q8 } = shape.outputs;
   return [
-    ...(isEarly(variant) ? [] : [{ name: 'partials', count: subgroupsPerRow * batch * rowsPerWorkgroup }]),
-    ...(!isEarly(variant) && shape.input === 'q8n' ? [{ name: 'partialShares', count: subgroupsPerRow * batch }] : []),
+    ...(isEarly(variant) ? [] : [{ name: 'partials', count: subgroups * batch * rowsPerWorkgroup }]),
+    ...(!isEarly(variant) && shape.input === 'q8n' ? [{ name: 'partialShares', count: subgroups * batch }] : []),
     ...(q8 ? [{ name: 'finished', count: results }] : []),
     ...(q8?.norm ? [{ name: 'beforeGain', count: results }] : []),
   ];
@@ -49,9 +50,15 @@ export function epilogueText(variant: GemvInt8Variant): { readonly before: strin
 }
 
 /** Statements: the sums over a slot's lanes of some fields, one by one. */
-function totalsText({ subgroupSize }: GemvInt8Variant, fields: readonly string[]): string {
-  const total = (name: string) => (subgroupSize === undefined ? `sums.${name}` : `subgroupAdd(sums.${name})`);
-  return fields.map((name) => `  let ${name} = ${total(name)};`).join('\n');
+function totalsText(variant: GemvInt8Variant, fields: readonly string[]): string {
+  const { subgroupSize } = variant;
+  const { joinedLanes } = geometryOf(variant);
+  const total = (name: string) => {
+    if (subgroupSize === undefined) return `let ${name} = sums.${name};`;
+    if (joinedLanes === subgroupSize) return `let ${name} = subgroupAdd(sums.${name});`;
+    return `var ${name} = sums.${name};${halvings(joinedLanes).map((mask) => ` ${name} += subgroupShuffleXor(${name}, ${mask}u);`).join('')}`;
+  };
+  return fields.map((name) => `  ${total(name)}`).join('\n');
 }
 
 /** One result: `o` is its number in the workgroup, `id` a suffix for names. */
@@ -138,9 +145,9 @@ const indent = (lines: readonly string[], by = '  ') => lines.map((line) => by +
 
 /** Every result lies in the registers of its slot; its first lane finishes it. */
 function earlyText(variant: GemvInt8Variant): { before: string; after: string } {
-  const { shape, rowsPerSubgroup, subgroupSize } = variant;
+  const { shape, rowsPerSlot, subgroupSize } = variant;
   const { slots, isRagged } = geometryOf(variant);
-  const results = range(shape.gated ? rowsPerSubgroup / 2 : rowsPerSubgroup).map((i): Result => {
+  const results = range(shape.gated ? rowsPerSlot / 2 : rowsPerSlot).map((i): Result => {
     const valid = isRagged ? `isValid${i}` : undefined;
     return { id: `${i}`, o: `(slot + ${i * slots}u)`, column: '', isValid: valid };
   });
@@ -166,9 +173,9 @@ function earlyText(variant: GemvInt8Variant): { before: string; after: string } 
 
 /** Statements that leave the slots' sums in workgroup memory. */
 function storeText(variant: GemvInt8Variant): string {
-  const { batch, rowsPerWorkgroup, subgroupsPerRow, subgroupSize } = variant;
-  const { slots } = geometryOf(variant);
-  const part = subgroupsPerRow > 1 ? `part * ${batch}u + ` : '';
+  const { batch, rowsPerWorkgroup, subgroupSize } = variant;
+  const { slots, joinedLanes, subgroups } = geometryOf(variant);
+  const part = subgroups > 1 ? `part * ${batch}u + ` : '';
   const shares = shareFields(variant).map((name, k) => {
     const column = `slot${k === 0 ? '' : ` + ${k * slots}u`}`;
     return `if (${column} < ${batch}u) { partialShares[${part}${column}] = ${name}; }`;
@@ -180,21 +187,21 @@ function storeText(variant: GemvInt8Variant): string {
       totalsText(variant, [...dots, ...shareFields(variant)]),
       ...dots.map((name, at) => `${place(`${Math.floor(at / batch)}u`, `${at % batch}u`)} = ${name};`), ...shares,
     ]);
-  const { text, names, first, copies } = joinSums(dots.map((name) => `sums.${name}`), subgroupSize);
+  const { text, names, first, copies } = joinSums(dots.map((name) => `sums.${name}`), joinedLanes);
   const stores = names.map((name, j) => {
     const at = `(${first}${j === 0 ? '' : ` + ${j}u`})`;
     return `${place(`${at} / ${batch}u`, `${at} % ${batch}u`)} = ${name};`;
   });
   return indent([
     totalsText(variant, shareFields(variant)), text,
-    ...(copies === 1 ? stores : [`if (subgroupLane % ${copies}u == 0u) {`, ...stores, '}']),
-    ...(shares.length === 0 ? [] : ['if (subgroupLane == 0u) {', ...shares, '}']),
+    ...(copies === 1 ? stores : [`if (slotLane % ${copies}u == 0u) {`, ...stores, '}']),
+    ...(shares.length === 0 ? [] : ['if (slotLane == 0u) {', ...shares, '}']),
   ]);
 }
 
 function lateText(variant: GemvInt8Variant): { before: string; after: string } {
-  const { batch, rowsPerWorkgroup, subgroupsPerRow } = variant;
-  const { outputs, workgroupSize } = geometryOf(variant);
+  const { batch, rowsPerWorkgroup } = variant;
+  const { outputs, workgroupSize, subgroups } = geometryOf(variant);
   const results = range(latePasses(variant)).map((k): Result => ({
     id: `${k}`,
     o: `local${k}`,
@@ -211,7 +218,7 @@ function lateText(variant: GemvInt8Variant): { before: string; after: string } {
     ...preloadText(variant, result),
   ]);
   const sumOf = (name: string, index: (part: number) => string) =>
-    range(subgroupsPerRow)
+    range(subgroups)
       .map((part) => `${name}[${index(part)}]`)
       .join(' + ');
   const product = (o: string, column: string) =>

@@ -19,7 +19,7 @@ interface Problem extends ExpertProblem {
 
 function variantOf({ form, ...problem }: Problem, batch: 1 | 4 | 8) {
   const shape = expertShape(problem, { input: 'q8', counts: [5], used: 3, cols: problem.cols });
-  const plain = { subgroupSize: undefined, rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSubgroup: 1, unroll: 1 } as const;
+  const plain = { subgroupSize: undefined, rowsPerWorkgroup: 32, lanesPerRow: 1, rowsPerSlot: 1, unroll: 1 } as const;
   return { shape, batch, ...plain, ...form } as const;
 }
 
@@ -32,7 +32,7 @@ describe('gemv-int8 with experts', () => {
 
   async function check({ xRows = 1, ...problem }: Problem): Promise<void> {
     const forms: readonly Partial<GemvInt8Variant>[] = [
-      {}, { subgroupSize: test.subgroupSize, rowsPerWorkgroup: 32, rowsPerSubgroup: 2, unroll: 2 },
+      {}, { subgroupSize: test.subgroupSize, lanesPerRow: test.subgroupSize ?? 1, rowsPerWorkgroup: 32, rowsPerSlot: 2, unroll: 2 },
     ];
     for (const form of forms) {
       const variant: GemvInt8Variant = variantOf({ ...problem, form: { ...form, ...problem.form } }, xRows === 1 ? 1 : 4);
@@ -71,7 +71,7 @@ describe('gemv-int8 with experts', () => {
     await check({ type: 'q4_0', rows: 32, cols: 32, each: true, summed: true, used: 1, counts: [1] });
     await check({ type: 'q4_0', rows: 64, cols: 64, gated: 'quickGelu', clamp: { limit: 0.2, offset: 1 }, bias: true });
     await check({ type: 'q4_0', rows: 18, cols: 160, used: 5, xRows: 4, each: true });
-    const form = { subgroupSize: test.subgroupSize, subgroupsPerRow: 2, rowsPerSubgroup: 2, unroll: 4 } as const;
+    const form = { subgroupSize: test.subgroupSize, lanesPerRow: 2 * (test.subgroupSize ?? 1), rowsPerSlot: 2, unroll: 4 } as const;
     await check({ type: 'q4_0', rows: 48, cols: 224, each: true, summed: true, residual: true, form });
   });
 

@@ -7,23 +7,28 @@ import { Q8_BLOCK } from '../../q8-layout.ts';
 export interface GemvInt8Variant {
   readonly shape: LinearShape;
   /** Rows of x that one pass over W serves. 1: exactly one row, no `step`; more: any number of rows, in chunks of this. */
-  readonly batch: 1 | 2 | 4 | 8;
-  /** Undefined: one row of W an invocation, no subgroup operations, and the two knobs about subgroups are 1. */
+  readonly batch: 1 | 2 | 4 | 8 | 16;
+  /** Undefined: one row of W an invocation, no subgroup operations, `lanesPerRow` and `rowsPerSlot` are 1. */
   readonly subgroupSize: number | undefined;
   /** Rows of W that a workgroup owns, a power of two; multiple of 16 for quantised outputs, of 32 for gated products. */
   readonly rowsPerWorkgroup: number;
-  readonly subgroupsPerRow: 1 | 2 | 4;
-  /** Rows whose loads a subgroup interleaves. */
-  readonly rowsPerSubgroup: 1 | 2 | 4;
+  /** Invocations that share rows: a power of two, part of a subgroup or some whole ones. */
+  readonly lanesPerRow: number;
+  /** Rows that they share, whose loads they interleave. */
+  readonly rowsPerSlot: 1 | 2 | 4;
   /** Groups of 32 elements of a row that a lane loads before it uses the first. */
   readonly unroll: number;
+  /** Whether a lane reads the words of its next groups before it uses those that it has. */
+  readonly isAhead?: boolean | undefined;
 }
 
-/** What follows from a variant; the unit of work is a slot: the subgroups that share `rowsPerSubgroup` rows, or an invocation. */
+/** What follows from a variant; the unit of work is a slot: the invocations that share `rowsPerSlot` rows. */
 export interface GemvGeometry {
   readonly slots: number;
-  /** Invocations of a slot. */
+  /** Invocations of a slot, those of them that are of one subgroup, and the subgroups that they are in. */
   readonly lanes: number;
+  readonly joinedLanes: number;
+  readonly subgroups: number;
   readonly workgroupSize: number;
   /** Columns of the result that a workgroup owns. */
   readonly outputs: number;
@@ -35,14 +40,15 @@ export interface GemvGeometry {
   readonly isRagged: boolean;
 }
 
-export function geometryOf({ shape, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup }: GemvInt8Variant): GemvGeometry {
-  const slots = rowsPerWorkgroup / rowsPerSubgroup;
-  const lanes = (subgroupSize ?? 1) * subgroupsPerRow;
+export function geometryOf({ shape, subgroupSize = 1, rowsPerWorkgroup, lanesPerRow: lanes, rowsPerSlot }: GemvInt8Variant): GemvGeometry {
+  const slots = rowsPerWorkgroup / rowsPerSlot;
   const groups = shape.cols / 32;
   const xGroups = inputWidth(shape) / 32;
   const parts = shape.experts ? [matrixRows(shape)] : shape.parts.map(({ rows }) => rows);
   return {
     slots, lanes,
+    joinedLanes: Math.min(lanes, subgroupSize),
+    subgroups: Math.ceil(lanes / subgroupSize),
     workgroupSize: slots * lanes,
     outputs: shape.gated ? rowsPerWorkgroup / 2 : rowsPerWorkgroup,
     groups, xGroups,
@@ -58,7 +64,7 @@ export function hasColumns({ shape: { experts }, batch }: GemvInt8Variant): bool
 
 /** Throws RangeError where the text of a variant would be wrong. */
 export function checkVariant(variant: GemvInt8Variant): void {
-  const { shape, batch, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll } = variant;
+  const { shape, batch, subgroupSize, rowsPerWorkgroup, lanesPerRow, rowsPerSlot, unroll, isAhead } = variant;
   const { parts, input, norm, sum, gated, outputs, cols, experts } = shape;
   const require = (holds: boolean, what: string) => {
     if (!holds) throw new RangeError(`gemv-int8: ${what} (${kernelKey('gemv-int8', variant)})`);
@@ -77,12 +83,16 @@ export function checkVariant(variant: GemvInt8Variant): void {
       (experts !== undefined || parts.every(({ rows }) => rows % Q8_BLOCK === 0))), 'quantised outputs come in whole blocks');
   require(outputs.f32 || outputs.q8 !== undefined, 'no outputs');
   requireExperts(variant, require);
+  require(!isAhead || (unroll === 1 && experts === undefined), 'a turn that reads ahead has one group of plain rows');
   require(subgroupSize === undefined
-    ? subgroupsPerRow === 1 && rowsPerSubgroup === 1
-    : isPowerOfTwo(subgroupSize), 'subgroup sizes are powers of two, and without subgroups there is one row an invocation');
+    ? lanesPerRow === 1 && rowsPerSlot === 1
+    : isPowerOfTwo(subgroupSize) && isPowerOfTwo(lanesPerRow), 'lanes are powers of two, and without subgroups there is one row an invocation');
   require(isPowerOfTwo(rowsPerWorkgroup) &&
-    rowsPerWorkgroup >= rowsPerSubgroup &&
+    rowsPerWorkgroup >= rowsPerSlot &&
     unroll >= 1, 'rowsPerWorkgroup must be a power of two and hold a slot');
+  const { workgroupSize, outputs: owned } = geometryOf(variant);
+  require(workgroupSize >= (subgroupSize ?? 1), 'a workgroup is whole subgroups');
+  require(!outputs.q8 || workgroupSize >= (owned / Q8_BLOCK) * batch, 'an invocation rounds a block');
 }
 
 function requireExperts({ shape, batch }: GemvInt8Variant, require: (holds: boolean, what: string) => void): void {

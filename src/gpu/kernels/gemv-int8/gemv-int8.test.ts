@@ -23,14 +23,15 @@ function variantOf(problem: Problem): GemvInt8Variant {
     subgroupSize,
     batch = 1,
     rowsPerWorkgroup = subgroupSize === undefined ? 64 : 16,
-    subgroupsPerRow = 1,
-    rowsPerSubgroup = 1,
+    lanesPerRow = subgroupSize ?? 1,
+    rowsPerSlot = 1,
+    isAhead,
     unroll = subgroupSize === undefined || batch > 2 ? 1 : 2,
   } = problem;
   const { parts, cols, input = 'q8', bias = false, gated = false, residual = false, outputs = { f32: true, q8: undefined } } = problem;
   const { activation, sum } = problem;
   const shape: LinearShape = { parts, cols, input, bias, gated, residual, activation, outputs, norm: undefined, ...(sum && { sum }) };
-  return { shape, batch, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll };
+  return { shape, batch, subgroupSize, rowsPerWorkgroup, lanesPerRow, rowsPerSlot, unroll, isAhead };
 }
 
 describe('gemv-int8', () => {
@@ -122,14 +123,14 @@ describe('gemv-int8', () => {
 
   it('many columns: fewer sums than lanes and more, slots with several norms, loops whose last turn some lanes have', async () => {
     for (const subgroupSize of sizes()) {
-      const shared = { rowsPerWorkgroup: 16, rowsPerSubgroup: 4, subgroupsPerRow: 2 } as const;
-      const many = subgroupSize === undefined ? { rowsPerWorkgroup: 64 } : shared;
+      const many = subgroupSize === undefined
+        ? ({ rowsPerWorkgroup: 64 } as const) : ({ rowsPerWorkgroup: 16, rowsPerSlot: 4, lanesPerRow: 2 * subgroupSize } as const);
       const problem = { parts: [{ type: 'q4_k', rows: 53 }], subgroupSize, input: 'q8n', cols: 1280, residual: true, ...many } as const;
       await check({ ...problem, batch: 8, xRows: 7 });
       await check({ ...problem, batch: 4, xRows: 6, unroll: 2, cols: 1536 });
-      await check({ ...problem, batch: 2, xRows: 2, cols: 256, rowsPerSubgroup: 1 });
+      await check({ ...problem, batch: 2, xRows: 2, cols: 256, rowsPerSlot: 1 });
       const gated = { residual: false, gated: 'silu', outputs: q8, rowsPerWorkgroup: subgroupSize === undefined ? 64 : 32 } as const;
-      await check({ ...problem, ...gated, subgroupsPerRow: 1, parts: [{ type: 'q4_0', rows: 192 }], batch: 8, xRows: 7 });
+      await check({ ...problem, ...gated, lanesPerRow: subgroupSize, parts: [{ type: 'q4_0', rows: 192 }], batch: 8, xRows: 7 });
     }
   });
 
@@ -179,25 +180,41 @@ describe('gemv-int8', () => {
     const { subgroupSize } = test;
     if (subgroupSize === undefined) return;
     const knobs = [[2, 1, 1], [4, 1, 1], [1, 2, 1], [2, 2, 2]] as const;
-    for (const [subgroupsPerRow, rowsPerSubgroup, batch] of knobs) {
+    for (const [subgroupsPerRow, rowsPerSlot, batch] of knobs) {
       const common = {
         subgroupSize,
-        subgroupsPerRow,
-        rowsPerSubgroup,
+        lanesPerRow: subgroupsPerRow * subgroupSize,
+        rowsPerSlot,
         batch,
         xRows: batch,
-        rowsPerWorkgroup: 16 * rowsPerSubgroup,
+        rowsPerWorkgroup: 16 * rowsPerSlot,
         input: 'q8n',
       } as const;
       await check({ ...common, parts: [{ type: 'q4_0', rows: 96 }], cols: 608, unroll: batch > 1 ? 1 : 3, residual: true, outputs: both });
       // 24 groups: of the widths of super-blocks, only over 16 lanes does a turn stay partial.
       for (const type of subgroupsPerRow === 4 ? (['q4_k', 'q6_k'] as const) : (['q6_k'] as const))
         await check({ ...common, parts: [{ type, rows: 75 }], cols: 768, unroll: 2 });
-      if (rowsPerSubgroup > 1)
+      if (rowsPerSlot > 1)
         await check({ ...common, parts: [{ type: 'q4_k', rows: 192 }], cols: 256, unroll: 1, gated: 'silu', bias: true, outputs: q8 });
     }
     for (const gated of [false, 'silu'] as const)
-      await check({ subgroupSize, rowsPerSubgroup: 4, rowsPerWorkgroup: 64, parts: [{ type: 'q8_0', rows: 192 }], cols: 288, gated });
+      await check({ subgroupSize, rowsPerSlot: 4, rowsPerWorkgroup: 64, parts: [{ type: 'q8_0', rows: 192 }], cols: 288, gated });
+  });
+
+  it('parts of a subgroup, which read the same columns; words read a turn ahead', async () => {
+    const { subgroupSize } = test;
+    if (subgroupSize === undefined) return;
+    const common = { subgroupSize, input: 'q8n', cols: 864, unroll: 1 } as const;
+    const ofFew = { ...common, rowsPerSlot: 2, isAhead: true } as const;
+    const dense = { parts: [{ type: 'q4_0', rows: 64 }], residual: true, outputs: both } as const;
+    for (const lanesPerRow of [1, 2]) await check({ ...ofFew, ...dense, lanesPerRow, rowsPerWorkgroup: 64, batch: 8, xRows: 7 });
+    await check({ ...common, ...dense, lanesPerRow: 2, rowsPerSlot: 4, rowsPerWorkgroup: 64, batch: 8, xRows: 16 });
+    const gated = { parts: [{ type: 'q4_0', rows: 128 }], gated: 'silu', outputs: q8 } as const;
+    await check({ ...ofFew, ...gated, lanesPerRow: 2, rowsPerWorkgroup: 32, batch: 4, xRows: 6 });
+    const parts = [{ type: 'q4_0', rows: 53 }, { type: 'q8_0', rows: 21 }] as const;
+    await check({ ...ofFew, parts, lanesPerRow: 1, rowsPerSlot: 1, rowsPerWorkgroup: 16, batch: 2, xRows: 2 });
+    await check({ ...ofFew, parts: [{ type: 'q6_k', rows: 37 }], lanesPerRow: 2, rowsPerWorkgroup: 16, cols: 1536 });
+    await check({ ...ofFew, parts: [{ type: 'q4_k', rows: 37 }], lanesPerRow: 8, rowsPerWorkgroup: 16, cols: 1536, batch: 4, xRows: 3 });
   });
 
   for (const { type, options } of TYPES) {
@@ -206,8 +223,9 @@ describe('gemv-int8', () => {
       const dense = { parts: [{ type, rows: 1024 }], cols: 3072, subgroupSize: 32, unroll: 4 } as const;
       const problems: readonly Problem[] = [
         { ...dense, input: 'q8n', rowsPerWorkgroup: 8 },
-        { ...dense, subgroupsPerRow: 2, residual: true, outputs: both },
-        { ...dense, gated: 'silu', rowsPerWorkgroup: 32, rowsPerSubgroup: 2, outputs: q8 },
+        { ...dense, lanesPerRow: 64, residual: true, outputs: both },
+        { ...dense, lanesPerRow: 16, rowsPerSlot: 2, unroll: 1, isAhead: true, batch: 2, input: 'q8n' },
+        { ...dense, gated: 'silu', rowsPerWorkgroup: 32, rowsPerSlot: 2, outputs: q8 },
         { ...dense, input: 'q8n', sum: { eps: 1e-6, by: 'factor', next: { eps: 1e-6 }, isKept: true } },
         { ...dense, batch: 8, input: 'q8n', outputs: both, residual: true },
         { ...dense, parts: [{ type, rows: 3072 }, { type: 'q6_k', rows: 1000 }], batch: 2 },
@@ -228,7 +246,7 @@ describe('gemv-int8', () => {
     expect(() => gemvInt8Kernel(variantOf({ ...base, gated: 'silu' }))).toThrow(/interleaved/);
     const activation = { fn: 'silu', times: undefined } as const;
     expect(() => gemvInt8Kernel(variantOf({ ...base, residual: true, activation }))).toThrow(/activated or added/);
-    expect(() => gemvInt8Kernel(variantOf({ ...base, subgroupSize: undefined, subgroupsPerRow: 2 }))).toThrow(/one row an invocation/);
+    expect(() => gemvInt8Kernel(variantOf({ ...base, subgroupSize: undefined, lanesPerRow: 2 }))).toThrow(/one row an invocation/);
     const sum = { eps: 1e-6, next: undefined, isKept: false };
     expect(() => gemvInt8Kernel(variantOf({ ...base, sum, batch: 2 }))).toThrow(/a sum is of one row/);
     expect(() => gemvInt8Workgroups(variantOf(base), 2)).toThrow(RangeError);

@@ -2,9 +2,10 @@
  * y = W x with int8 activations and block-quantised weights, for 1 to 8 rows of x ("columns" of the product) a workgroup. The
  * decode kernel of devices with native int8 dot products: it is made of loads, and everything else hides behind them.
  *
- * With subgroups a row of W belongs to one subgroup (or `subgroupsPerRow` of them); lane l takes groups l, l + lanes, ... of 32
- * elements, so that the loads of a subgroup are consecutive. Without subgroups a row belongs to one invocation. A workgroup
- * belongs to one part of W. Quantised outputs are blocks of 16 values of the result, all of one workgroup.
+ * With subgroups a row of W belongs to one subgroup, some of them, or a part of one (`lanesPerRow`); lane l takes groups l, l + lanes, ...
+ * of 32 elements, so that the loads of a subgroup are consecutive. Parts of a subgroup read the same of x at the same time. Without
+ * subgroups a row belongs to one invocation. A workgroup belongs to one part of W. Quantised outputs are blocks of 16 values of the
+ * result, all of one workgroup.
  */
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS, withTextOf } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
@@ -62,7 +63,7 @@ export function gemvInt8Workgroups(variant: GemvInt8Variant, xRows: number): Wor
   const { batch, shape: { experts } } = variant;
   if (batch === 1 && xRows !== 1) throw new RangeError(`gemv-int8: a kernel for one row of x cannot take ${xRows}`);
   if (experts) return linearWorkgroups(workgroupsOf(variant), expertColumns(experts, xRows, batch));
-  return linearWorkgroups(workgroupsOf(variant), Math.ceil(xRows / variant.batch));
+  return linearWorkgroups(workgroupsOf(variant) * Math.ceil(xRows / batch));
 }
 
 function workgroupsOf({ shape, rowsPerWorkgroup }: GemvInt8Variant): number {
@@ -71,25 +72,21 @@ function workgroupsOf({ shape, rowsPerWorkgroup }: GemvInt8Variant): number {
 }
 
 function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
-  const { shape, batch, subgroupSize, rowsPerSubgroup, subgroupsPerRow } = variant;
+  const { shape, batch, subgroupSize, rowsPerSlot } = variant;
   const { slots, isRagged } = geometryOf(variant);
   const subgroupArguments = subgroupSize === undefined ? '' : ', @builtin(subgroup_invocation_id) subgroupLane: u32';
   const place =
     subgroupSize === undefined
       ? '  let slot = lane;\n  let rowLane = 0u;'
-      : `  let subgroup = lane / ${subgroupSize}u;
-  let slot = subgroup / ${subgroupsPerRow}u;
-  let part = subgroup % ${subgroupsPerRow}u;
-  let rowLane = part * ${subgroupSize}u + subgroupLane;`;
+      : slotText(variant, subgroupSize);
   const columns = range(batch);
-  const rows = range(rowsPerSubgroup);
+  const rows = range(rowsPerSlot);
   const shares = shareFields(variant).map((_, k) => `  let share${k} = ${columnOf(variant, `min(slot + ${k * slots}u, ${batch - 1}u)`)};`);
   const row = (i: number) => `base + slot + ${i * slots}u`;
   const { before, after } = epilogueText(variant);
   return `@compute @workgroup_size(${workgroupSize})
 fn main(${MAIN_ARGUMENTS}${subgroupArguments}) {
-  let number = ${LINEAR_WORKGROUP};
-  if (number >= ${workgroupsOf(variant)}u) { return; }
+${placeText(variant)}
 ${columnsText(variant)}
 ${place}
 ${partRange(variant)}
@@ -101,13 +98,38 @@ ${after}
 }`;
 }
 
+/** `slot` of the workgroup, its `part` that is this subgroup, `slotLane` of the part and `rowLane` of all. */
+function slotText(variant: GemvInt8Variant, subgroupSize: number): string {
+  const { joinedLanes, subgroups } = geometryOf(variant);
+  const ofSubgroup = subgroupSize / joinedLanes;
+  const place = ofSubgroup === 1
+    ? [`let slot = subgroup / ${subgroups}u;`, 'let slotLane = subgroupLane;']
+    : [`let slot = subgroup * ${ofSubgroup}u + subgroupLane / ${joinedLanes}u;`, `let slotLane = subgroupLane % ${joinedLanes}u;`];
+  return [
+    `let subgroup = lane / ${subgroupSize}u;`, ...place, `let part = subgroup % ${subgroups}u;`,
+    `let rowLane = part * ${joinedLanes}u + slotLane;`,
+  ].map((line) => `  ${line}`).join('\n');
+}
+
+/** `number` of the workgroup's rows of W. Passes over the same rows lie side by side, so that they are read from memory once. */
+function placeText(variant: GemvInt8Variant): string {
+  const { shape, batch } = variant;
+  const isOne = batch === 1 || shape.experts !== undefined;
+  const number = isOne
+    ? `  let number = ${LINEAR_WORKGROUP};`
+    : `  let count = step.rows;
+  let passes = (count + ${batch - 1}u) / ${batch}u;
+  let place = ${LINEAR_WORKGROUP};
+  let number = place / passes;`;
+  return `${number}\n  if (number >= ${workgroupsOf(variant)}u) { return; }`;
+}
+
 /** `first` column of x, for several the end `count` of them, and the expert whose rows meet them. */
 function columnsText(variant: GemvInt8Variant): string {
   const { shape, batch, rowsPerWorkgroup } = variant;
   const { experts } = shape;
   if (experts === undefined && batch === 1) return '  let first = 0u;';
-  if (experts === undefined)
-    return `  let count = step.rows;\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }`;
+  if (experts === undefined) return `  let first = place % passes * ${batch}u;`;
   if (experts.summed) return '  let first = 0u;';
   const { outputs, workgroupSize } = geometryOf(variant);
   const owned = { column: `number * ${shape.gated ? rowsPerWorkgroup / 2 : rowsPerWorkgroup}u`, columns: outputs };
@@ -141,13 +163,13 @@ function partRange({ shape, rowsPerWorkgroup }: GemvInt8Variant): string {
 }
 
 function productCall(variant: GemvInt8Variant): string {
-  const { shape, rowsPerWorkgroup, rowsPerSubgroup, batch } = variant;
+  const { shape, rowsPerWorkgroup, rowsPerSlot, batch } = variant;
   const { parts, experts } = shape;
   const columns = [...range(batch).map((c) => `x${c}`), ...shareFields(variant).map((_, k) => `share${k}`)];
   const xs = hasColumns(variant) ? columns.map((name) => `, ${name}`).join('') : '';
   const ofExpert = experts && !experts.summed;
   const call = (n: number, start: number) =>
-    `product${n}(rowLane, ${range(rowsPerSubgroup)
+    `product${n}(rowLane, ${range(rowsPerSlot)
       .map((i) => `${ofExpert ? 'expertRow + ' : ''}${start === 0 ? `row${i}` : `row${i} - ${start}u`}`)
       .join(', ')}${xs})`;
   if (ofExpert)

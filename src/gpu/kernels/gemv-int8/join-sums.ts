@@ -16,24 +16,31 @@ export interface JoinedSums {
   readonly copies: number;
 }
 
-/** @param values WGSL of the values of a lane, a power of two of them; statements and `first` see `subgroupLane` */
-export function joinSums(values: readonly string[], subgroupSize: number): JoinedSums {
+/** Distances of lanes that are added up, from half of so many on. */
+export function halvings(lanes: number): readonly number[] {
+  return range(Math.log2(lanes)).map((i) => lanes / 2 ** (i + 1));
+}
+
+/**
+ * @param values WGSL of the values of a lane, a power of two of them; statements and `first` see `slotLane`, the lane's number
+ * @param lanes whose sums they are, side by side in a subgroup
+ */
+export function joinSums(values: readonly string[], lanes: number): JoinedSums {
   if (!isPowerOfTwo(values.length)) throw new Error(`joined sums: ${values.length} values`);
   const lines = values.map((value, i) => `var joined${i} = ${value};`);
   let count = values.length;
-  for (let mask = subgroupSize / 2; mask >= 1; mask /= 2) {
+  for (const mask of halvings(lanes)) {
     if (count > 1) {
       count /= 2;
       const pairs = range(count).flatMap((i) => [
         `let sent = select(joined${i + count}, joined${i}, isHigh);`,
         `joined${i} = select(joined${i}, joined${i + count}, isHigh) + subgroupShuffleXor(sent, ${mask}u);`,
       ].join(' ')).map((pair) => `{ ${pair} }`);
-      lines.push(`{ let isHigh = (subgroupLane & ${mask}u) != 0u;`, ...pairs, '}');
+      lines.push(`{ let isHigh = (slotLane & ${mask}u) != 0u;`, ...pairs, '}');
     } else lines.push(`joined0 += subgroupShuffleXor(joined0, ${mask}u);`);
   }
-  const lanes = values.length / count;
-  const copies = subgroupSize / lanes;
-  const place = copies === 1 ? 'subgroupLane' : `(subgroupLane / ${copies}u)`;
+  const copies = (lanes * count) / values.length;
+  const place = copies === 1 ? 'slotLane' : `(slotLane / ${copies}u)`;
   return {
     text: lines.join('\n'), names: range(count).map((i) => `joined${i}`), copies,
     first: count === 1 ? place : `${place} * ${count}u`,

@@ -8,13 +8,18 @@ import { minimumType } from '../../wgsl/weight-scales.ts';
 import { geometryOf, hasColumns } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 
-export const DOT_FUNCTION = `fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
-  return dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w);
+/**
+ * A sum of at most 2^18 added to the bits of 1.5 * 2^23 makes that float plus the sum: a conversion would run on the units of a GPU that take
+ * four times as long as its dot products.
+ */
+export const DOT_FUNCTION = `fn dot16(a: vec4<u32>, b: vec4<u32>) -> f32 {
+  let sum = 0x4b400000i + dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w);
+  return bitcast<f32>(sum) - 12582912.0;
 }`;
 
 /** Fields `r{i}c{c}`: row i times column c, one row after another. */
-export function dotFields({ batch, rowsPerSubgroup }: GemvInt8Variant): readonly string[] {
-  return range(rowsPerSubgroup).flatMap((i) => range(batch).map((c) => `r${i}c${c}`));
+export function dotFields({ batch, rowsPerSlot }: GemvInt8Variant): readonly string[] {
+  return range(rowsPerSlot).flatMap((i) => range(batch).map((c) => `r${i}c${c}`));
 }
 
 /** Fields `n{k}`, where the input carries a norm: shares of a column. Slots take the columns in turn, k being the turn. */
@@ -33,17 +38,17 @@ export function sumsStruct(variant: GemvInt8Variant): string {
  * are in flight with the others'.
  */
 export function productFunction(variant: GemvInt8Variant, n: number): string {
-  const { batch, rowsPerSubgroup, unroll } = variant;
+  const { batch, rowsPerSlot, unroll } = variant;
   const { loopGroups: groups, lanes } = geometryOf(variant);
   const turns = Math.ceil(groups / lanes);
   const isLastPartial = groups < turns * lanes;
   const split = splitTurns({ turns, unroll, isLastPartial });
-  const isOneLoop = batch >= ONE_LOOP_FROM && split.loops > 0 && split.rest > 0;
+  const isOneLoop = (batch >= ONE_LOOP_FROM && split.loops > 0 && split.rest > 0) || (variant.isAhead && turns > 1);
   const { loops, rest } = isOneLoop ? { loops: Math.ceil(turns / unroll), rest: 0 } : split;
   const chunk = (base: string, count: number, partial: Chunk['partial']) => chunkText(variant, n, { base, count, partial });
-  const inLoop = () => chunk('head', unroll, isOneLoop ? 'any' : 'none');
+  const inLoop = () => chunk('head', unroll, loops * unroll * lanes > groups ? 'any' : 'none');
   const parameters = [
-    ...range(rowsPerSubgroup).map((i) => `row${i}: u32`),
+    ...range(rowsPerSlot).map((i) => `row${i}: u32`),
     ...(hasColumns(variant) ? [...range(batch).map((c) => `x${c}: u32`), ...shareFields(variant).map((_, k) => `share${k}: u32`)] : []),
   ].join(', ');
   const loop =
@@ -52,11 +57,21 @@ export function productFunction(variant: GemvInt8Variant, n: number): string {
       : `  for (var i = 0u; i < ${loops}u; i++) {\n    let head = lane + i * ${unroll * lanes}u;\n${inLoop()}\n  }\n`;
   const restBase = loops === 0 ? 'lane' : `lane + ${loops * unroll * lanes}u`;
   const end = rest === 0 ? '' : `  let last = ${restBase};\n${chunk('last', rest, isLastPartial ? 'last' : 'none')}\n`;
+  const first = isReadAhead(variant) ? range(rowsPerSlot).map((i) => `  ${wordsRead(n, i, 'lane').map((read) => `var ${read}`).join(' ')}\n`) : [];
   return `fn product${n}(lane: u32, ${parameters}) -> Sums {
   var s: Sums;
-${loop}${end}  return s;
+${first.join('')}${loop}${end}  return s;
 }`;
 }
+
+function isReadAhead(variant: GemvInt8Variant): boolean {
+  const { loopGroups, lanes } = geometryOf(variant);
+  return variant.isAhead === true && loopGroups > lanes;
+}
+
+/** Words of a row's codes and scales, as assignments. */
+const wordsRead = (n: number, i: number, group: string) =>
+  [`codeWords_${i} = codeWords${n}(row${i}, ${group});`, `scaleWords_${i} = scaleWords${n}(row${i}, ${group});`];
 
 /** From this many columns on a text that holds the loop's body again, for the rest, is longer than what conditions in the loop cost. */
 const ONE_LOOP_FROM = 4;
@@ -99,12 +114,14 @@ function chunkText(variant: GemvInt8Variant, n: number, chunk: Chunk): string {
   const dots = (c: number) => turns.flatMap((t) => productTerms(variant, n, { t, c }));
   const minimum = minimumType(blocksOf(shape.parts[n]!));
   const weights = turns.flatMap((t) =>
-    range(variant.rowsPerSubgroup).flatMap((i) => weightLoads(variant, n, { t, i, isPartial: isPartial(t), minimum })),
+    range(variant.rowsPerSlot).flatMap((i) => weightLoads(variant, n, { t, i, isPartial: isPartial(t), minimum })),
   );
+  const ahead = isReadAhead(variant)
+    ? [`let next = min(g0 + ${lanes}u, ${groups - 1}u);`, ...range(variant.rowsPerSlot).flatMap((i) => wordsRead(n, i, 'next'))] : [];
   const shares = turns.flatMap((t) => shareFields(variant).flatMap((_, k) => shareTerms(variant, { t, k, isPartial: isPartial(t) })));
   const choices = shape.experts?.summed ? turns.flatMap((t) => choiceOfGroup(variant, t)) : [];
   return (
-    [...at, ...choices, ...weights, ...shares, ...columns.flatMap((c) => [...loads(c), ...dots(c)])]
+    [...at, ...choices, ...weights, ...ahead, ...shares, ...columns.flatMap((c) => [...loads(c), ...dots(c)])]
       .map((line) => `    ${line}`)
       .join('\n')
       .replace(/^/, '    {\n') + '\n    }'
@@ -123,18 +140,22 @@ function choiceOfGroup(variant: GemvInt8Variant, t: number): readonly string[] {
 }
 
 function weightLoads(
-  { shape }: GemvInt8Variant,
+  variant: GemvInt8Variant,
   part: number,
   { t, i, isPartial, minimum }: { t: number; i: number; isPartial: boolean; minimum: ReturnType<typeof minimumType> },
 ): readonly string[] {
+  const { shape } = variant;
   const isSummed = shape.experts?.summed === true;
   const n = isSummed ? summedPart(shape) : part;
   const at = isSummed ? `(expertRow${t} + row${i}, own${t})` : `(row${i}, g${t})`;
   const weighted = (value: string) => (isSummed ? `${value} * weight${t}` : value);
-  const scales = isPartial ? `select(vec2<f32>(), ${weighted(`scales${n}${at}`)}, isInside${t})` : weighted(`scales${n}${at}`);
-  const read = weighted(`minimum${n}${at}`);
+  const isAhead = isReadAhead(variant);
+  const ofWords = (name: string) => (isAhead ? `${name}Of${n}(scaleWords_${i}, row${i}, g${t})` : weighted(`${name}${n}${at}`));
+  const scales = isPartial ? `select(vec2<f32>(), ${ofWords('scales')}, isInside${t})` : ofWords('scales');
+  const read = ofWords('minimum');
   const subtracted = isPartial ? `select(${minimum === 'f32' ? '0.0' : 'vec2<f32>()'}, ${read}, isInside${t})` : read;
-  return [`let w${t}r${i} = codes${n}${at};`, `let s${t}r${i} = ${scales};`, ...(minimum ? [`let m${t}r${i} = ${subtracted};`] : [])];
+  const codes = isAhead ? `codesOf${n}(codeWords_${i})` : `codes${n}${at}`;
+  return [`let w${t}r${i} = ${codes};`, `let s${t}r${i} = ${scales};`, ...(minimum ? [`let m${t}r${i} = ${subtracted};`] : [])];
 }
 
 /** Index of an element in a plane of `stride` elements a row of x; `x` is the row. */
@@ -179,11 +200,11 @@ function productTerms(
   n: number,
   { t, c }: { t: number; c: number },
 ): readonly string[] {
-  const { shape, rowsPerSubgroup } = variant;
+  const { shape, rowsPerSlot } = variant;
   const name = `${t}c${c}`;
   const { hasMinimum, scaleGroup } = blocksOf(shape.parts[n]!);
-  return range(rowsPerSubgroup).map((i) => {
-    const codes = `vec2<f32>(f32(dot16(w${t}r${i}.a, a${name})), f32(dot16(w${t}r${i}.b, b${name})))`;
+  return range(rowsPerSlot).map((i) => {
+    const codes = `vec2<f32>(dot16(w${t}r${i}.a, a${name}), dot16(w${t}r${i}.b, b${name}))`;
     const scaled = scaleGroup === 32 ? `dot(${codes}, x${name}) * s${t}r${i}.x` : `dot(${codes} * x${name}, s${t}r${i})`;
     const sums = scaleGroup === 32 ? `m${t}r${i} * (t${name}.x + t${name}.y)` : `dot(m${t}r${i}, t${name})`;
     const minimum = hasMinimum ? ` - ${sums}` : '';
