@@ -323,69 +323,25 @@ async function measureAll({ model, type, product, shape, rows }, candidates, cop
 const CANDIDATES = {
   'qwen3-4b': [
     ['gate+up', 8, [
-      'gemv8 32 32 4 1', 'gemv8 32 32 4 1 ahead', 'gemv8 32 16 4 1', 'gemv8 32 16 4 1 ahead', 'gemv8 64 16 4 1', 'gemv8 32 16 2 1',
-      'gemv8 32 16 2 1 ahead', 'gemv8 32 16 2 5', 'gemv8 32 8 2 1', 'gemv8 32 8 2 1 ahead', 'gemv8 64 8 2 1 ahead', 'gemv8 32 8 4 1',
-      'gemv8 32 8 4 1 ahead', 'gemv8 64 8 4 1 ahead', 'gemv8 32 16 2 2', '16x64x64 122 /1',
+      'gemv8 32 8 4 1 ahead', 'gemv8 32 32 4 1', 'gemv8 32 16 4 1', 'gemv8 64 16 8 1', 'gemv8 64 16 8 1 ahead', 'gemv8 64 8 8 1 ahead',
+      'gemv8 64 32 8 1', 'gemv8 32 32 8 1', '16x64x64 122 /1',
     ]],
-    ['down', 8, [
-      'gemv8 16 64 4 1', 'gemv8 16 64 4 1 ahead', 'gemv8 16 128 4 1', 'gemv8 16 128 4 1 ahead', 'gemv8 16 128 4 3', 'gemv8 16 64 2 1',
-      'gemv8 16 64 2 1 ahead', 'gemv8 16 128 2 1', 'gemv8 16 128 2 3', 'gemv8 16 64 2 2', 'gemv8 16 32 2 1 ahead', 'gemv8 16 256 4 1',
-      'gemv8 16 256 4 2', '16x64x64 122 /13 by2',
-    ]],
-    ['qkv', 8, [
-      'gemv8 16 32 4 1', 'gemv8 16 32 4 1 ahead', 'gemv8 16 16 4 1', 'gemv8 16 16 4 1 ahead', 'gemv8 16 16 2 1', 'gemv8 16 16 2 1 ahead',
-      'gemv8 16 8 2 1 ahead', 'gemv8 16 16 2 5', 'gemv8 16 32 2 1', 'gemv8 16 32 2 3', 'gemv8 32 16 2 1 ahead',
-    ]],
-    ['o', 8, [
-      'gemv8 16 64 4 1', 'gemv8 16 64 4 1 ahead', 'gemv8 16 128 4 1', 'gemv8 16 64 2 1', 'gemv8 16 64 2 2', 'gemv8 16 128 2 1',
-      'gemv8 16 32 2 1 ahead', 'gemv8 16 32 2 2', 'gemv8 16 64 4 2',
-    ]],
-    ['gate+up', 16, [
-      '16x64x64 122 /1', 'gemv8 32 32 4 1', 'gemv8 32 16 4 1', 'gemv8 32 16 4 1 ahead', 'gemv8 32 16 2 1 ahead', 'gemv8 32 8 4 1 ahead',
-      'gemv8 32 8 2 1 ahead', 'gemv16 32 16 2 1', 'gemv16 32 8 2 1 ahead', 'gemv16 32 8 4 1',
-    ]],
-    ['down', 16, [
-      '16x64x64 122 /13 by2', 'gemv8 16 64 4 1', 'gemv8 16 128 4 1', 'gemv8 16 128 4 1 ahead', 'gemv8 16 128 2 1', 'gemv8 16 64 2 1 ahead',
-      'gemv16 16 128 2 1', 'gemv16 16 64 2 1 ahead',
-    ]],
-    ['qkv', 16, [
-      '16x64x64 122 /5 by2', 'gemv8 16 32 4 1', 'gemv8 16 16 4 1', 'gemv8 16 16 4 1 ahead', 'gemv8 16 16 2 1 ahead', 'gemv16 16 16 2 1',
-    ]],
-    ['o', 16, ['16x64x64 122 /11 by2', 'gemv8 16 64 4 1', 'gemv8 16 128 4 1', 'gemv8 16 64 2 1', 'gemv16 16 64 2 1']],
-    ['gate+up', 4, [
-      'gemv4 32 32 4 3', 'gemv4 32 32 4 1', 'gemv4 32 16 4 1', 'gemv4 32 16 4 1 ahead', 'gemv4 32 16 2 1 ahead', 'gemv4 32 16 2 5',
-      'gemv4 32 8 2 1 ahead', 'gemv4 32 8 4 1 ahead', 'gemv4 32 32 2 3', 'gemv4 32 16 4 2',
-    ]],
-    ['down', 4, [
-      'gemv4 16 64 4 1', 'gemv4 16 64 4 1 ahead', 'gemv4 16 128 4 1', 'gemv4 16 128 4 3', 'gemv4 16 64 2 2', 'gemv4 16 128 2 3',
-      'gemv4 16 64 2 1 ahead', 'gemv4 16 256 4 1', 'gemv4 16 256 4 2',
-    ]],
-    ['qkv', 4, [
-      'gemv4 16 32 4 1', 'gemv4 16 32 4 1 ahead', 'gemv4 16 16 4 1 ahead', 'gemv4 16 16 2 1 ahead', 'gemv4 16 16 2 5', 'gemv4 16 32 2 3',
-      'gemv4 16 32 4 3',
-    ]],
-    ['o', 4, ['gemv4 16 64 4 1', 'gemv4 16 128 4 1', 'gemv4 16 64 2 2', 'gemv4 16 64 4 2', 'gemv4 16 64 2 1', 'gemv4 16 128 2 1']],
-    ['gate+up', 2, [
-      'gemv4 32 32 4 3', 'gemv2 32 32 4 3', 'gemv2 32 32 2 3', 'gemv2 32 16 4 1 ahead', 'gemv2 32 16 2 5', 'gemv2 32 16 4 5',
-      'gemv2 32 32 4 1 ahead', 'gemv2 64 32 4 3',
-    ]],
-    ['down', 2, [
-      'gemv4 16 64 4 1', 'gemv2 16 64 4 1', 'gemv2 16 128 4 3', 'gemv2 16 128 2 3', 'gemv2 16 64 2 4', 'gemv2 16 64 2 2', 'gemv2 16 256 4 2',
-      'gemv2 16 64 4 2',
-    ]],
-    ['qkv', 2, ['gemv4 16 32 4 1', 'gemv2 16 32 4 1', 'gemv2 16 32 2 3', 'gemv2 16 16 2 5', 'gemv2 16 32 1 3', 'gemv2 16 32 4 3']],
-    ['o', 2, ['gemv4 16 64 4 1', 'gemv2 16 64 4 1', 'gemv2 16 64 2 2', 'gemv2 16 128 4 1', 'gemv2 16 128 2 1', 'gemv2 16 64 4 2']],
-    ['gate+up', 1, ['gemv1 32 32 4 3', 'gemv1 32 16 4 5', 'gemv1 32 16 2 5', 'gemv1 64 16 4 5', 'gemv1 32 32 4 1 ahead']],
-    ['down', 1, ['gemv1 16 64 2 4', 'gemv1 16 128 2 3', 'gemv1 16 128 4 3', 'gemv1 16 64 1 4', 'gemv1 16 128 1 3']],
-    ['qkv', 1, ['gemv1 16 32 1 3', 'gemv1 16 16 1 5', 'gemv1 16 32 2 3']],
-    ['o', 1, ['gemv1 16 64 2 2', 'gemv1 16 128 2 1', 'gemv1 16 64 1 2', 'gemv1 16 128 4 1']],
-    ['head', 8, ['16x64x64 122 /1', 'gemv8 16 32 4 1', 'gemv8 32 16 4 1', 'gemv8 32 16 4 1 ahead', 'gemv8 16 16 2 1 ahead']],
-    ['head', 16, ['16x64x64 122 /1', '32x64x64 122 /1', 'gemv8 32 16 4 1']],
-    ['head', 4, ['gemv4 16 32 4 1', 'gemv4 32 16 4 1 ahead', 'gemv4 16 32 4 1 ahead', 'gemv4 32 16 2 5']],
+    ['down', 8, ['gemv8 16 64 4 1', 'gemv8 16 64 8 1', 'gemv8 16 128 8 1', 'gemv8 16 128 8 1 ahead', '16x64x64 122 /13 by2']],
+    ['o', 8, ['gemv8 16 64 4 1', 'gemv8 16 64 8 1', 'gemv8 16 128 8 1']],
+    ['qkv', 8, ['gemv8 16 32 4 1 ahead', 'gemv8 16 32 8 1', 'gemv8 16 32 8 1 ahead', 'gemv8 32 16 8 1 ahead']],
+    ['gate+up', 16, ['16x64x64 122 /1', 'gemv8 32 16 4 1', 'gemv8 64 16 8 1']],
+    ['qkv', 16, ['16x64x64 122 /5 by2', 'gemv8 16 16 4 1 ahead', 'gemv8 16 32 4 1 ahead', 'gemv8 16 32 8 1']],
+    ['gate+up', 4, ['gemv4 32 16 4 1 ahead', 'gemv4 32 32 4 3', 'gemv4 64 16 8 1 ahead', 'gemv4 32 8 8 1 ahead', 'gemv4 64 16 8 5']],
+    ['down', 4, ['gemv4 16 64 4 1 ahead', 'gemv4 16 64 8 1 ahead', 'gemv4 16 128 8 1']],
+    ['gate+up', 2, ['gemv2 32 16 4 5', 'gemv2 32 32 4 3', 'gemv2 64 16 8 5', 'gemv2 32 8 4 5', 'gemv2 64 16 4 5']],
+    ['gate+up', 1, ['gemv1 32 16 4 5', 'gemv1 32 32 4 3', 'gemv1 64 16 4 5']],
   ],
   'llama-3.2-3b': [
-    ['gate+up', 8, ['gemv8 32 32 4 1', 'gemv8 32 32 4 1 ahead', 'gemv8 32 16 4 1', 'gemv8 32 16 4 1 ahead', 'gemv8 32 8 2 1 ahead']],
-    ['down', 8, ['gemv8 16 64 4 1', 'gemv8 16 128 4 1', 'gemv8 16 128 4 2', 'gemv8 16 64 2 1 ahead']],
+    ['gate+up', 4, ['gemv4 32 32 4 3', 'gemv4 32 32 4 1 ahead', 'gemv4 32 16 4 1 ahead']],
+    ['gate+up', 2, ['gemv2 32 32 4 3', 'gemv2 32 16 4 3', 'gemv2 32 16 4 1 ahead']],
+    ['qkv', 16, ['16x64x64 122 /6 by2', 'gemv8 16 32 4 1 ahead', 'gemv8 16 16 4 1 ahead']],
+    ['o', 16, ['16x64x64 122 /8 by2', 'gemv8 16 32 4 1 ahead', 'gemv8 16 16 4 1 ahead', 'gemv8 16 64 4 1']],
+    ['head', 8, ['gemv8 16 32 4 1 ahead', 'gemv8 32 16 4 1 ahead', '16x64x64 122 /1']],
   ],
 };
 

@@ -16,9 +16,11 @@ import { isInParts } from '../kernels/matrix-gemm/matrix-geometry.ts';
 import type { MatrixGemmVariant } from '../kernels/matrix-gemm/matrix-gemm.ts';
 import { matrixRowsKernel, matrixRowsWorkgroups } from '../kernels/matrix-gemm/matrix-rows.ts';
 import { leastRows, tilingsFor } from '../kernels/matrix-gemm/matrix-table.ts';
+import type { TiledRows } from '../kernels/matrix-gemm/matrix-table.ts';
+import { depthOf, int8Form } from './int8-form.ts';
 import { workgroupBytesOf } from '../kernel.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
-import { inputWidth, matrixRows } from '../linear-shape.ts';
+import { matrixRows } from '../linear-shape.ts';
 import type { LinearShape } from '../linear-shape.ts';
 import { blocksOf } from '../wgsl/weight-codes.ts';
 import type { UseOptions } from '../plan/gpu-op-rules.ts';
@@ -35,53 +37,13 @@ export interface ProductKernel {
   readonly halvesWidth?: number | undefined;
 }
 
-/** From this many rows of W on a matrix counts as an output head. */
-const HEAD_ROWS = 32_768;
-/** Groups of 32 weights that a lane loads before it uses the first. */
-const MOST_UNROLLED = 4;
-
-/** Elements that a row of the result is a sum over. */
-function depthOf(shape: LinearShape): number {
-  return shape.experts?.summed ? inputWidth(shape) : shape.cols;
-}
-
-type Int8Form = Pick<GemvInt8Variant, 'rowsPerWorkgroup' | 'rowsPerSlot'> & { readonly subgroupsPerRow: number };
-
-/** How many rows a workgroup has, and how subgroups share them, by the form of the product. */
-function int8Form(shape: LinearShape, batch: number, { gemvInt8 }: ProfileKnobs): Int8Form {
-  const rows = matrixRows(shape);
-  const isTall = rows <= depthOf(shape) && depthOf(shape) >= gemvInt8.splitFromCols;
-  // Four rows share what is loaded of several columns.
-  if (batch > 1 && !shape.gated && shape.experts === undefined)
-    return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isTall ? 2 : 1, rowsPerSlot: 4 };
-  if (rows >= HEAD_ROWS) return { rowsPerWorkgroup: gemvInt8.headRows, subgroupsPerRow: 1, rowsPerSlot: 1 };
-  // Quantised results come in blocks of 16 columns, which one workgroup owns: 32 rows where gate and up alternate.
-  if (shape.gated) return gatedForm(rows, batch, gemvInt8);
-  const isShared = isTall && batch === 1;
-  return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isShared ? 2 : 1, rowsPerSlot: isShared ? 2 : 1 };
-}
-
-/** Of gate and up: as many rows a subgroup, or of one column a workgroup, as make all workgroups run in one wave. */
-function gatedForm(rows: number, batch: number, { wideRows, largeRows }: ProfileKnobs['gemvInt8']): Int8Form {
-  const isWide = rows >= wideRows;
-  const isLarge = batch === 1 && !isWide && rows >= largeRows;
-  return { rowsPerWorkgroup: isLarge ? 64 : 32, subgroupsPerRow: 1, rowsPerSlot: isWide || isLarge ? 4 : 2 };
-}
-
-/** Groups of a lane that are loaded together: of several columns one, for more take registers, and a longer text. */
-function unrollOf(shape: LinearShape, batch: number, groupsPerLane: number): number {
-  const isOne = shape.experts === undefined && (shape.gated ? batch > 4 : batch > 1);
-  return isOne ? 1 : Math.min(MOST_UNROLLED, groupsPerLane);
-}
-
 /** Whether GEMVs of 5 to 8 rows are faster than matrix units, whose tiles are half empty and wait for sums of their parts. */
 function suitsGemv(shape: LinearShape, { gemvInt8 }: ProfileKnobs): boolean {
   const { parts, input, experts, cols } = shape;
-  const isPlain = input !== 'f32' && experts === undefined && matrixRows(shape) < HEAD_ROWS;
-  return isPlain && cols >= gemvInt8.eightFromCols && parts.every((part) => !blocksOf(part).hasMinimum);
+  return input !== 'f32' && experts === undefined && cols >= gemvInt8.eightFromCols && parts.every((part) => !blocksOf(part).hasMinimum);
 }
 
-function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvInt8Variant {
+function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions, hasPasses = false): GemvInt8Variant {
   const { subgroupSize, knobs, invocations } = profile;
   if (subgroupSize === undefined)
     return {
@@ -93,11 +55,12 @@ function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseO
       rowsPerSlot: 1,
       unroll: 1,
     };
-  const { rowsPerWorkgroup, subgroupsPerRow, rowsPerSlot: wanted } = int8Form(shape, batch, knobs);
+  const options = { shape, batch, subgroupSize, hasPasses, knobs: knobs.gemvInt8 };
+  const { subgroupsPerRow, rowsPerSlot: wanted, unroll, ...form } = int8Form(options);
   const lanesPerRow = subgroupSize * subgroupsPerRow;
-  const rowsPerSlot = Math.max(wanted, (rowsPerWorkgroup * lanesPerRow) / invocations) as 1 | 2 | 4;
+  const rowsPerSlot = Math.max(wanted, (form.rowsPerWorkgroup * lanesPerRow) / invocations) as 1 | 2 | 4;
   const groupsPerLane = Math.ceil(depthOf(shape) / 32 / lanesPerRow);
-  return { shape, batch, subgroupSize, rowsPerWorkgroup, lanesPerRow, rowsPerSlot, unroll: unrollOf(shape, batch, groupsPerLane) };
+  return { shape, batch, subgroupSize, lanesPerRow, rowsPerSlot, ...form, unroll: Math.min(unroll, groupsPerLane) };
 }
 
 function floatVariant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvFloatVariant {
@@ -140,16 +103,22 @@ export function expertTileRows({ knobs: { gemm } }: Pick<DeviceProfile, 'knobs'>
 
 const NO_WORKGROUPS: Workgroups = [0, 1, 1];
 
+/** Rows of two passes of a GEMV. */
+const PASSES_ROWS = 16;
+
 /**
  * The same on matrix units: one to three kernels for each of the table's tilings, or for the one of `few` rows; undefined where the device
  * or the shape has none.
  */
-function matrixProducts(shape: LinearShape, { profile }: UseOptions, few?: number): readonly ProductKernel[] | undefined {
+function matrixProducts(
+  shape: LinearShape, { profile }: UseOptions, { few, above = 0 }: { readonly few?: number; readonly above?: number } = {},
+): readonly ProductKernel[] | undefined {
   const { subgroupMatrix: config } = profile;
   if (config === undefined || !takesMatrixUnits(shape)) return undefined;
   const expertRows = shape.experts && expertTileRows(profile);
   const all = tilingsFor(config, { out: matrixRows(shape), cols: shape.cols, expertRows });
-  const tilings = (few ? all.filter(({ isFor }) => isFor(few)) : all).map(({ tiling, ...rows }) => {
+  const isMeant = ({ isFor, mostRows }: TiledRows) => (few ? isFor(few) : mostRows === undefined || mostRows > above);
+  const tilings = all.filter(isMeant).map(({ tiling, ...rows }) => {
     const variant: MatrixGemmVariant = { shape: isInParts(tiling) ? unfinishedShape(shape) : shape, config, ...tiling };
     return { variant, ...rows };
   });
@@ -177,6 +146,23 @@ export function gemmProducts(shape: LinearShape, options: UseOptions): readonly 
   return [{ kernel: gemmKernel(variant), workgroups: (rows) => gemmWorkgroups(variant, rows) }];
 }
 
+/**
+ * Of a small product, whose sums of parts would take as long as another pass over its weights: up to 16 rows by two passes, more on matrix
+ * units.
+ */
+function inPasses(shape: LinearShape, options: UseOptions): readonly ProductKernel[] | undefined {
+  const { knobs } = options.profile;
+  const isSmall = matrixRows(shape) * shape.cols <= knobs.gemvInt8.passesUpTo && !shape.gated && suitsGemv(shape, knobs);
+  const products = isSmall ? matrixProducts(shape, options, { above: PASSES_ROWS }) : undefined;
+  if (products === undefined) return undefined;
+  const variant = int8Variant(shape, 8, options, true);
+  return [
+    { kernel: gemvInt8Kernel(variant), workgroups: (rows) => (rows > PASSES_ROWS ? NO_WORKGROUPS : gemvInt8Workgroups(variant, rows)) },
+    ...products.map((each): ProductKernel => (
+      { ...each, workgroups: (rows) => (rows > PASSES_ROWS ? each.workgroups(rows) : NO_WORKGROUPS) })),
+  ];
+}
+
 /** A product that takes `batch` rows of x, or pairs of one expert, at a time. */
 export function gemvProduct(shape: LinearShape, batch: 1 | 2 | 4 | 8, options: UseOptions): ProductKernel {
   if (shape.input === 'f32') {
@@ -188,9 +174,10 @@ export function gemvProduct(shape: LinearShape, batch: 1 | 2 | 4 | 8, options: U
 }
 
 export function productKernels(shape: LinearShape, rows: RowClass, options: UseOptions): readonly ProductKernel[] {
-  if (rows === 'many') return gemmProducts(shape, options);
+  if (rows === 'many') return inPasses(shape, options) ?? gemmProducts(shape, options);
   if (rows === 'one') return [gemvProduct(shape, 1, options)];
   const { subgroupMatrix: config, knobs } = options.profile;
-  const onUnits = config && rows >= leastRows(config) && !suitsGemv(shape, knobs) ? matrixProducts(shape, options, rows) : undefined;
+  const areOnUnits = config && rows >= leastRows(config) && !suitsGemv(shape, knobs);
+  const onUnits = areOnUnits ? matrixProducts(shape, options, { few: rows }) : undefined;
   return onUnits ?? [gemvProduct(shape, rows, options)];
 }

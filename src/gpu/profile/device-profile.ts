@@ -18,6 +18,8 @@ export interface GemvInt8Knobs {
   readonly splitFromCols: number;
   /** Products of 5 to 8 columns whose rows are at least so long take GEMVs where there are matrix units too. */
   readonly eightFromCols: number;
+  /** Products of 9 to 16 columns with at most so many weights take two passes of them, for the same reason. */
+  readonly passesUpTo: number;
   /** Gate and up together with at least this many rows: four rows a subgroup instead of two, so that all workgroups run at once. */
   readonly wideRows: number;
   /** The same of at least this many rows, for one column: four rows a subgroup, twice as many subgroups a workgroup. */

@@ -10,7 +10,9 @@ const GIB = 2 ** 30;
 const FLAT = { flatInvocations: 64 };
 
 const KNOBS: ProfileKnobs = {
-  gemvInt8: { rows: 16, headRows: 8, splitFromCols: 4096, eightFromCols: 2048, wideRows: 17_408, largeRows: 16_384, ...FLAT },
+  gemvInt8: {
+    rows: 16, headRows: 8, splitFromCols: 4096, eightFromCols: 2048, passesUpTo: 2 ** 24, wideRows: 17_408, largeRows: 16_384, ...FLAT,
+  },
   gemvFloat: { arithmetic: 'half', rowsPerTeam: 4, teams: 2, flatLanes: 16, ...FLAT },
   gemm: {
     int8: { tileRows: 32, tileCols: 64, tileDepth: 32, rowsPerInvocation: 4 },

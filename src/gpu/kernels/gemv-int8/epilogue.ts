@@ -56,7 +56,8 @@ function totalsText(variant: GemvInt8Variant, fields: readonly string[]): string
   const total = (name: string) => {
     if (subgroupSize === undefined) return `let ${name} = sums.${name};`;
     if (joinedLanes === subgroupSize) return `let ${name} = subgroupAdd(sums.${name});`;
-    return `var ${name} = sums.${name};${halvings(joinedLanes).map((mask) => ` ${name} += subgroupShuffleXor(${name}, ${mask}u);`).join('')}`;
+    const steps = halvings(joinedLanes).map((mask) => ` ${name} += subgroupShuffleXor(${name}, ${mask}u);`);
+    return `var ${name} = sums.${name};${steps.join('')}`;
   };
   return fields.map((name) => `  ${total(name)}`).join('\n');
 }

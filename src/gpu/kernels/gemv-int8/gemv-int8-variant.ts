@@ -7,7 +7,7 @@ import { Q8_BLOCK } from '../../q8-layout.ts';
 export interface GemvInt8Variant {
   readonly shape: LinearShape;
   /** Rows of x that one pass over W serves. 1: exactly one row, no `step`; more: any number of rows, in chunks of this. */
-  readonly batch: 1 | 2 | 4 | 8 | 16;
+  readonly batch: 1 | 2 | 4 | 8;
   /** Undefined: one row of W an invocation, no subgroup operations, `lanesPerRow` and `rowsPerSlot` are 1. */
   readonly subgroupSize: number | undefined;
   /** Rows of W that a workgroup owns, a power of two; multiple of 16 for quantised outputs, of 32 for gated products. */
@@ -15,7 +15,7 @@ export interface GemvInt8Variant {
   /** Invocations that share rows: a power of two, part of a subgroup or some whole ones. */
   readonly lanesPerRow: number;
   /** Rows that they share, whose loads they interleave. */
-  readonly rowsPerSlot: 1 | 2 | 4;
+  readonly rowsPerSlot: 1 | 2 | 4 | 8;
   /** Groups of 32 elements of a row that a lane loads before it uses the first. */
   readonly unroll: number;
   /** Whether a lane reads the words of its next groups before it uses those that it has. */
@@ -86,7 +86,7 @@ export function checkVariant(variant: GemvInt8Variant): void {
   require(!isAhead || (unroll === 1 && experts === undefined), 'a turn that reads ahead has one group of plain rows');
   require(subgroupSize === undefined
     ? lanesPerRow === 1 && rowsPerSlot === 1
-    : isPowerOfTwo(subgroupSize) && isPowerOfTwo(lanesPerRow), 'lanes are powers of two, and without subgroups there is one row an invocation');
+    : isPowerOfTwo(subgroupSize) && isPowerOfTwo(lanesPerRow), 'lanes are powers of two; without subgroups an invocation has a row');
   require(isPowerOfTwo(rowsPerWorkgroup) &&
     rowsPerWorkgroup >= rowsPerSlot &&
     unroll >= 1, 'rowsPerWorkgroup must be a power of two and hold a slot');

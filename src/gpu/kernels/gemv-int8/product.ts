@@ -8,13 +8,8 @@ import { minimumType } from '../../wgsl/weight-scales.ts';
 import { geometryOf, hasColumns } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 
-/**
- * A sum of at most 2^18 added to the bits of 1.5 * 2^23 makes that float plus the sum: a conversion would run on the units of a GPU that take
- * four times as long as its dot products.
- */
-export const DOT_FUNCTION = `fn dot16(a: vec4<u32>, b: vec4<u32>) -> f32 {
-  let sum = 0x4b400000i + dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w);
-  return bitcast<f32>(sum) - 12582912.0;
+export const DOT_FUNCTION = `fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
+  return dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w);
 }`;
 
 /** Fields `r{i}c{c}`: row i times column c, one row after another. */
@@ -57,7 +52,8 @@ export function productFunction(variant: GemvInt8Variant, n: number): string {
       : `  for (var i = 0u; i < ${loops}u; i++) {\n    let head = lane + i * ${unroll * lanes}u;\n${inLoop()}\n  }\n`;
   const restBase = loops === 0 ? 'lane' : `lane + ${loops * unroll * lanes}u`;
   const end = rest === 0 ? '' : `  let last = ${restBase};\n${chunk('last', rest, isLastPartial ? 'last' : 'none')}\n`;
-  const first = isReadAhead(variant) ? range(rowsPerSlot).map((i) => `  ${wordsRead(n, i, 'lane').map((read) => `var ${read}`).join(' ')}\n`) : [];
+  const firstOf = (i: number) => `  ${wordsRead(n, i, 'lane').map((read) => `var ${read}`).join(' ')}\n`;
+  const first = isReadAhead(variant) ? range(rowsPerSlot).map(firstOf) : [];
   return `fn product${n}(lane: u32, ${parameters}) -> Sums {
   var s: Sums;
 ${first.join('')}${loop}${end}  return s;
@@ -204,7 +200,7 @@ function productTerms(
   const name = `${t}c${c}`;
   const { hasMinimum, scaleGroup } = blocksOf(shape.parts[n]!);
   return range(rowsPerSlot).map((i) => {
-    const codes = `vec2<f32>(dot16(w${t}r${i}.a, a${name}), dot16(w${t}r${i}.b, b${name}))`;
+    const codes = `vec2<f32>(f32(dot16(w${t}r${i}.a, a${name})), f32(dot16(w${t}r${i}.b, b${name})))`;
     const scaled = scaleGroup === 32 ? `dot(${codes}, x${name}) * s${t}r${i}.x` : `dot(${codes} * x${name}, s${t}r${i})`;
     const sums = scaleGroup === 32 ? `m${t}r${i} * (t${name}.x + t${name}.y)` : `dot(m${t}r${i}, t${name})`;
     const minimum = hasMinimum ? ` - ${sums}` : '';
