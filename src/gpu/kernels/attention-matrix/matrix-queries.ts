@@ -17,9 +17,11 @@ export function matrixQueriesText(tile: MatrixTile): string {
   const { key: { quads } } = attentionSizes(shape);
   const lanes = Math.min(8, tile.tileKeys / 4);
   const rounds = Math.ceil((allRows * lanes) / invocations);
+  // What is read is not known to compilers, which would write all rounds down: kernels of a layer share a cache of instructions.
+  const turns = rounds === 1 ? '1u' : `min(${rounds}u, tile.y * ${rounds}u)`;
   const hasGain = shape.q.norm && !shape.q.norm.ungained;
   const elements = shape.keyDim / tile.elementValues;
-  return `  for (var n = 0u; n < ${rounds}u; n++) {
+  return `  for (var n = 0u; n < ${turns}; n++) {
 ${rowText(tile, lanes)}
     if (row < ${allRows}u) {
       var squares = vec4<f32>();
@@ -37,7 +39,7 @@ ${rowText(tile, lanes)}
     }
   }
   workgroupBarrier();
-  for (var n = 0u; n < ${rounds}u; n++) {
+  for (var n = 0u; n < ${turns}; n++) {
 ${rowText(tile, lanes)}
     if (row < ${allRows}u) {
       var squares = 0.0;

@@ -11,7 +11,7 @@ import { gateExpression } from '../../wgsl/activation.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { storeMatrix } from '../../wgsl/subgroup-matrix.ts';
-import { isInParts, valuesOfSums, weightFactor } from './matrix-geometry.ts';
+import { isInParts, turnsOfRows, valuesOfSums, weightFactor } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
 import { HELD } from './matrix-staging.ts';
 import { rowEnd } from './ready-halves.ts';
@@ -102,9 +102,12 @@ function roundText(shape: LinearShape): string {
   return `yPutBlock(${row}, ${place}, mat4x4<f32>(v0, v1, v2, v3));`;
 }
 
-/** Statements for each of a piece's tasks, `tasks` a row, each of one lane: `task` sees `block`, its number in the row, and `row`. */
+/**
+ * Statements for each of a piece's tasks, `tasks` a row, each of one lane: `task` sees `block`, its number in the row, and `row`. Rows of a
+ * piece come in the order of their lines, or before it.
+ */
 function tasksText({ geometry: { workgroupSize, rowsEach, pieceRows }, rows }: Piece, tasks: number, first: string, text: string): string {
-  return `for (var turn = 0u; turn < ${Math.ceil((rows * tasks) / workgroupSize)}u; turn++) {
+  return `for (var turn = 0u; turn < ${turnsOfRows({ rows, tasks, workgroupSize })}; turn++) {
   let task = turn * ${workgroupSize}u + lane;
   let r = task / ${tasks}u;
   let block = task % ${tasks}u;
@@ -157,7 +160,10 @@ ${finishText(piece)}
 }`;
 }
 
-/** Statements after the last product. They see the sums \`c{i}_{j}\`, and \`down\`, \`across\`, \`deep\`, the subgroup's place. */
+/**
+ * Statements after the last product, once for all pieces: the kernels of a layer share a cache of instructions, from which long ones push
+ * each other. They see the sums \`c{i}_{j}\`, and \`down\`, \`across\`, \`deep\`, the subgroup's place.
+ */
 export function matrixEpilogueText({ config, subgroups: [downs, acrosses] }: MatrixGemmVariant, geometry: MatrixGeometry): string {
   const { matricesAcross, rowsEach, pieceRows, pieceStride } = geometry;
   const perPiece = pieceRows / config.m;
@@ -165,10 +171,14 @@ export function matrixEpilogueText({ config, subgroups: [downs, acrosses] }: Mat
     const offset = (i % perPiece) * config.m * pieceStride + (j * config.n) / valuesOfSums(config);
     return storeMatrix(config, { memory: HELD, offset: `area + ${offset}u`, stride: `${pieceStride}u` }, `c${i}_${j}`);
   };
-  const piece = (p: number) => `workgroupBarrier();
-${range(perPiece).flatMap((i) => range(matricesAcross).map((j) => store(p * perPiece + i, j))).join('\n')}
-workgroupBarrier();
-finishPiece(${p * pieceRows}u, lane, tile, before, part);`;
+  const pieces = rowsEach / pieceRows;
+  const stores = (p: number) => range(perPiece).flatMap((i) => range(matricesAcross).map((j) => store(p * perPiece + i, j))).join('\n');
+  const choice = unrolled(pieces, (p) => `${p === pieces - 1 ? 'default' : `case ${p}u`}: {\n${stores(p)}\n}`);
   return `let area = ((deep * ${downs}u + down) * ${acrosses}u + across) * ${pieceRows * pieceStride}u;
-${unrolled(rowsEach / pieceRows, piece)}`;
+for (var p = 0u; p < min(${pieces}u, (tile.rows - tile.row + ${pieceRows - 1}u) / ${pieceRows}u); p++) {
+workgroupBarrier();
+${pieces === 1 ? stores(0) : `switch p {\n${choice}\n}`}
+workgroupBarrier();
+finishPiece(p * ${pieceRows}u, lane, tile, before, part);
+}`;
 }

@@ -148,6 +148,15 @@ export function lanesOfRow({ tileRows, workgroupSize }: Pick<MatrixGeometry, 'ti
   return tileRows * 16 <= workgroupSize ? 16 : 8;
 }
 
+/**
+ * WGSL of how many turns a workgroup takes for `tasks` of each of `rows` rows from the tile's first on, or of those that there are: a number
+ * that compilers do not know, so that they write the turns down once.
+ */
+export function turnsOfRows({ rows, tasks, workgroupSize }: { readonly rows: number; readonly tasks: number; readonly workgroupSize: number }) {
+  if (rows * tasks <= workgroupSize) return '1u';
+  return `(min(${rows}u, tile.rows - tile.row) * ${tasks}u + ${workgroupSize - 1}u) / ${workgroupSize}u`;
+}
+
 /** What block weights are multiplied by as they become halves, so that small scales keep their precision; sums make up for it. */
 export function weightFactor({ parts }: LinearShape, { input }: MatrixConfig): number {
   return input === 'f16' && parts.every(({ type }) => packedFormatOf(type).kind === 'blocks') ? 16 : 1;

@@ -6,7 +6,7 @@
 import { inputWidth } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { inverseRoot, unrolled } from '../../wgsl/expressions.ts';
-import { lanesOfRow, weightFactor } from './matrix-geometry.ts';
+import { lanesOfRow, turnsOfRows, weightFactor } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
 import { HELD } from './matrix-staging.ts';
 import { statsOf } from './row-staging.ts';
@@ -96,7 +96,7 @@ export function rowFactorsText(variant: MatrixGemmVariant, geometry: MatrixGeome
   const hasMost = config.input === 'f16';
   const rowOfX = 'min(tile.row + line, tile.rows - 1u)';
   const weights = weightFactor(shape, config);
-  return `for (var turn = 0u; turn < ${Math.ceil((tileRows * lanes) / workgroupSize)}u; turn++) {
+  return `for (var turn = 0u; turn < ${turnsOfRows({ rows: tileRows, tasks: lanes, workgroupSize })}; turn++) {
   let place = turn * ${workgroupSize}u + lane;
   let line = min(place / ${lanes}u, ${tileRows - 1}u);
   let row = ${experts ? `xRowOf(lists[${rowOfX}])` : rowOfX};
