@@ -322,26 +322,28 @@ async function measureAll({ model, type, product, shape, rows }, candidates, cop
  */
 const CANDIDATES = {
   'qwen3-4b': [
-    ['gate+up', 8, [
-      'gemv8 32 8 4 1 ahead', 'gemv8 32 32 4 1', 'gemv8 32 16 4 1', 'gemv8 64 16 8 1', 'gemv8 64 16 8 1 ahead', 'gemv8 64 8 8 1 ahead',
-      'gemv8 64 32 8 1', 'gemv8 32 32 8 1', '16x64x64 122 /1',
-    ]],
-    ['down', 8, ['gemv8 16 64 4 1', 'gemv8 16 64 8 1', 'gemv8 16 128 8 1', 'gemv8 16 128 8 1 ahead', '16x64x64 122 /13 by2']],
-    ['o', 8, ['gemv8 16 64 4 1', 'gemv8 16 64 8 1', 'gemv8 16 128 8 1']],
-    ['qkv', 8, ['gemv8 16 32 4 1 ahead', 'gemv8 16 32 8 1', 'gemv8 16 32 8 1 ahead', 'gemv8 32 16 8 1 ahead']],
-    ['gate+up', 16, ['16x64x64 122 /1', 'gemv8 32 16 4 1', 'gemv8 64 16 8 1']],
-    ['qkv', 16, ['16x64x64 122 /5 by2', 'gemv8 16 16 4 1 ahead', 'gemv8 16 32 4 1 ahead', 'gemv8 16 32 8 1']],
-    ['gate+up', 4, ['gemv4 32 16 4 1 ahead', 'gemv4 32 32 4 3', 'gemv4 64 16 8 1 ahead', 'gemv4 32 8 8 1 ahead', 'gemv4 64 16 8 5']],
-    ['down', 4, ['gemv4 16 64 4 1 ahead', 'gemv4 16 64 8 1 ahead', 'gemv4 16 128 8 1']],
-    ['gate+up', 2, ['gemv2 32 16 4 5', 'gemv2 32 32 4 3', 'gemv2 64 16 8 5', 'gemv2 32 8 4 5', 'gemv2 64 16 4 5']],
-    ['gate+up', 1, ['gemv1 32 16 4 5', 'gemv1 32 32 4 3', 'gemv1 64 16 4 5']],
+    ['gate+up', 16, ['16x64x64 122 /1', 'gemv8 32 16 4 1']],
+    ['down', 16, ['16x64x64 122 /13 by2', 'gemv8 16 64 4 1']],
+    ['qkv', 16, ['gemv8 16 16 4 1 ahead', '16x64x64 122 /5 by2', 'gemv8 16 32 4 1 ahead']],
+    ['o', 16, ['gemv8 16 64 4 1', '16x64x64 122 /11 by2']],
+    ['gate+up', 8, ['gemv8 32 8 4 1 ahead', 'gemv8 32 32 4 1', 'gemv8 32 16 4 1', '16x64x64 122 /1']],
+    ['down', 8, ['gemv8 16 64 4 1', 'gemv8 16 64 4 1 ahead', '16x64x64 122 /13 by2']],
+    ['head', 8, ['gemv8 32 16 4 1 ahead', '16x64x64 122 /1']],
+    ['gate+up', 4, ['gemv4 32 16 4 1 ahead', 'gemv4 32 32 4 3']],
+    ['down', 4, ['gemv4 16 64 4 1 ahead', 'gemv4 16 64 4 1']],
+    ['gate+up', 2, ['gemv2 32 16 4 5', 'gemv2 32 16 4 1 ahead']],
+    ['down', 2, ['gemv2 16 64 2 4', 'gemv2 16 64 4 1']],
+    ['gate+up', 1, ['gemv1 32 32 4 3', 'gemv1 32 16 4 5']],
+  ],
+  'qwen3-0.6b': [
+    ['gate+up', 4, ['gemv4 32 16 4 1 ahead', 'gemv4 32 32 4 1', 'gemv4 32 32 2 1']],
+    ['head', 4, ['gemv4 32 16 4 1 ahead', 'gemv4 16 32 4 1 ahead']],
+    ['o', 16, ['gemv8 16 32 4 1 ahead', '16x64x64 122 /8 by2']],
   ],
   'llama-3.2-3b': [
-    ['gate+up', 4, ['gemv4 32 32 4 3', 'gemv4 32 32 4 1 ahead', 'gemv4 32 16 4 1 ahead']],
-    ['gate+up', 2, ['gemv2 32 32 4 3', 'gemv2 32 16 4 3', 'gemv2 32 16 4 1 ahead']],
-    ['qkv', 16, ['16x64x64 122 /6 by2', 'gemv8 16 32 4 1 ahead', 'gemv8 16 16 4 1 ahead']],
-    ['o', 16, ['16x64x64 122 /8 by2', 'gemv8 16 32 4 1 ahead', 'gemv8 16 16 4 1 ahead', 'gemv8 16 64 4 1']],
-    ['head', 8, ['gemv8 16 32 4 1 ahead', 'gemv8 32 16 4 1 ahead', '16x64x64 122 /1']],
+    ['gate+up', 8, ['gemv8 32 32 4 1 ahead', 'gemv8 32 32 4 1', 'gemv8 32 16 4 1']],
+    ['gate+up', 4, ['gemv4 32 16 4 1 ahead', 'gemv4 32 32 4 3']],
+    ['o', 16, ['gemv8 16 32 4 1 ahead', '16x64x64 122 /8 by2']],
   ],
 };
 

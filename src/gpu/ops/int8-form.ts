@@ -31,7 +31,7 @@ export interface Int8FormOptions {
 export const HEAD_ROWS = 32_768;
 /** Groups of 32 weights that a lane loads before it uses the first. */
 const UNROLLED = 4;
-/** The same of half a subgroup, whose lanes have more of them. */
+/** The same of half a subgroup and two columns. */
 const UNROLLED_BY_HALVES = 5;
 /** Lanes without a group in a row's last turn, of all turns' lanes, from which on half a subgroup takes a row, and has one turn more. */
 const IDLE_SHARE = 1 / 8;
@@ -45,9 +45,9 @@ export function int8Form(options: Int8FormOptions): Int8Form {
   const { shape, batch, knobs } = options;
   const isHead = matrixRows(shape) >= HEAD_ROWS;
   const isFew = batch > 1 && shape.experts === undefined;
-  if (isHead && isFew) return fewOfHead(options);
+  if (isHead && isFew) return { rowsPerWorkgroup: 32, subgroupsPerRow: 1 / 2, rowsPerSlot: 4, unroll: 1, isAhead: true };
   if (isHead) return { rowsPerWorkgroup: knobs.headRows, subgroupsPerRow: 1, rowsPerSlot: 1, unroll: UNROLLED };
-  if (shape.gated) return isFew ? fewOfGated(options) : gatedForm(options);
+  if (shape.gated) return isFew ? fewOfGated(options) : gatedForm(shape, batch, knobs);
   if (isFew) return fewOfPlain(options);
   const isShared = isTall(options) && batch === 1;
   return { rowsPerWorkgroup: knobs.rows, subgroupsPerRow: isShared ? 2 : 1, rowsPerSlot: isShared ? 2 : 1, unroll: UNROLLED };
@@ -58,7 +58,7 @@ function isTall({ shape, knobs }: Int8FormOptions): boolean {
   return matrixRows(shape) <= depthOf(shape) && depthOf(shape) >= knobs.splitFromCols;
 }
 
-/** Whether many lanes of a whole subgroup would have nothing to do in the last turn, as 48 of 96 lanes with Qwen3-4B's 80 groups. */
+/** Whether many lanes of a whole subgroup would have nothing to do in the last turn, 16 of 96 places with Qwen3-4B's 80 groups. */
 function hasIdleLanes({ shape, subgroupSize }: Int8FormOptions): boolean {
   const groups = depthOf(shape) / 32;
   const idle = (lanes: number) => 1 - groups / (Math.ceil(groups / lanes) * lanes);
@@ -69,28 +69,25 @@ function hasIdleLanes({ shape, subgroupSize }: Int8FormOptions): boolean {
  * Of gate and up, quantised results come in blocks of 16 columns, which one workgroup owns: 32 rows where they alternate. As many rows a
  * subgroup, or of one column a workgroup, as make all workgroups run in one wave.
  */
-function gatedForm(options: Int8FormOptions): Int8Form {
-  const { shape, batch, knobs: { wideRows, largeRows } } = options;
+function gatedForm(shape: LinearShape, batch: number, { wideRows, largeRows }: GemvInt8Knobs): Int8Form {
   const isWide = matrixRows(shape) >= wideRows;
-  if (isWide && shape.experts === undefined && hasIdleLanes(options))
-    return { rowsPerWorkgroup: 32, subgroupsPerRow: 1 / 2, rowsPerSlot: 4, unroll: UNROLLED_BY_HALVES };
   const isLarge = batch === 1 && !isWide && matrixRows(shape) >= largeRows;
   return { rowsPerWorkgroup: isLarge ? 64 : 32, subgroupsPerRow: 1, rowsPerSlot: isWide || isLarge ? 4 : 2, unroll: UNROLLED };
 }
 
-/** Four rows share what is loaded of several columns; of 4 and more, registers are left for one turn's weights and the next one's words. */
+/**
+ * Four rows share what is loaded of several columns, and parts of a subgroup read the same columns at the same time; of 4 and more columns,
+ * registers are left for one turn's weights and the next one's words. Small products would have too few subgroups for all cores.
+ */
 function fewOfGated(options: Int8FormOptions): Int8Form {
+  const { shape, batch, knobs } = options;
+  if (matrixRows(shape) < knobs.largeRows)
+    return { rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSlot: 2, unroll: batch > 4 ? 1 : UNROLLED };
   const four = { rowsPerWorkgroup: 32, rowsPerSlot: 4 } as const;
-  const isHalved = hasIdleLanes(options);
-  if (options.batch === 2) return { ...four, subgroupsPerRow: isHalved ? 1 / 2 : 1, unroll: isHalved ? UNROLLED_BY_HALVES : UNROLLED };
-  if (options.batch === 4 && !isHalved) return { ...four, subgroupsPerRow: 1, unroll: UNROLLED };
-  return { ...four, subgroupsPerRow: isHalved ? (options.batch === 4 ? 1 / 2 : 1 / 4) : 1, unroll: 1, isAhead: true };
-}
-
-function fewOfHead(options: Int8FormOptions): Int8Form {
-  const ahead = { rowsPerSlot: 4, unroll: 1, isAhead: true } as const;
-  const isHalved = hasIdleLanes(options);
-  return { ...ahead, rowsPerWorkgroup: isHalved ? 32 : 16, subgroupsPerRow: isHalved ? 1 / 2 : 1 };
+  const isIdle = hasIdleLanes(options);
+  if (batch === 2 && isIdle) return { ...four, subgroupsPerRow: 1 / 2, unroll: UNROLLED_BY_HALVES };
+  const ofEight = isIdle ? 1 / 4 : 1;
+  return { ...four, subgroupsPerRow: batch === 8 ? ofEight : 1 / 2, unroll: 1, isAhead: true };
 }
 
 function fewOfPlain(options: Int8FormOptions): Int8Form {

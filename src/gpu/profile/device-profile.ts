@@ -22,7 +22,10 @@ export interface GemvInt8Knobs {
   readonly passesUpTo: number;
   /** Gate and up together with at least this many rows: four rows a subgroup instead of two, so that all workgroups run at once. */
   readonly wideRows: number;
-  /** The same of at least this many rows, for one column: four rows a subgroup, twice as many subgroups a workgroup. */
+  /**
+   * The same of at least this many rows, for one column: four rows a subgroup, twice as many subgroups a workgroup; for several columns:
+   * four rows for parts of a subgroup.
+   */
   readonly largeRows: number;
   /** Of a workgroup, without subgroups: a row for each invocation. */
   readonly flatInvocations: number;

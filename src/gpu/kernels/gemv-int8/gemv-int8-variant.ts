@@ -15,7 +15,7 @@ export interface GemvInt8Variant {
   /** Invocations that share rows: a power of two, part of a subgroup or some whole ones. */
   readonly lanesPerRow: number;
   /** Rows that they share, whose loads they interleave. */
-  readonly rowsPerSlot: 1 | 2 | 4 | 8;
+  readonly rowsPerSlot: 1 | 2 | 4;
   /** Groups of 32 elements of a row that a lane loads before it uses the first. */
   readonly unroll: number;
   /** Whether a lane reads the words of its next groups before it uses those that it has. */
