@@ -148,11 +148,18 @@ export function lanesOfRow({ tileRows, workgroupSize }: Pick<MatrixGeometry, 'ti
   return tileRows * 16 <= workgroupSize ? 16 : 8;
 }
 
+interface RowTasks {
+  readonly rows: number;
+  /** Of each row. */
+  readonly tasks: number;
+  readonly workgroupSize: number;
+}
+
 /**
- * WGSL of how many turns a workgroup takes for `tasks` of each of `rows` rows from the tile's first on, or of those that there are: a number
- * that compilers do not know, so that they write the turns down once.
+ * WGSL of how many turns a workgroup takes for the tasks of rows from the tile's first on, or of those that there are: a number that
+ * compilers do not know, so that they write the turns down once.
  */
-export function turnsOfRows({ rows, tasks, workgroupSize }: { readonly rows: number; readonly tasks: number; readonly workgroupSize: number }) {
+export function turnsOfRows({ rows, tasks, workgroupSize }: RowTasks): string {
   if (rows * tasks <= workgroupSize) return '1u';
   return `(min(${rows}u, tile.rows - tile.row) * ${tasks}u + ${workgroupSize - 1}u) / ${workgroupSize}u`;
 }
