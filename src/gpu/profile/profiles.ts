@@ -124,9 +124,10 @@ const NVIDIA: DeviceProfile = {
     gemvInt8:
       'A row a warp, and as many rows a workgroup as make a block of the int8 result, which it so owns. Two warps on two ' +
       'rows where columns are many (a tenth faster there; the head would lose half by it), and more rows a warp for wide ' +
-      'gate-and-up products, so that all workgroups run in one wave; of several columns four rows a warp, or a half or a quarter of one, ' +
-      'which share what is loaded of them (Qwen3-4B, gate and up of 2, 4, 8 columns: 11.6, 13.0, 22.3 us; by whole warps 14.8, 17.0, ' +
-      '26.3; by matrix units 32). Small products of 9 to 16 columns take two passes: q, k and v 14.0 us, 14.6 with its sum of parts (H200).',
+      'gate-and-up products, so that all workgroups run in one wave; of several columns four rows a warp, or a half or a quarter of ' +
+      'one, which share what is loaded of them (Qwen3-4B, gate and up of 2, 4, 8 columns: 11.6, 13.0, 22.3 us; by whole warps 14.8, ' +
+      '17.0, 26.3; by matrix units 32). Small products of 9 to 16 columns take two passes: q, k and v 14.0 us, 14.6 with its sum of ' +
+      'parts (H200).',
     gemvFloat: 'A row a warp: two rows a warp were 15% slower.',
     gemm: LARGE_GEMM_WHY,
     attention:
