@@ -20,8 +20,10 @@ function idOf(character: number, vocab: number): number {
   return id;
 }
 
-function letterTokenizer(vocab: number): Tokenizer {
+/** @param shift of all ids, so that the same texts are other tokens to a model of random weights */
+export function letterTokenizer(vocab: number, shift = 0): Tokenizer {
   const encoder = new TextEncoder();
+  const textOf = (id: number) => String.fromCodePoint(characterOf((id - shift + vocab) % vocab));
   return createTokenizer({
     kind: 'bytes',
     vocabSize: vocab,
@@ -30,9 +32,9 @@ function letterTokenizer(vocab: number): Tokenizer {
     prefixIds: [],
     suffixIds: [],
     stripLeadingSpace: false,
-    encodeBody: (text) => Array.from(text, (letter) => idOf(letter.codePointAt(0)!, vocab)),
-    tokenBytes: (id) => encoder.encode(String.fromCodePoint(characterOf(id))),
-    tokenText: (id) => String.fromCodePoint(characterOf(id)),
+    encodeBody: (text) => Array.from(text, (letter) => (idOf(letter.codePointAt(0)!, vocab) + shift) % vocab),
+    tokenBytes: (id) => encoder.encode(textOf(id)),
+    tokenText: textOf,
     idOf: () => undefined,
     isSpecial: () => false,
   });

@@ -14,11 +14,17 @@ import { openLfm2Audio, readLfm2AudioGolden, vocoderGolden } from './lfm2-audio-
 import type { Lfm2AudioGolden, Lfm2AudioSource, PromptPart } from './lfm2-audio-golden.ts';
 import { expectClose } from './relative-error.ts';
 
-export async function loadTalkEngine(executor: Executor, source: Lfm2AudioSource = {}): Promise<TalkEngine> {
+export interface TalkSource extends Lfm2AudioSource {
+  /** Default 128. */
+  readonly contextLength?: number;
+}
+
+export async function loadTalkEngine(executor: Executor, source: TalkSource = {}): Promise<TalkEngine> {
+  const { contextLength = 128 } = source;
   const checkpoint = await openLfm2Audio(source);
   try {
     const decoder = await openDecoder(checkpoint);
-    return await createTalkEngine({ executor, decoder, contextLength: 128, mostSeconds: 2, kvTypes: { type: 'f32' } });
+    return await createTalkEngine({ executor, decoder, contextLength, mostSeconds: 2, kvTypes: { type: 'f32' } });
   } finally {
     await checkpoint.close();
   }

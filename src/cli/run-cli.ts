@@ -47,6 +47,7 @@ const COMMANDS: { readonly [Name in CommandName]: () => Promise<(program: Comman
   embed: async () => (await import('./embed.ts')).registerEmbed,
   transcribe: async () => (await import('./transcribe.ts')).registerTranscribe,
   speak: async () => (await import('./speak.ts')).registerSpeak,
+  talk: async () => (await import('./talk.ts')).registerTalk,
   convert: async () => (await import('./write-model.ts')).registerConvert,
   synth: async () => (await import('./write-model.ts')).registerSynth,
   eval: async () => (await import('./eval.ts')).registerEval,

@@ -1,4 +1,5 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
+import { TALK } from '../models/lfm2-audio-graphs.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
 import { decoderGraphOf } from '../graph/model-graphs.ts';
@@ -130,10 +131,10 @@ export async function createModel({ checkpoint, ...options }: CreateModelOptions
  */
 export async function createModelFromParts(parts: ModelParts, options: ModelOptions): Promise<Model> {
   const { decoder, text } = parts;
+  if (decoder.model.graphs.has(TALK.vocoder.graph))
+    throw new InputError(`${parts.name} (${decoder.model.name}) hears and speaks: it is for loadTalkModel, or "ingot talk".`);
   if (decoder.model.listener !== undefined || isParakeet(decoder.config.architecture))
     throw new InputError(`${parts.name} (${decoder.model.name}) hears speech and answers no text: use transcribe.`);
-  if (decoder.model.decoder === undefined && decoder.model.encoder === undefined)
-    throw new InputError(`${parts.name} (${decoder.model.name}) speaks and hears: it is for loadTalkModel, or "ingot talk".`);
   const { executor, signal, onProgress } = options;
   const limits = resolveCallLimits(options);
   const { model, weights, config } = decoder;

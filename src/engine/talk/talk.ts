@@ -7,7 +7,7 @@ import { InputError } from '../../tensor/errors.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { Sound } from '../speech/mono-sound.ts';
 import { featuresOfSound } from './hear-sound.ts';
-import { createTalkFlow } from './talk-flow.ts';
+import { createTalkFlow, isSpoken } from './talk-flow.ts';
 import type { TalkEvent, TalkMode } from './talk-flow.ts';
 import { partOfEvent } from './talk-runs.ts';
 import type { TalkPart } from './talk-runs.ts';
@@ -116,7 +116,7 @@ export class Talk {
         this.#said.push(...events);
         const words = events.map((event) => ('token' in event ? decoder.push(event.token) : '')).join('');
         if (words !== '') yield { kind: 'text', text: words };
-        const frames = events.flatMap((event) => ('codes' in event && event.codes[0] !== engine.endOfAudio ? [event.codes] : []));
+        const frames = events.flatMap((event) => ('codes' in event && isSpoken(event.codes, engine.endOfAudio) ? [event.codes] : []));
         counts.textTokens += events.filter((event) => 'token' in event).length;
         counts.frames += frames.length;
         if (frames.length === 0) continue;
@@ -170,7 +170,7 @@ export class Talk {
     const { answerBegins, pending, sequence } = this.#state;
     if (answerBegins === undefined || this.#said.length === 0) return;
     let frames = Math.ceil(samples / FRAME_SAMPLES);
-    const isHeard = ({ codes }: { readonly codes: readonly number[] }) => codes[0] !== this.#parts.engine.endOfAudio && frames-- > 0;
+    const isHeard = ({ codes }: { readonly codes: readonly number[] }) => !isSpoken(codes, this.#parts.engine.endOfAudio) || frames-- > 0;
     const end = this.#said.findIndex((event) => 'codes' in event && !isHeard(event));
     if (end < 0) return;
     this.#said = this.#said.slice(0, end);
