@@ -30,13 +30,13 @@ interface TalkFlags
 }
 
 const EXAMPLES = `
-Each --in is a turn of one conversation; texts are turns behind them. The text of
-an answer goes to stdout as it comes, its speech to --out as WAV of 24 kHz.
+Each --in is a turn of one conversation; texts are turns behind them. The text
+of an answer goes to stdout as it comes, its speech to --out as WAV of 24 kHz.
 
 Examples:
   $ ingot talk LFM2.5-Audio-1.5B --in question.wav --out answer.wav
   $ ingot talk LFM2.5-Audio-1.5B "What is a tide?" --out answer.wav
-  $ ingot talk LFM2.5-Audio-1.5B --task speak --voice uk-female "Hello." --out hello.wav
+  $ ingot talk LFM2.5-Audio-1.5B --task speak --voice uk-male "Hi." --out hi.wav
   $ ingot talk LFM2.5-Audio-1.5B --task transcribe --in speech.wav
 `;
 
