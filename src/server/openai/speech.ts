@@ -8,6 +8,7 @@ import type { Call } from '../call.ts';
 import { dataEvent, eventStream } from '../event-stream.ts';
 import { invalid } from '../failure.ts';
 import { findVoiceModel } from '../find-model.ts';
+import { MODEL_PARAMETER } from '../model-parameter.ts';
 import { ownError } from '../own-error.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { typed } from './decoding-parameters.ts';
@@ -32,7 +33,7 @@ interface SpeechParameters {
 }
 
 export const SPEECH_PARAMETERS: ParameterTable = {
-  model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
+  model: MODEL_PARAMETER,
   input: { schema: { type: 'string', minLength: 1, maxLength: MOST_CHARACTERS }, isRequired: true, about: 'The text.' },
   voice: {
     schema: {
