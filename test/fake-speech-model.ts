@@ -11,7 +11,9 @@ export interface FakeSpeech {
   readonly state: { isDisposed: boolean; running: number };
 }
 
-const ALL: SpeechAbilities = { languages: ['en', 'de'], prompts: true, turns: true, words: true, translates: true };
+const ALL: SpeechAbilities = {
+  languages: ['en', 'de'], prompts: true, turns: true, words: true, translates: true, searches: true,
+};
 const RATE = 16_000;
 
 /** @param segmentMs how long it works at a segment */

@@ -5,6 +5,7 @@ import { basename, extname, join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { SpeechModel, TranscribeOptions } from '../engine/speech/speech-model.ts';
+import { MOST_BEAMS } from '../engine/speech/search-options.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
 import { DEVICE_CHOICES, takesThreads } from '../node/load-model.ts';
 import { loadSpeechModel } from '../node/load-speech-model.ts';
@@ -27,7 +28,7 @@ import { printLive } from './transcribe-live.ts';
 
 interface TranscribeFlags
   extends Pick<LoadSpeechModelOptions, 'device' | 'threads' | 'quantize' | 'tokenizer'>,
-    Pick<TranscribeOptions, 'language' | 'prompt' | 'pieceSeconds'>,
+    Pick<TranscribeOptions, 'language' | 'prompt' | 'pieceSeconds' | 'beams' | 'patience' | 'lengthPenalty' | 'conditioned'>,
     Pick<SoundInput, 'damaged' | 'pcm'> {
   readonly model?: string | undefined;
   readonly txt?: boolean | undefined;
@@ -73,6 +74,10 @@ export function registerTranscribe(program: Command): void {
     .option('--language <code>', 'the language that is spoken (default: what the model knows or hears)')
     .option('--prompt <text>', 'what was said before, or names that will be')
     .option('--piece-seconds <seconds>', 'cuts the sound every so often, in place of where speech pauses', numberIn({ min: 0.1, max: 30 }))
+    .option('--beams <count>', 'answers that are followed at a time, for Whisper', integerIn({ min: 1, max: MOST_BEAMS }))
+    .option('--patience <factor>', 'of a beam search: answers that end before it does, times --beams', numberIn({ min: 0.01, max: 100 }))
+    .option('--length-penalty <exponent>', 'of a beam search: above 0 favours longer answers', numberIn({ min: 0, max: 10 }))
+    .option('--no-conditioned', 'for Whisper: hears each window without what was said before it')
     .option('--damaged', 'takes what there is of a damaged or incomplete file')
     .option('--microphone', 'listens until Ctrl-C')
     .option('--live', 'shows what is said while it is said; lines of JSON with --json')
@@ -151,11 +156,13 @@ function checkSounds(files: readonly string[], flags: TranscribeFlags, form: Tra
   return sounds;
 }
 
-function checkLive(files: readonly string[], { outputDir, words, pieceSeconds }: TranscribeFlags): void {
+function checkLive(files: readonly string[], { outputDir, words, pieceSeconds, ...flags }: TranscribeFlags): void {
   if (files.length > 1) throw new UsageError('--live follows one sound: name one file, "-", or --microphone.');
   if (outputDir !== undefined) throw new UsageError('--live prints: leave out --output-dir.');
   if (words) throw new UsageError('--live has no times of words: leave out --words.');
   if (pieceSeconds !== undefined) throw new UsageError('--live goes by where speech pauses: leave out --piece-seconds.');
+  if ((flags.beams ?? flags.patience ?? flags.lengthPenalty) !== undefined || flags.conditioned === false)
+    throw new UsageError('--live searches for no window: leave out --beams, --patience, --length-penalty and --no-conditioned.');
 }
 
 function outputName(file: string, form: TranscriptForm): string {
@@ -196,8 +203,19 @@ interface OneSound extends Call {
   readonly hasSeveral: boolean;
 }
 
+/** What the flags say of how it is heard. */
+function saidOptions(
+  { language, prompt, pieceSeconds, words, beams, patience, lengthPenalty, conditioned }: TranscribeFlags,
+): TranscribeOptions {
+  return {
+    language, prompt, pieceSeconds, beams, patience, lengthPenalty, timestamps: words ? 'words' : undefined,
+    // Where the flag is left out it is true, which no model has to know.
+    conditioned: conditioned === false ? false : undefined,
+  };
+}
+
 async function transcribeOne(model: SpeechModel, file: string, flags: OneSound): Promise<void> {
-  const { form, outputDir, hasSeveral, language, prompt, pieceSeconds, signal } = flags;
+  const { form, outputDir, hasSeveral, signal } = flags;
   const sound = await openSound(file, flags);
   const writer = transcriptWriter(form, file === '-' || file === MICROPHONE ? undefined : file);
   const output = await openOutput(file, { form, outputDir, hasSeveral });
@@ -216,12 +234,12 @@ async function transcribeOne(model: SpeechModel, file: string, flags: OneSound):
   };
   try {
     write(writer.head);
-    const options = { language, prompt, pieceSeconds, timestamps: flags.words ? 'words' : undefined, signal, onProgress } as const;
+    const options = { ...saidOptions(flags), signal, onProgress };
     for await (const segment of model.segments(sound, options)) {
       segments.push(segment);
       write(writer.segment(segment));
     }
-    const transcript: Transcript = { text: segments.map(({ text }) => text).join(' '), segments, language, seconds };
+    const transcript: Transcript = { text: segments.map(({ text }) => text).join(' '), segments, language: flags.language, seconds };
     write(writer.end(transcript));
     await output.close();
   } finally {

@@ -5,19 +5,23 @@
  */
 import { decoderSteps } from '../graph/decoder-steps.ts';
 import { sizesOf } from '../graph/dims.ts';
-import type { ChosenTokens, Executor, GraphRun, Program, StatePlace, Submitted, TokenChooser } from '../graph/executor.ts';
+import type { Executor, GraphRun, Program } from '../graph/executor.ts';
 import type { KvTypes } from '../graph/kv-types.ts';
 import { graphOf } from '../graph/model-graphs.ts';
 import type { ListenerNames, ModelGraphs } from '../graph/model-graphs.ts';
-import type { SamplingSettings } from '../graph/sampling.ts';
 import { stateBytes } from '../graph/state-sizes.ts';
-import { stateGroups } from '../graph/state.ts';
 import { widthOf } from '../graph/value.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { alignerSizes, alignTokens } from './align-tokens.ts';
+import { chooseAhead, endOf, likeliest, takeTokens } from './greedy-answers.ts';
+import type { Answer, GreedyOptions } from './greedy-answers.ts';
+import { Heard, SoundPlaces } from './sound-places.ts';
+import type { HeardSound, SoundRoom } from './sound-places.ts';
+
+export type { HeardSound } from './sound-places.ts';
 
 export interface SoundDecoderOptions {
   readonly executor: Executor;
@@ -27,22 +31,12 @@ export interface SoundDecoderOptions {
   readonly mostRows: number;
   /** Sounds that are open at a time. Default 1. */
   readonly sounds?: number | undefined;
+  /** Courses of tokens over them, those of the sounds themselves among them. Default: as many as sounds. */
+  readonly courses?: number | undefined;
   /** Of keys and values. Default f32. */
   readonly kvTypes?: KvTypes | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
-}
-
-/** A sound that was heard. Its memory is its own until it is closed. */
-export interface HeardSound {
-  /** Positions that its memories hold. */
-  readonly memory: number;
-  /** Tokens whose keys and values are there. */
-  readonly length: number;
-  /** Takes tokens back. @throws Error for more than there are */
-  rewind(length: number): void;
-  /** Idempotent. */
-  close(): void;
 }
 
 export interface SoundStep {
@@ -51,16 +45,6 @@ export interface SoundStep {
   readonly tokens: ArrayLike<number>;
   /** Indices into `tokens` whose logits are wanted, ascending. */
   readonly outputs: readonly number[];
-}
-
-export interface GreedyOptions {
-  /** What each answer follows; at least one token. */
-  readonly prompt: ArrayLike<number>;
-  /** Most tokens of each answer, an end token among them. Default: as many as fit the decoder's positions. */
-  readonly maxTokens?: number | undefined;
-  readonly endIds: readonly number[];
-  /** Looked at between steps. */
-  readonly signal?: CancelSignal | undefined;
 }
 
 /** One call at a time. */
@@ -75,6 +59,11 @@ export interface SoundDecoder {
    * there may be
    */
   hear(sound: ArrayLike<number>): Promise<HeardSound>;
+  /**
+   * Another course of tokens over a sound, without any yet, which sees the same memory. It is closed by itself; the memory is there until
+   * all are. @throws CapacityError where as many are open as there may be
+   */
+  branch(sound: HeardSound): HeardSound;
   /** One step of tokens over sounds: logits [outputs, vocabSize], steps in order, good until the next call. */
   logits(steps: readonly SoundStep[], signal?: CancelSignal): Promise<Float32Array>;
   /** The likeliest tokens over each sound, the end token among them; on a device that chooses tokens several steps at a time. */
@@ -104,97 +93,52 @@ export function memoryOf(model: ModelGraphs, rows: number): number {
   return sizesOf(graphOf(model, graph).derivedDims, { [dim]: rows })[memory] as number;
 }
 
-type Sizes = Pick<SoundDecoderOptions, 'decoder' | 'mostRows' | 'sounds' | 'kvTypes'>;
+type Sizes = Pick<SoundDecoderOptions, 'decoder' | 'mostRows' | 'sounds' | 'courses' | 'kvTypes'>;
 
-function roomOf({ decoder: { config: { contextLength }, model }, mostRows, sounds = 1, kvTypes = { type: 'f32' } }: Sizes) {
+function roomOf({ decoder, mostRows, sounds = 1, courses = sounds, kvTypes = { type: 'f32' } }: Sizes) {
+  const { config: { contextLength }, model } = decoder;
   const pagesOf = (positions: number) => Math.ceil(positions / PAGE_TOKENS);
   const perSound = { memory: pagesOf(memoryOf(model, mostRows)), own: pagesOf(contextLength) };
-  const kv = { ...kvTypes, pageTokens: PAGE_TOKENS, maxPages: Math.max(1, perSound.memory, perSound.own), sequences: sounds };
-  return { perSound, kv, rows: Math.max(sounds, Math.min(STEP_ROWS, contextLength)) };
+  const maxPages = Math.max(1, perSound.memory, perSound.own);
+  const sequences = Math.max(sounds, Math.ceil((courses * perSound.own) / maxPages));
+  const kv = { ...kvTypes, pageTokens: PAGE_TOKENS, maxPages, sequences };
+  return { perSound, kv, rows: Math.max(courses, Math.min(STEP_ROWS, contextLength)) };
 }
 
-/** Bytes of weights and states that such a decoder takes, before it is loaded. */
+/** Bytes of weights and states that it takes with a course a sound, before it is loaded. Further courses take more as they open. */
 export function soundDecoderBytes(sizes: Sizes): number {
-  const { kv, rows } = roomOf(sizes);
+  const { kv, rows } = roomOf({ ...sizes, courses: undefined });
   const weights = [...sizes.decoder.weights.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   return weights + stateBytes(sizes.decoder.model, kv, rows);
 }
 
 /** Loads a model that hears. @throws what the executor's `load` does */
 export async function createSoundDecoder(options: SoundDecoderOptions): Promise<SoundDecoder> {
-  const { executor, decoder: { config, model, weights }, mostRows, sounds = 1, signal, onProgress } = options;
+  const { executor, decoder: { config, model, weights }, mostRows, sounds = 1, courses = sounds, signal, onProgress } = options;
   const names = listenerOf(model);
   const { contextLength, vocabSize } = config;
   const { perSound, kv, rows } = roomOf(options);
   const sizes = { [names.rows]: mostRows, rows, outRows: rows, ...alignerSizes(model) };
   const program = await executor.load({ model, weights, kv, sizes, signal, onProgress });
-  return new Decoding({ program, names, contextLength, vocabSize, mostRows, sounds, perSound });
+  return new Decoding({ program, names, contextLength, vocabSize, mostRows, sounds, courses, perSound });
 }
 
-interface Parts {
-  readonly program: Program;
+interface Parts extends SoundRoom {
   readonly names: ListenerNames;
   readonly contextLength: number;
   readonly vocabSize: number;
   readonly mostRows: number;
-  readonly sounds: number;
-  /** Pages of the memories of a sound, and of what is decoded over it. */
-  readonly perSound: { readonly memory: number; readonly own: number };
 }
-
-/** What is decoded over a sound. */
-class Heard implements HeardSound {
-  readonly memory: number;
-  readonly place: StatePlace;
-  readonly #release: () => void;
-  #length = 0;
-  #isOpen = true;
-
-  constructor(place: StatePlace, memory: number, release: () => void) {
-    this.place = place;
-    this.memory = memory;
-    this.#release = release;
-  }
-
-  get length(): number {
-    return this.#length;
-  }
-
-  /** So many more tokens are there. */
-  advance(count: number): void {
-    this.#length += count;
-  }
-
-  rewind(length: number): void {
-    if (!(Number.isInteger(length) && length >= 0 && length <= this.#length))
-      throw new Error(`a sound with ${this.#length} tokens cannot be taken back to ${length}`);
-    this.#length = length;
-  }
-
-  checkOpen(): void {
-    if (!this.#isOpen) throw new Error('the sound was closed');
-  }
-
-  close(): void {
-    if (this.#isOpen) this.#release();
-    this.#isOpen = false;
-  }
-}
-
-const GREEDY: SamplingSettings = {
-  temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 0,
-};
 
 class Decoding implements SoundDecoder {
   readonly #parts: Parts;
   readonly #steps: ReturnType<typeof decoderSteps>;
-  /** Numbers of sounds that are not open. */
-  readonly #free: number[];
+  readonly #places: SoundPlaces;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#steps = decoderSteps(parts.program);
-    this.#free = Array.from({ length: parts.sounds }, (_, i) => parts.sounds - 1 - i);
+    this.#places = new SoundPlaces(parts);
   }
 
   get program(): Program {
@@ -216,7 +160,7 @@ class Decoding implements SoundDecoder {
     if (rows > mostRows) throw new CapacityError(`A sound may have ${mostRows} rows at a time, found ${rows}: give it in parts.`);
     const memory = memoryOf(program.model, rows);
     if (memory < 1) throw new InputError(`A sound of ${rows} rows is too short: nothing is left of it to hear.`);
-    const heard = this.#open(memory);
+    const heard = this.#places.open(memory);
     try {
       const run: GraphRun = {
         graph: names.graph, dims: { [names.rows]: rows },
@@ -232,17 +176,8 @@ class Decoding implements SoundDecoder {
     }
   }
 
-  /** Pages of a sound, of which its number says where they lie. @throws CapacityError */
-  #open(memory: number): Heard {
-    const { program, sounds, perSound } = this.#parts;
-    const number = this.#free.pop();
-    if (number === undefined) throw new CapacityError(`${sounds} sounds are open, as many as there may be: close one first.`);
-    const pages = stateGroups(program.model.states).map((group, index) => {
-      const count = group.memory ? perSound.memory : perSound.own;
-      program.ensurePages(index, (number + 1) * count);
-      return Int32Array.from({ length: count }, (_, i) => number * count + i);
-    });
-    return new Heard({ pages }, memory, () => void this.#free.push(number));
+  branch(sound: HeardSound): HeardSound {
+    return this.#places.branch(this.#own(sound));
   }
 
   async logits(steps: readonly SoundStep[], signal?: CancelSignal): Promise<Float32Array> {
@@ -296,7 +231,7 @@ class Decoding implements SoundDecoder {
       });
       const { logits } = await this.#steps.run({ sequences, signal });
       const { vocabSize } = this.#parts;
-      open.forEach((answer, row) => take(answer, [likeliest(logits.subarray(row * vocabSize, (row + 1) * vocabSize))], endIds));
+      open.forEach((answer, row) => takeTokens(answer, [likeliest(logits.subarray(row * vocabSize, (row + 1) * vocabSize))], endIds));
     }
   }
 
@@ -310,80 +245,4 @@ class Decoding implements SoundDecoder {
   async dispose(): Promise<void> {
     await this.#parts.program.dispose();
   }
-}
-
-interface Answer {
-  readonly heard: Heard;
-  readonly tokens: number[];
-  isDone: boolean;
-}
-
-function take(answer: Answer, tokens: readonly number[], endIds: readonly number[]): void {
-  for (const token of tokens) {
-    if (answer.isDone) return;
-    answer.tokens.push(token);
-    answer.isDone = endIds.includes(token);
-  }
-}
-
-/** How many tokens of an answer count: up to an end token. */
-function endOf(tokens: readonly number[], endIds: readonly number[], most: number): number {
-  const end = tokens.findIndex((token) => endIds.includes(token));
-  return Math.min(most, end < 0 ? tokens.length : end + 1);
-}
-
-/** Ties: the lowest id. @throws Error where no logit is a number */
-function likeliest(logits: Float32Array): number {
-  let best = -1;
-  for (let i = 0; i < logits.length; i++) if (best < 0 ? logits[i]! > -Infinity : logits[i]! > logits[best]!) best = i;
-  if (best < 0) throw new Error('The decoder made no logits that are numbers: its weights or the sound hold values beyond f32.');
-  return best;
-}
-
-interface Ahead extends GreedyOptions {
-  readonly most: number;
-}
-
-/** Submits under way at a time: one runs, one waits behind it. */
-const MOST_UNDER_WAY = 2;
-
-/** Steps run ahead of who reads them: those behind an end token are thrown away. */
-async function chooseAhead(chooser: TokenChooser, answers: readonly Answer[], { prompt, endIds, signal, most }: Ahead): Promise<void> {
-  const choices = new Map(answers.map((answer) => [
-    answer, chooser.open({ sampling: GREEDY, history: { promptIds: prompt, outputIds: [] } }),
-  ]));
-  const underWay: { readonly of: readonly Answer[]; readonly submitted: Submitted }[] = [];
-  let asked = 0;
-  try {
-    for (;;) {
-      const open = answers.filter(({ isDone }) => !isDone);
-      if (open.length > 0 && asked < most && underWay.length < MOST_UNDER_WAY) {
-        signal?.throwIfAborted();
-        const tokens = asked === 0 ? prompt : [];
-        const steps = tokens.length > 1 ? 1 : Math.min(chooser.mostSteps, most - asked);
-        const before = asked === 0 ? 0 : prompt.length + asked - 1;
-        const sequences = open.map((answer) => ({
-          ...answer.heard.place, tokens, start: answer.heard.length + before, memory: answer.heard.memory,
-          wanted: 'token' as const, choice: choices.get(answer) as number,
-        }));
-        underWay.push({ of: open, submitted: await chooser.submit({ sequences, steps }) });
-        asked += steps;
-        continue;
-      }
-      const next = underWay.shift();
-      if (next === undefined) return;
-      takeAll(next.of, await next.submitted.results, endIds);
-    }
-  } finally {
-    await Promise.allSettled(underWay.map(({ submitted }) => submitted.results));
-    for (const choice of choices.values()) chooser.close(choice);
-  }
-}
-
-function takeAll(of: readonly Answer[], chosen: readonly ChosenTokens[], endIds: readonly number[]): void {
-  of.forEach((answer, i) => {
-    const { tokens, error } = chosen[i] as ChosenTokens;
-    if (error !== undefined && !answer.isDone) throw error;
-    take(answer, tokens, endIds);
-  });
 }

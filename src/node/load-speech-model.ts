@@ -7,6 +7,7 @@ import { checkFrontEnd } from '../engine/speech/parakeet/front-end-check.ts';
 import { createFrameDecoder, frameDecoderBytes } from '../engine/speech/parakeet/frame-decoder.ts';
 import { filledFrames, hearParts } from '../engine/speech/parakeet/hear-parts.ts';
 import { moonshineTurns } from '../engine/speech/moonshine-turns.ts';
+import { MOST_BEAMS } from '../engine/speech/search-options.ts';
 import { createTurnRecogniser, MOST_SOUNDS, MOST_TURN_SECONDS } from '../engine/speech/turn-recogniser.ts';
 import { nonSpeechTokens } from '../engine/speech/whisper/non-speech-tokens.ts';
 import { createWhisperRecogniser } from '../engine/speech/whisper/whisper-recogniser.ts';
@@ -117,9 +118,11 @@ function hears({ architecture }: Checkpoint, { model }: DecoderModel): boolean {
 const PARAKEET_ROOM = { mostFrames: filledFrames(MOST_TURN_SECONDS * RATE), sounds: MOST_SOUNDS };
 
 /** Rows of the longest sound that is heard at once, and how many such are heard together. */
-function soundRoom({ architecture }: Checkpoint, { config }: DecoderModel): { readonly mostRows: number; readonly sounds: number } {
-  if (architecture === 'whisper') return { mostRows: 2 * (config as WhisperConfig).soundPositions, sounds: 1 };
-  return { mostRows: MOST_TURN_SECONDS * RATE, sounds: MOST_SOUNDS };
+function soundRoom(
+  { architecture }: Checkpoint, { config }: DecoderModel,
+): { readonly mostRows: number; readonly sounds: number; readonly courses: number } {
+  if (architecture === 'whisper') return { mostRows: 2 * (config as WhisperConfig).soundPositions, sounds: 1, courses: MOST_BEAMS };
+  return { mostRows: MOST_TURN_SECONDS * RATE, sounds: MOST_SOUNDS, courses: MOST_SOUNDS };
 }
 
 interface Loaded {

@@ -10,8 +10,10 @@ import type { Transcript, TranscriptSegment } from '../../text/transcript-format
 import type { TurnOptions } from '../../audio/turn-taking.ts';
 import type { LiveEvent } from './live-turns.ts';
 import type { Sound } from './mono-sound.ts';
+import { checkSearch, SEARCH_NAMES } from './search-options.ts';
+import type { SearchOptions } from './search-options.ts';
 
-export interface TranscribeOptions {
+export interface TranscribeOptions extends SearchOptions {
   /** Code of the language that is spoken. Default: what the model knows or hears. */
   readonly language?: string | undefined;
   /** Times of segments, or of each word too, where the model has them. Default `segments`. */
@@ -32,11 +34,11 @@ export interface TranscribeOptions {
 
 const TRANSCRIBE_NAMES: NamesOf<TranscribeOptions> = {
   language: true, timestamps: true, task: true, prompt: true, turns: true, pieceSeconds: true, onTokens: true, signal: true,
-  onProgress: true,
+  onProgress: true, beams: true, patience: true, lengthPenalty: true, temperatures: true, conditioned: true,
 };
 
 /** As of {@link SpeechModel.segments}, of a sound that comes while somebody speaks. */
-export interface ListenOptions extends Omit<TranscribeOptions, 'pieceSeconds'> {
+export interface ListenOptions extends Omit<TranscribeOptions, 'pieceSeconds' | keyof SearchOptions> {
   /** Least sound between two partial texts of a turn, in ms; more where this machine is slow. Default 500. */
   readonly partialMs?: number | undefined;
 }
@@ -57,6 +59,8 @@ export interface SpeechAbilities {
   readonly words: boolean;
   /** It takes the task `translate`. */
   readonly translates: boolean;
+  /** It takes {@link SearchOptions}. */
+  readonly searches: boolean;
 }
 
 export interface SpeechModelInfo {
@@ -117,6 +121,8 @@ export function createSpeechModel(about: Omit<SpeechModelInfo, 'abilities' | 'is
   const checkCall = (options: TranscribeOptions): void => {
     if (isDisposed) throw new InputError('the model was disposed: load it again.');
     checkOptions(options);
+    const unknown = info.abilities.searches ? undefined : SEARCH_NAMES.find((name) => options[name] !== undefined);
+    if (unknown !== undefined) throw new InputError(`${info.architecture} takes no ${unknown}: leave it out.`);
     recogniser.checkOptions(options);
   };
   const checkListen = ({ partialMs, ...options }: ListenOptions): NonNullable<Recogniser['listen']> => {
@@ -156,6 +162,7 @@ export function createSpeechModel(about: Omit<SpeechModelInfo, 'abilities' | 'is
 function checkOptions(options: TranscribeOptions): void {
   checkOptionNames(options, TRANSCRIBE_NAMES, 'transcribe');
   checkOperation(options);
+  checkSearch(options);
   const { timestamps = 'segments', task = 'transcribe', prompt, language, onTokens } = options;
   if (onTokens !== undefined && typeof onTokens !== 'function')
     throw new InputError(`onTokens must be a function, found ${describeValue(onTokens)}.`);

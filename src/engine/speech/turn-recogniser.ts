@@ -68,7 +68,7 @@ export function createTurnRecogniser(parts: TurnRecogniserParts): Recogniser {
     onProgress?.({ phase: 'transcribe', loaded: hearing.seconds, total: Math.max(total, hearing.seconds) });
   };
   return {
-    abilities: { ...abilities, prompts: false, turns: true, translates: false },
+    abilities: { ...abilities, prompts: false, turns: true, translates: false, searches: false },
     checkOptions: (options) => checkOptions(options, parts),
     segments,
     async *listen(sound, { partialMs = PARTIAL_MS, turns, signal, onProgress, onTokens }) {

@@ -17,7 +17,7 @@ const MOONSHINE = `${sharedPath}/real/moonshine`;
 const hasReal = hasShared('real/moonshine/model.safetensors') && hasShared('vocab/llama-spm.gguf');
 
 const all = fakeSpeechModel();
-const poor = fakeSpeechModel({ languages: ['en'], prompts: false, turns: false, words: false, translates: false });
+const poor = fakeSpeechModel({ languages: ['en'], prompts: false, turns: false, words: false, translates: false, searches: false });
 const slow = fakeSpeechModel({}, 50);
 const lazy = fakeSpeechModel();
 const records: RequestRecord[] = [];

@@ -1,46 +1,30 @@
 /** One window of sound to tokens: the rules at each step, and another temperature where the answer is not to be believed. */
-import type { CancelSignal } from '../../../tensor/platform.ts';
 import { uniformAt } from '../../philox.ts';
-import type { HeardSound, SoundDecoder } from '../../sound-decoder.ts';
 import { compressionRatio, needsFallback, TEMPERATURES } from './answer-quality.ts';
-import type { AnswerFigures } from './answer-quality.ts';
+import { decodeBeams } from './decode-beams.ts';
 import { applyWhisperRules, logProbability, logSumExp } from './whisper-rules.ts';
-import type { WhisperRules } from './whisper-rules.ts';
-import type { WhisperTokens } from './whisper-tokens.ts';
+import type { DecodedWindow, WindowAnswer, WindowRequest } from './window-request.ts';
 
-export interface WindowAnswer extends AnswerFigures {
-  /** Without the end. */
-  readonly ids: readonly number[];
-  readonly temperature: number;
-}
-
-export interface WindowRequest {
-  readonly decoder: Pick<SoundDecoder, 'logits' | 'vocabSize' | 'contextLength'>;
-  readonly sound: HeardSound;
-  readonly prompt: readonly number[];
-  readonly rules: WhisperRules;
-  readonly tokens: WhisperTokens;
-  readonly textOf: (ids: readonly number[]) => string;
-  readonly signal?: CancelSignal | undefined;
-}
-
-/** The first believable answer of {@link TEMPERATURES}, else the last. */
+/** The first believable answer of the temperatures, else the last. */
 export async function decodeWindow(request: WindowRequest): Promise<WindowAnswer> {
+  const { decoder, sound, prompt, beams, textOf, temperatures = TEMPERATURES } = request;
+  const most = Math.min(Math.floor(decoder.contextLength / 2), decoder.contextLength - prompt.length);
   let answer: WindowAnswer | undefined;
-  for (const temperature of TEMPERATURES) {
-    request.sound.rewind(0);
-    const said = await decodeAt(request, temperature);
-    answer = { ...said, temperature, compressionRatio: await compressionRatio(request.textOf(said.ids)) };
+  for (const temperature of temperatures) {
+    sound.rewind(0);
+    const said = await (temperature === 0 && beams !== undefined
+      ? decodeBeams({ ...request, beams }, most)
+      : decodeAt(request, temperature, most));
+    answer = { ...said, temperature, compressionRatio: await compressionRatio(textOf(said.ids)) };
     if (!needsFallback(answer)) break;
   }
   return answer!;
 }
 
 async function decodeAt(
-  { decoder, sound, prompt, rules, tokens, signal }: WindowRequest, temperature: number,
-): Promise<Omit<WindowAnswer, 'temperature' | 'compressionRatio'>> {
-  const { vocabSize, contextLength } = decoder;
-  const most = Math.min(Math.floor(contextLength / 2), contextLength - prompt.length);
+  { decoder, sound, prompt, rules, tokens, signal }: WindowRequest, temperature: number, most: number,
+): Promise<DecodedWindow> {
+  const { vocabSize } = decoder;
   const start = prompt.indexOf(tokens.startOfTranscript);
   const last = prompt.length - 1;
   const outputs = start === last ? [last] : [start, last];

@@ -75,6 +75,9 @@ function told(script: Script): Told {
         return [...logits];
       }));
     },
+    branch(): HeardSound {
+      throw new Error('no beams here');
+    },
     /** Each token looks at where it is in the answer: 10 positions on from the one before. */
     async align(sound: HeardSound, tokens: ArrayLike<number>) {
       const first = Array.from(tokens).indexOf(TOKENS.transcribe) + 1;

@@ -22,7 +22,7 @@ import { segmentWords, tokenEnds } from './window-words.ts';
 import { FRAME_SECONDS, windowSegments } from './window-segments.ts';
 
 export interface WhisperParts {
-  readonly decoder: Pick<SoundDecoder, 'hear' | 'logits' | 'align' | 'vocabSize' | 'contextLength'>;
+  readonly decoder: Pick<SoundDecoder, 'hear' | 'logits' | 'branch' | 'align' | 'vocabSize' | 'contextLength'>;
   readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode'>;
   readonly tokens: WhisperTokens;
   readonly rules: WhisperRules;
@@ -34,7 +34,10 @@ export function createWhisperRecogniser(parts: WhisperParts & { readonly decoder
   const inTurn = createTurns();
   const codes = [...parts.tokens.languages.keys()];
   return {
-    abilities: { languages: codes.length === 0 ? ['en'] : codes, prompts: true, turns: false, words: true, translates: codes.length > 0 },
+    abilities: {
+      languages: codes.length === 0 ? ['en'] : codes, prompts: true, turns: false, words: true, translates: codes.length > 0,
+      searches: true,
+    },
     checkOptions: (options) => checkOptions(options, parts.tokens),
     segments: (sound, options, hearing) => whisperSegments({ ...parts, inTurn }, { sound, options, hearing }),
     dispose: () => inTurn(() => parts.decoder.dispose()),
@@ -85,7 +88,8 @@ async function* whisperSegments(
       yield shifted({ ...segment, text, words }, at * FRAME_SECONDS);
     }
     const said = segments.flatMap(({ ids }) => ids);
-    context = answer.temperature > MOST_CONTEXT_TEMPERATURE ? [] : [...context, ...said].slice(-parts.decoder.contextLength);
+    const isDropped = answer.temperature > MOST_CONTEXT_TEMPERATURE || options.conditioned === false;
+    context = isDropped ? [] : [...context, ...said].slice(-parts.decoder.contextLength);
     // An end at 0.00 would begin the same window again.
     const step = advance > 0 ? advance : frames;
     windows.advance(step);
@@ -121,7 +125,9 @@ async function hearWindow(parts: WhisperParts, windows: MelWindows, { options, h
     const { language } = hearing;
     const prompt = whisperPrompt(tokens, { language, task, hasTimestamps: true, previous: context }, decoder.contextLength);
     const textOf = (ids: readonly number[]): string => tokenizer.decode(textIds(ids, tokens));
-    const answer = await decodeWindow({ decoder, sound, prompt, rules, tokens, textOf, signal });
+    const { beams = 1, patience = 1, lengthPenalty, temperatures } = options;
+    const search = { temperatures, beams: beams === 1 ? undefined : { beams, patience, lengthPenalty } };
+    const answer = await decodeWindow({ decoder, sound, prompt, rules, tokens, textOf, signal, ...search });
     if (isSilence(answer)) return { answer, ends: undefined, segments: [], advance: frames };
     const { ids } = answer;
     const ends = options.timestamps === 'words' ? await tokenEnds(decoder, { sound, prompt, ids, frames, signal }) : undefined;
