@@ -31,11 +31,11 @@ const SCALES: Readonly<Record<string, string>> = {
 function amount(symbol: string, number: string, scale: string | undefined): string {
   const currency = CURRENCIES[symbol] as Currency;
   if (scale !== undefined) return `${decimal(number)} ${SCALES[scale] ?? scale} ${currency.many}`;
-  const [whole = '0', fraction] = number.replaceAll(',', '').split('.');
-  const isCents = fraction?.length === 2 && currency.cents !== undefined;
-  if (fraction !== undefined && !isCents) return `${decimal(number)} ${currency.many}`;
+  const [whole = '0', decimals] = number.replaceAll(',', '').split('.');
+  const isCents = decimals?.length === 2 && currency.cents !== undefined;
+  if (decimals !== undefined && !isCents) return `${decimal(number)} ${currency.many}`;
   const units = `${cardinal(whole === '' ? '0' : whole)} ${Number(whole) === 1 ? currency.one : currency.many}`;
-  const cents = Number(fraction ?? '0');
+  const cents = Number(decimals ?? '0');
   if (cents === 0) return units;
   const small = `${belowHundred(cents)} ${cents === 1 ? currency.cent : currency.cents}`;
   return Number(whole) === 0 ? small : `${units} and ${small}`;
