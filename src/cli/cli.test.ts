@@ -198,7 +198,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['insepct', 'x.gguf'], ['Did you mean "inspect"?']],
     [['chta'], ['Did you mean "chat"?']],
     [['conv'], ['Did you mean "convert"?']],
-    [['pull', 'llama3'], ['no command "pull"', 'ingot "pull llama3"']],
+    [['fetch', 'llama3'], ['no command "fetch"', 'ingot "fetch llama3"']],
     [['tell', 'me', 'a', 'story'], ['ingot "tell me a story"']],
     [['help', 'bnech'], ['Did you mean "bench"?']],
     [['-t', '0', 'run', 'hi'], ['options go after the command']],

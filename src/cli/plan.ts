@@ -27,13 +27,13 @@ import { formatBytes, formatCount, formatRate, withThousands } from './quantitie
 import { tableLines } from './text-table.ts';
 
 const EXAMPLES = `
-Reads the model's headers and measures the machine for a second or two. The speed
-is an estimate: bytes of a token by what copying reaches, and on a GPU the time of
-its dispatches. "ingot bench" measures.
+Reads the model's headers and measures the machine for a second or two. The
+speed is an estimate: bytes of a token by what copying reaches, and on a GPU the
+time of its dispatches. "ingot bench" measures.
 
 Examples:
   $ ingot plan model.gguf
-  $ ingot plan model.gguf --context 16384 --kv-type q8
+  $ ingot plan model.gguf --context 2048 --kv-type q8
   $ ingot plan model.gguf --hours 25 --people 4
   $ ingot plan qwen3:4b --json
 `;

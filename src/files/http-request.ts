@@ -50,11 +50,11 @@ export async function withIdleLimit<Result>(
   const giveUp = () =>
     stop.abort(new PassingFault({ reason: `the server sent nothing for ${remote.idleTimeoutMs / 1000} s`, advice: 'Try again later.' }));
   let timer = setTimeout(giveUp, remote.idleTimeoutMs);
-  const forward = () => stop.abort(signal?.reason);
-  signal?.addEventListener('abort', forward, { once: true });
+  // Not a listener of one's own on the caller's signal: files of a folder are opened side by side, and Node warns of more than ten.
+  const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   const request = Object.assign(
     (headers: Readonly<Record<string, string>> = {}) =>
-      remote.fetch(remote.url, { headers: { ...headers, 'accept-encoding': 'identity' }, signal: stop.signal }),
+      remote.fetch(remote.url, { headers: { ...headers, 'accept-encoding': 'identity' }, signal: both }),
     {
       alive: () => {
         clearTimeout(timer);
@@ -65,12 +65,11 @@ export async function withIdleLimit<Result>(
   try {
     return await work(request);
   } catch (error) {
-    if (stop.signal.aborted) throw stop.signal.reason;
+    if (both.aborted) throw both.reason;
     if (error instanceof FormatError || error instanceof InputError || error instanceof PassingFault) throw error;
     throw connectionFault(error, { name: remote.name, isOpen });
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', forward);
     // Frees the connection of an answer whose body was not read to its end.
     stop.abort();
   }

@@ -258,7 +258,10 @@ describe('a network that misbehaves', () => {
 
   test('two that want one file: one fetches it, the other waits and finds it', async () => {
     const notes: string[] = [];
-    await Promise.all([pull('o/big'), pull('o/big', { notes })]);
+    // The store answers once the other waits.
+    hub.faults.store = (_, response, { bytes, range }) =>
+      void expect.poll(() => notes.length, { timeout: 20_000 }).toBe(1).then(() => sendBytes(response, bytes, range));
+    await Promise.all([pull('o/big', { notes }), pull('o/big', { notes })]);
     expect(hub.requests.filter(({ path, where }) => where === 'store' && path.includes('bytes=0-'))).toHaveLength(1);
     expect(notes.join()).toMatch(/big-Q4_0\.gguf: process \d+ is getting it/);
     expect(existsSync(`${blob()}.ingot-lock`)).toBe(false);
