@@ -18,11 +18,19 @@ const END = '<|endoftext|>';
 /** The longest of Whisper's is 128 spaces. */
 const MOST_TOKEN_BYTES = 4096;
 
+/** Whisper's special tokens, which no file lists, are 1,609 at most: 1,501 times, 100 languages and tasks. */
+const MOST_UNLISTED = 4096;
+
 /** Reads the tokens that the file lists, [length, bytes] each. @throws FormatError */
 export async function readListedTokens(cursor: HeaderCursor, vocabSize: number): Promise<ListedTokens> {
   await cursor.require(4, 'the number of listed tokens');
   const count = cursor.takeI32();
   if (count < 1 || count > vocabSize) throw cursor.error(`it lists ${count} tokens for a vocabulary of ${vocabSize}. The file is damaged.`);
+  if (vocabSize - count > MOST_UNLISTED)
+    throw cursor.error(
+      `it lists ${count} tokens for a vocabulary of ${vocabSize}; at most ${MOST_UNLISTED} special ones are expected behind them. ` +
+        'The file is damaged.',
+    );
   cursor.checkFits(4 * count, `${count} tokens`);
   const texts: string[] = [];
   const isSpecial: boolean[] = [];

@@ -87,7 +87,7 @@ describe('the header', () => {
   });
 
   it('reads as many bytes as headers have, not the data', async () => {
-    const bytes = madeWhisper({ dim: 64, vocabSize: 20_000, positions: 8, bands: 3, bins: 5, type: 'f32', tokens: madeTokens(300) });
+    const bytes = madeWhisper({ dim: 320, vocabSize: 4300, positions: 8, bands: 3, bins: 5, type: 'f32', tokens: madeTokens(300) });
     let read = 0;
     const whole = memoryFolder(new Map([['m.bin', bytes]]), 'test');
     const counting = {
@@ -114,6 +114,7 @@ describe('the header', () => {
     ['more bins than bytes', { bins: 1 << 23, filters: new Float32Array(15) }, 'ends early'],
     ['filters that are NaN', { filters: new Float32Array(15).fill(NaN) }, 'a mel filter is not a finite number'],
     ['more tokens than the vocabulary', { tokenCount: 301 }, 'lists 301 tokens for a vocabulary of 300'],
+    ['a vocabulary far beyond its list', lie(0, 1 << 20), 'at most 4096 special ones are expected'],
     ['no tokens', { tokenCount: -1 }, 'lists -1 tokens'],
     ['an absurd shape', tensor({ shape: [2, -3] }), 'absurd shape [2, -3]'],
     ['a shape beyond 2^53', tensor({ shape: [2 ** 30, 2 ** 30, 2 ** 30] }), 'absurd shape'],
