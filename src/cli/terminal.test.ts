@@ -62,7 +62,8 @@ describe.skipIf(!existsSync(main) || !hasPseudoTerminal)('ingot on a terminal', 
   });
 
   it('Ctrl-C during an answer stops it and keeps the chat; Ctrl-D leaves', async () => {
-    const terminal = await chatAtPrompt(['--threads', '1', '-t', '0']);
+    // Wide enough for all figures, however fast this machine is.
+    const terminal = await chatAtPrompt(['--threads', '1', '-t', '0'], { columns: 120 });
     terminal.write('My cat is called Tom.\r');
     await terminal.until(PROMPT);
     // On a busy machine the story may be over before the key arrives; then it is told again.
