@@ -46,18 +46,19 @@ interface Reading {
   readonly marks: number[];
   readonly memo: Map<number, Pickled>;
   at: number;
+  /** Values and marks that were made. */
+  made: number;
 }
 
 /** @throws FormatError for a pickle that ends early, and for one that asks for anything but tensors, dicts, lists, texts and numbers */
 export function readPickle(bytes: Uint8Array, where: string): Pickled {
   const reading: Reading = {
     bytes: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), where, stack: [], marks: [], memo: new Map(), at: 0,
+    made: 0,
   };
   for (;;) {
     const opcode = take(reading, 1, 'getUint8');
     if (opcode === 0x2e) return pop(reading);
-    if (reading.stack.length > MOST_VALUES)
-      throw new FormatError(`${where}: expected a list of tensors, found more than ${MOST_VALUES} values.`);
     const run = OPCODES.get(opcode);
     if (run === undefined) throw refused(where, `opcode 0x${opcode.toString(16)} (${JSON.stringify(String.fromCharCode(opcode))})`);
     run(reading);
@@ -117,8 +118,15 @@ function append(reading: Reading, items: readonly Pickled[]): void {
   for (const item of items) target.push(item);
 }
 
+/** Each is an opcode, which may be one byte: so many that memory ends would fit a file. */
+function count(reading: Reading): void {
+  if (++reading.made > MOST_VALUES)
+    throw new FormatError(`${reading.where}: expected a list of tensors, found more than ${MOST_VALUES} values.`);
+}
+
 const push = (make: (reading: Reading) => Pickled) => (reading: Reading): void => {
   const value = make(reading);
+  count(reading);
   reading.stack.push(value);
 };
 const put = (size: 1 | 4) => (reading: Reading): void => {
@@ -134,7 +142,7 @@ const tuple = (size: number) => push((reading) => Array.from({ length: size }, (
 const OPCODES: ReadonlyMap<number, (reading: Reading) => void> = new Map([
   [0x80, (r) => void take(r, 1, 'getUint8')],
   [0x95, (r) => void (take(r, 4, 'getUint32'), take(r, 4, 'getUint32'))],
-  [0x28, (r) => void r.marks.push(r.stack.length)],
+  [0x28, (r) => { count(r); r.marks.push(r.stack.length); }],
   [0x30, (r) => void pop(r)],
   [0x4e, push(() => null)],
   [0x88, push(() => true)],
@@ -159,7 +167,7 @@ const OPCODES: ReadonlyMap<number, (reading: Reading) => void> = new Map([
   [0x61, (r) => append(r, [pop(r)])],
   [0x65, (r) => append(r, popMarked(r))],
   [0x63, push((r) => globalOf(r.where, `${takeLine(r)} ${takeLine(r)}`))],
-  [0x93, push((r) => { const name = pop(r); return globalOf(r.where, `${String(pop(r))} ${String(name)}`); })],
+  [0x93, push(globalOfStack)],
   [0x51, push((r) => storageOf(r, pop(r)))],
   [0x52, push((r) => { const args = pop(r); return made(r, pop(r), args); })],
   // What else an object has: a state dict says which versions of modules wrote it.
@@ -173,6 +181,13 @@ function takeLong(reading: Reading): number {
   let value = 0;
   for (let i = 0; i < size; i++) value += take(reading, 1, 'getUint8') * 256 ** i;
   return size > 0 && value >= 2 ** (8 * size - 1) ? value - 2 ** (8 * size) : value;
+}
+
+/** A module's name and one in it, of the stack. Lists are not printed: one may hold another many times, many deep. */
+function globalOfStack(reading: Reading): Global {
+  const [name, module] = [pop(reading), pop(reading)];
+  if (typeof name !== 'string' || typeof module !== 'string') throw refused(reading.where, 'a name that is no text');
+  return globalOf(reading.where, `${module} ${name}`);
 }
 
 function globalOf(where: string, name: string): Global {

@@ -11,6 +11,8 @@ import type { StoredFile } from './zip-directory.ts';
 
 const MOST_PICKLE_BYTES = 64 * 1024 * 1024;
 const MOST_DEPTH = 8;
+/** Of dicts that are walked: a dict may hold another many times over. */
+const MOST_ENTRIES = 1 << 18;
 
 /**
  * The tensors, by the keys that lead to each with dots between (nothing for a file of one tensor); a part `module` that a training wrapper
@@ -30,7 +32,8 @@ export async function readTorchFile(source: ByteSource, fileName: string, option
   const folder = pickleName.slice(0, -'data.pkl'.length);
   await refuseBigEndian(source, files.get(`${folder}byteorder`), options);
   const tensors = new Map<string, TensorEntry>();
-  for (const [name, tensor] of tensorsIn(readPickle(pickle, `${source.name}: data.pkl`), [])) {
+  const where = `${source.name}: data.pkl`;
+  for (const [name, tensor] of tensorsIn(readPickle(pickle, where), [], { where, entries: 0 })) {
     const storage = files.get(`${folder}data/${tensor.storage}`);
     tensors.set(name, entryOf(name, tensor, { source, storage, fileName }));
   }
@@ -46,9 +49,21 @@ async function refuseBigEndian(source: ByteSource, file: StoredFile | undefined,
     throw new FormatError(`${source.name}: expected the byte order "little", found ${JSON.stringify(order)}. Convert it.`);
 }
 
-function* tensorsIn(value: Pickled, path: readonly string[]): Generator<readonly [string, PickledTensor]> {
+interface Walk {
+  readonly where: string;
+  entries: number;
+}
+
+function* tensorsIn(value: Pickled, path: readonly string[], walk: Walk): Generator<readonly [string, PickledTensor]> {
   if (value instanceof Map) {
-    if (path.length < MOST_DEPTH) for (const [key, inner] of value) yield* tensorsIn(inner, [...path, String(key)]);
+    if (path.length >= MOST_DEPTH) return;
+    for (const [key, inner] of value) {
+      if (++walk.entries > MOST_ENTRIES)
+        throw new FormatError(`${walk.where} has dicts with more than ${MOST_ENTRIES} entries, some many times over. It is damaged.`);
+      if (typeof key === 'object' && key !== null)
+        throw new FormatError(`${walk.where} has a dict whose keys are no names. Convert it to safetensors.`);
+      yield* tensorsIn(inner, [...path, String(key)], walk);
+    }
   } else if (typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'tensor') {
     yield [path.join('.').replace(/(^|\.)module\./, '$1'), value];
   }
