@@ -34,6 +34,15 @@ describe('sentences', () => {
     expect((process.cpuUsage().user - start) / 1000).toBeLessThan(2000);
   });
 
+  test('a hundred thousand marks before a letter are walked once', () => {
+    const start = process.cpuUsage().user;
+    for (const between of ['', ' ', '" ', '"'])
+      expect([...splitSentences(`${'.'.repeat(100_000)}${between}a`)].join('').length).toBeGreaterThan(100_000);
+    expect([...splitSentences(`one${'."'.repeat(50_000)}a`)].join('').length).toBe(100_004);
+    expect((process.cpuUsage().user - start) / 1000).toBeLessThan(3000);
+    expect([...splitSentences('Well... yes. No... It is.! so')]).toEqual(['Well... yes.', 'No...', 'It is.!', 'so']);
+  });
+
   test('what has no letter or digit has no words', () => {
     expect(['a', '5', 'é', '日'].every(hasWords)).toBe(true);
     expect(['', '...', '🎉', '\ud800', '—'].some(hasWords)).toBe(false);

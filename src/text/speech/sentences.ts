@@ -37,10 +37,14 @@ function sentenceEnd(line: string, start: number): number {
     if (!'.!?…'.includes(mark)) continue;
     let end = at + 1;
     while (end < line.length && ('.!?…'.includes(line[end] as string) || CLOSING.test(line[end] as string))) end++;
-    if (end < line.length && !/\s/.test(line[end] as string)) continue;
+    // Marks behind this one that stand before the same letter are not looked at again: a text may have thousands.
+    if (end < line.length && !/\s/.test(line[end] as string)) {
+      at = end - 1;
+      continue;
+    }
     if (mark === '.' && end === at + 1 && !endsSentence(line, start, at)) continue;
-    if (/^\s+[a-z]/.test(line.slice(end, end + 4)) && mark !== '!' && mark !== '?') continue;
-    return end;
+    if (!/^\s+[a-z]/.test(line.slice(end, end + 4)) || /[!?]/.test(line.slice(at, end))) return end;
+    at = end - 1;
   }
   return line.length;
 }
