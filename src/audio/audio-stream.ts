@@ -34,6 +34,15 @@ export interface StreamStage {
 /** The largest rate that a reader believes; studio converters end at 768 kHz. */
 export const MOST_SAMPLE_RATE = 768_000;
 
+/** What a WAV header can say. */
+const MOST_CHANNELS = 65_535;
+
+/** @throws InputError for what is no number of channels */
+export function checkChannels(channels: number): void {
+  if (!Number.isSafeInteger(channels) || channels < 1 || channels > MOST_CHANNELS)
+    throw new InputError(`channels must be a whole number from 1 to ${MOST_CHANNELS}, found ${String(channels)}.`);
+}
+
 /** @throws InputError for a rate that is no whole number of Hz within 1 to {@link MOST_SAMPLE_RATE} */
 export function checkSampleRate(name: string, rate: number): void {
   if (!Number.isSafeInteger(rate) || rate < 1 || rate > MOST_SAMPLE_RATE)

@@ -1,5 +1,7 @@
 /** Samples without a header, as programs pipe them. */
-import { checkSampleRate } from './audio-stream.ts';
+import { InputError } from '../tensor/errors.ts';
+import { describeValue } from '../tensor/option-names.ts';
+import { checkChannels, checkSampleRate } from './audio-stream.ts';
 import type { AudioFormat, AudioStream } from './audio-stream.ts';
 import { createByteReader } from './byte-reader.ts';
 import { checkFinite, wholeFrames } from './wav-reader.ts';
@@ -14,11 +16,14 @@ export interface PcmFormat extends AudioFormat {
 /**
  * Samples of bytes that arrive, each as soon as it is whole; half a sample at the end is left out.
  * @param name for messages
- * @throws InputError for a rate that is none; the iteration throws FormatError for NaN and infinity
+ * @throws InputError for a rate, a number of channels or an encoding that is none; the iteration throws FormatError for NaN and infinity
  */
 export function readPcm(pieces: AsyncIterable<Uint8Array>, name: string, format: PcmFormat): AudioStream {
   const { sampleRate, channels, encoding = 'int16' } = format;
   checkSampleRate('sampleRate', sampleRate);
+  checkChannels(channels);
+  if (!Object.hasOwn(WAV_ENCODINGS, encoding))
+    throw new InputError(`encoding must be one of ${Object.keys(WAV_ENCODINGS).join(', ')}, found ${describeValue(encoding)}.`);
   const { coding, sampleBytes } = WAV_ENCODINGS[encoding];
   const frameBytes = channels * sampleBytes;
   const reader = createByteReader(pieces, name);

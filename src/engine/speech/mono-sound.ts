@@ -1,5 +1,5 @@
 /** Any sound as the models hear it: one channel at their rate. */
-import { checkSampleRate, checkSamples, mixDown } from '../../audio/audio-stream.ts';
+import { checkChannels, checkSampleRate, checkSamples, mixDown } from '../../audio/audio-stream.ts';
 import type { AudioStream, Waveform } from '../../audio/audio-stream.ts';
 import { createResampler } from '../../audio/resample.ts';
 import { InputError } from '../../tensor/errors.ts';
@@ -19,7 +19,6 @@ export interface MonoSound {
 
 /** Samples of one piece of what is in memory. */
 const PIECE_SAMPLES = 16_384;
-const MOST_CHANNELS = 65_535;
 
 /** @throws InputError for what is no sound, a rate that is none, and (as pieces are read) samples that are NaN or infinite */
 export function monoSound(sound: Sound, sampleRate: number): MonoSound {
@@ -35,8 +34,7 @@ export function monoSound(sound: Sound, sampleRate: number): MonoSound {
     return { sampleRate, seconds, pieces: resampled(cut(sound.samples), sound.sampleRate, sampleRate) };
   }
   const { channels = 1, frames, chunks } = sound;
-  if (!Number.isSafeInteger(channels) || channels < 1 || channels > MOST_CHANNELS)
-    throw new InputError(`channels must be a whole number from 1 to ${MOST_CHANNELS}, found ${String(channels)}.`);
+  checkChannels(channels);
   const seconds = frames === undefined ? undefined : frames / sound.sampleRate;
   return { sampleRate, seconds, pieces: resampled(mixed(chunks, channels), sound.sampleRate, sampleRate) };
 }
