@@ -9,7 +9,8 @@ import { hasShared, sharedPath } from '../../../test/fixture-tensors.ts';
 import { arriving, piecesOf } from '../../../test/sound-pieces.ts';
 import type { ProgressEvent } from '../../tensor/progress.ts';
 import type { TranscriptSegment } from '../../text/transcript-formats.ts';
-import type { SpeechModel } from './speech-model.ts';
+import { createSpeechModel } from './speech-model.ts';
+import type { Recogniser, SpeechModel } from './speech-model.ts';
 
 const FOLDER = `${sharedPath}/real/moonshine`;
 const hasReal = hasShared('real/moonshine/model.safetensors') && hasShared('vocab/llama-spm.gguf');
@@ -17,6 +18,21 @@ const hasReal = hasShared('real/moonshine/model.safetensors') && hasShared('voca
 interface Expected {
   readonly pieces: readonly { readonly samples: readonly [number, number]; readonly text: string }[];
 }
+
+it('listens without times of words, whatever the model has of them', async () => {
+  const recogniser: Recogniser = {
+    abilities: { languages: [], prompts: false, turns: true, words: true, translates: false, searches: false },
+    checkOptions() {},
+    async *segments() {},
+    async *listen() {},
+    dispose: async () => {},
+  };
+  const about = { name: 'x', architecture: 'x', device: 'cpu', memory: { weightBytes: 0, stateBytes: 0 } as never, warnings: [] };
+  const model = createSpeechModel(about, recogniser);
+  const sound = { samples: new Float32Array(1), sampleRate: 16_000 };
+  await expect(model.listen(sound, { timestamps: 'words' }).next()).rejects.toThrow(/times of turns alone.*use segments/);
+  expect((await model.listen(sound, { timestamps: 'segments' }).next()).done).toBe(true);
+});
 
 describe.skipIf(!hasReal)('Moonshine on a recording of a minute', () => {
   let model: SpeechModel;

@@ -128,6 +128,8 @@ export function createSpeechModel(about: Omit<SpeechModelInfo, 'abilities' | 'is
   const checkListen = ({ partialMs, ...options }: ListenOptions): NonNullable<Recogniser['listen']> => {
     checkOptionNames({ partialMs, ...options }, LISTEN_NAMES, 'listen');
     checkCall(options);
+    if (options.timestamps === 'words')
+      throw new InputError('listen has times of turns alone: leave out timestamps "words", or use segments or transcribe.');
     if (partialMs !== undefined && !(partialMs >= 0))
       throw new InputError(`partialMs must be milliseconds of at least 0, found ${describeValue(partialMs)}.`);
     if (recogniser.listen === undefined)
