@@ -138,7 +138,7 @@ export class TalkEngine {
       const { makes } = flow;
       const steps = Math.min(flow.ahead, this.#isAhead ? pace[makes] : 1, mostSteps - made);
       if (makes === 'audio') pace.audio = Math.min(MOST_STEPS_AHEAD, 2 * pace.audio);
-      this.#checkRoom(state, steps);
+      this.stepsThatFit(state, { least: steps });
       const { events, marks } = await this.#steps(state, { makes, steps, made, ...options });
       if (isFirst && parts.length > 0) state.answerBegins = sequence.keep(marks[0]!);
       const taken: TalkEvent[] = [];
@@ -158,11 +158,19 @@ export class TalkEngine {
     }
   }
 
-  #checkRoom({ sequence, pending }: TalkState, steps: number): void {
-    const rows = pending.reduce((sum, part) => sum + rowsOfPart(part), 0);
-    if (sequence.length + rows + steps - 1 <= this.contextLength) return;
+  /**
+   * How many steps fit behind what a conversation has, what is pending among it, and `positions` more.
+   * @throws CapacityError where fewer than `least` do
+   */
+  stepsThatFit(
+    { sequence, pending }: TalkState, { positions = 0, least = 1 }: { readonly positions?: number; readonly least?: number },
+  ): number {
+    const rows = pending.reduce((sum, part) => sum + rowsOfPart(part), sequence.length + positions);
+    // What the last step makes is not read any more.
+    const steps = this.contextLength - rows + 1;
+    if (steps >= least) return steps;
     throw new CapacityError(
-      `The conversation has ${sequence.length + rows} positions, and ${this.contextLength} fit: begin another, or load the model with a ` +
+      `The conversation has ${rows} positions, and ${this.contextLength} fit: begin another, or load the model with a ` +
         'longer context.',
     );
   }
@@ -170,7 +178,7 @@ export class TalkEngine {
   /** Reads what is pending but for its end, in lists of one run, so that a long prompt can be aborted and told of. */
   async #readAhead(state: TalkState, signal?: CancelSignal): Promise<void> {
     const { sequence, pending } = state;
-    this.#checkRoom(state, 1);
+    this.stepsThatFit(state, {});
     while (pending.length > 1 || rowsOfPart(pending[0]!) > this.rows) {
       const part = pending[0]!;
       const cut = rowsOfPart(part) > this.rows ? cutPart(part, this.rows, this.config.dim) : undefined;

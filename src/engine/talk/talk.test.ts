@@ -114,6 +114,24 @@ describe.skipIf(!hasShared(LFM2_AUDIO_GOLDEN))('a conversation', () => {
     await expect(answerOf(talk.say({ text: 'now' }))).rejects.toThrow('closed');
   });
 
+  test('a turn that does not fit leaves a conversation as it was, and an answer ends where the context does', async () => {
+    const [talk, other] = [model.open(), model.open()];
+    await expect(answerOf(talk.say({ text: 'a'.repeat(600) }))).rejects.toThrow(/positions, and 512 fit/);
+    expect(talk.length).toBe(0);
+    const turn = { text: 'b'.repeat(120) };
+    const [found, wanted] = [await answerOf(talk.say(turn, { maxTokens: 9 })), await answerOf(other.say(turn, { maxTokens: 9 }))];
+    expect(found.text).toBe(wanted.text);
+    expect(found.end.usage).toEqual(wanted.end.usage);
+    other.close();
+    expect(() => talk.keepHeard(NaN)).toThrow(/samples must be a number/);
+    // What was heard is read anew, and counts before the next answer.
+    talk.keepHeard(1);
+    const next = await answerOf(talk.say({ text: 'hello' }));
+    expect(next.end.usage.textTokens + next.end.usage.frames).toBeGreaterThan(0);
+    expect(talk.length).toBeLessThanOrEqual(512);
+    talk.close();
+  });
+
   test.each([
     ['nothing said', {}, {}, /a text or a sound, found neither/],
     ['an empty sound', { sound: tone(0) }, {}, /sound is empty/],

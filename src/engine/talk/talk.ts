@@ -4,6 +4,7 @@
  */
 import type { CancelSignal } from '../../tensor/platform.ts';
 import { InputError } from '../../tensor/errors.ts';
+import { describeNumber } from '../../tensor/option-names.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { Sound } from '../speech/mono-sound.ts';
 import { featuresOfSound } from './hear-sound.ts';
@@ -104,7 +105,8 @@ export class Talk {
     const keptTokens = this.length;
     const flow = createTalkFlow(settings.mode, engine.endOfAudio);
     const { text, audio, seed } = settings;
-    const mostSteps = Math.min(maxTokens, engine.contextLength - keptTokens - positions);
+    // Before anything of the conversation changes: a turn that does not fit leaves it as it is.
+    const mostSteps = Math.min(maxTokens, engine.stepsThatFit(this.#state, { positions }));
     const decoder = tokenizer.streamDecoder({ skipSpecial: true, atStart: true });
     const voice = engine.openVoice();
     const counts = { textTokens: 0, frames: 0 };
@@ -164,9 +166,11 @@ export class Talk {
   /**
    * Cuts the last answer to what was heard of it: so many samples of its speech, and the text before them. What comes next then follows
    * that. While the answer still comes it must be left first.
+   * @throws InputError for what is no count of samples, and while the answer comes
    */
   keepHeard(samples: number): void {
     if (this.#isSaying) throw new InputError('The answer still comes: leave it before it is cut.');
+    if (!(samples >= 0)) throw new InputError(`samples must be a number of at least 0, found ${describeNumber(samples)}.`);
     const { answerBegins, pending, sequence } = this.#state;
     if (answerBegins === undefined || this.#said.length === 0) return;
     let frames = Math.ceil(samples / FRAME_SAMPLES);
