@@ -1,6 +1,7 @@
 /** Phonemes by espeak-ng, of the npm package `espeak-ng`: GPL 3, and so never a dependency; whoever wants it adds it. */
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Phonemizer } from '../engine/speech/voice-model.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import type { Clause } from '../text/speech/clauses.ts';
@@ -46,12 +47,11 @@ async function openEspeak(): Promise<OpenEspeak> {
 /** Beside the user's own program, beside this package, or in the folder that INGOT_ESPEAK names. */
 async function findPackage(): Promise<string> {
   const named = process.env['INGOT_ESPEAK'];
-  if (named !== undefined && named !== '') return new URL(`file://${named}/dist/espeak-ng.js`).href;
+  if (named !== undefined && named !== '') return pathToFileURL(join(named, 'dist', 'espeak-ng.js')).href;
   const { createRequire } = await import('node:module');
   for (const from of [`${process.cwd()}/`, import.meta.url]) {
     try {
-      const path = createRequire(from).resolve(ESPEAK_PACKAGE);
-      return new URL(`file://${path}`).href;
+      return pathToFileURL(createRequire(from).resolve(ESPEAK_PACKAGE)).href;
     } catch {
       // Looked for in the next place.
     }
