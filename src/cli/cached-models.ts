@@ -1,10 +1,10 @@
 /** `ingot list`, `show` and `rm`: models of the hub that are in the cache. */
 import type { Command } from 'commander';
-import { cachedSnapshots, removeFiles } from '../node/hub/cache-layout.ts';
+import { cachedCommit, cachedSnapshots, removeFiles } from '../node/hub/cache-layout.ts';
 import type { CachedFile, CachedSnapshot } from '../node/hub/cache-layout.ts';
 import { chooseFiles, ggufModels } from '../node/hub/choose-files.ts';
 import { hubSettings } from '../node/hub/hub-settings.ts';
-import { printModelId } from '../node/hub/model-id.ts';
+import { MAIN_REVISION, printModelId } from '../node/hub/model-id.ts';
 import { UsageError } from './exit-codes.ts';
 import { pulledId } from './pull.ts';
 import { formatBytes, plural } from './quantities.ts';
@@ -15,7 +15,8 @@ import { tableLines } from './text-table.ts';
 interface CachedModel {
   /** What every command takes. */
   readonly id: string;
-  readonly kind: 'gguf' | 'safetensors';
+  /** `pth`: as torch saved it. */
+  readonly kind: 'gguf' | 'safetensors' | 'pth';
   readonly isWhole: boolean;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
@@ -65,7 +66,9 @@ export function registerRm(program: Command): void {
   program
     .command('rm')
     .summary('remove models from the cache')
-    .description('Removes models of the hub from the cache. An id without :QUANT means all of its files.')
+    .description(
+      'Removes models of the hub from the cache. An id without :QUANT means all of its files, one without @REVISION all revisions.',
+    )
     .argument('<ids...>', 'as "ingot list" names them')
     .addHelpText('after', RM_EXAMPLES)
     .action(remove);
@@ -89,9 +92,12 @@ function modelsOf(snapshot: CachedSnapshot): readonly CachedModel[] {
     }),
   );
   if (models.length > 0) return models;
-  if (!snapshot.files.some(({ name }) => name.endsWith('.safetensors'))) return [];
   const { files, repository } = snapshot;
-  return [cachedModel(repository, { files, isWhole: isWholeFolder(snapshot), kind: 'safetensors', snapshot })];
+  const isWhole = isWholeFolder(snapshot);
+  const isSafetensors = files.some(({ name }) => /^(?!voices\/).*\.safetensors$/.test(name));
+  // Other files that torch saved are of other programs' models.
+  if (!isSafetensors && !isWhole) return [];
+  return [cachedModel(repository, { files, isWhole, kind: isSafetensors ? 'safetensors' : 'pth', snapshot })];
 }
 
 function isWholeFolder({ files, repository }: CachedSnapshot): boolean {
@@ -138,13 +144,18 @@ function told({ id, kind, isWhole, sizeBytes, modifiedMs, files, snapshot }: Cac
   };
 }
 
-/** Those that an id means: the one with its quantisation, or all of its repository. @throws UsageError where none is there */
+/**
+ * Those that an id means: the one with its quantisation, or all of its repository; of its revision, or of all.
+ * @throws UsageError where none is there
+ */
 async function namedModels(text: string): Promise<readonly CachedModel[]> {
   const id = pulledId(text);
   const models = await cachedModels();
-  const wanted = printModelId({ ...id, revision: 'main' }).toLowerCase();
+  const wanted = printModelId({ ...id, revision: MAIN_REVISION }).toLowerCase();
+  const commit = id.revision === MAIN_REVISION ? undefined : await cachedCommit(await cacheFolder(), id);
+  const isOfRevision = (snapshot: CachedSnapshot) => id.revision === MAIN_REVISION || snapshot.commit === commit;
   const found = models.filter(({ id: name, snapshot }) =>
-    id.quantization === undefined ? snapshot.repository.toLowerCase() === wanted : name.toLowerCase() === wanted,
+    isOfRevision(snapshot) && (id.quantization === undefined ? snapshot.repository : name).toLowerCase() === wanted,
   );
   if (found.length > 0) return found;
   const near = closestTo(

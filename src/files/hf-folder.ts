@@ -71,7 +71,7 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
 }
 
 /** Folders whose config.json names a class in place of a type, and the folders in which further parts of such models lie. */
-const PART_FOLDERS: Readonly<Record<string, readonly string[]>> = { Lfm2AudioForConditionalGeneration: ['audio_detokenizer'] };
+export const PART_FOLDERS: Readonly<Record<string, readonly string[]>> = { Lfm2AudioForConditionalGeneration: ['audio_detokenizer'] };
 
 /** The class that config.json names, where that says what the model is. */
 function classOf({ architectures }: JsonObject): string | undefined {

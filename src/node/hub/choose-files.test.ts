@@ -114,6 +114,13 @@ describe('folders', () => {
     expect(names(chooseFiles(files, { repository })).toSorted()).toEqual(files.map(({ name }) => name).toSorted());
   });
 
+  test('what makes the sound of LFM2-Audio, and not what made its training data', () => {
+    const detokenizer = ['audio_detokenizer/config.json', 'audio_detokenizer/model.safetensors'];
+    const others = ['config.json', 'model.safetensors', 'tokenizer-mimi.safetensors', 'assets/a.json'];
+    const files = [...detokenizer, ...others].map((name) => file(name));
+    expect(names(chooseFiles(files, { repository })).toSorted()).toEqual([...detokenizer, 'config.json', 'model.safetensors']);
+  });
+
   test('a model that speaks, with its voices: safetensors before what torch saved', () => {
     const kokoro = ['README.md', 'config.json', 'kokoro-v1_0.pth', 'voices/af_heart.pt', 'voices/am_adam.pt', 'samples/HEARME.wav'].map(
       (name, at) => file(name, 10 * (at + 1)),

@@ -1,5 +1,6 @@
 /** Which files of a repository make the model that is meant. Pure functions over names and sizes. */
 import { parseSplitName } from '../../files/gguf-reader.ts';
+import { PART_FOLDERS } from '../../files/hf-folder.ts';
 import { CapacityError, InputError } from '../../tensor/errors.ts';
 
 export interface NamedFile {
@@ -161,8 +162,9 @@ function describe({ quantization, files, sizeBytes }: GgufModel): string {
 }
 
 const WEIGHTS = /^model(-\d{5}-of-\d{5})?\.safetensors$/;
-/** Beside the weights at the root, and the modules of sentence-transformers in folders of their own. */
-const BESIDE = /^(?:[^/]+\.(?:json|txt|jinja|model)|\d+_\w+\/(?:config\.json|model\.safetensors))$/;
+const FOLDERS = ['\\d+_\\w+', ...Object.values(PART_FOLDERS).flat()].join('|');
+/** Beside the weights at the root; the modules of sentence-transformers, and further parts of a model, in folders of their own. */
+const BESIDE = new RegExp(`^(?:[^/]+\\.(?:json|txt|jinja|model)|(?:${FOLDERS})/(?:config\\.json|model\\.safetensors))$`);
 
 /** Undefined where there are no weights, or a part of them is missing. */
 function folderFiles<File extends NamedFile>(files: readonly File[]): readonly File[] | undefined {
