@@ -47,6 +47,7 @@ interface PlanFlags {
   readonly people?: number;
   readonly pressure?: number;
   readonly alwaysOn?: boolean;
+  readonly comparing?: boolean;
   readonly json?: boolean;
 }
 
@@ -64,6 +65,7 @@ export function registerPlan(program: Command): void {
     .option('--people <count>', 'people or services that ask it', integerIn({ min: 1 }))
     .option('--pressure <count>', 'how often a week memory ran short, so that other work broke', integerIn({ min: 0 }))
     .option('--always-on', 'it has to answer at any hour')
+    .option('--comparing', 'engines are compared over hours')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
     .action((path: string | undefined, flags: PlanFlags) => withInterrupts((signal) => plan(path, flags, signal)));
