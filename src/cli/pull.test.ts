@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { COMMIT, serveHub } from '../../test/hub-server.ts';
 import type { TestHub } from '../../test/hub-server.ts';
@@ -66,10 +66,34 @@ describe.skipIf(!existsSync(main))('models of the hub', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test('a model that speaks, as torch saved it, is listed and removed; of two revisions the one that is named', async () => {
+    const [first, second] = ['1'.repeat(40), '2'.repeat(40)];
+    const put = (repository: string, path: string) => {
+      const full = join(home, 'hub', `models--${repository}`, path);
+      mkdirSync(dirname(full), { recursive: true });
+      writeFileSync(full, path.startsWith('refs') ? second : '{}');
+      return full;
+    };
+    for (const name of ['config.json', 'kokoro-v1_0.pth', 'voices/af_heart.pt']) put('hexgrad--Kokoro-82M', `snapshots/${first}/${name}`);
+    expect((await ingot('list')).stdout).toMatch(/^hexgrad\/Kokoro-82M +pth +6 bytes/m);
+    expect((await ingot('rm', 'kokoro:82m')).stderr).toMatch(/^removed hexgrad\/Kokoro-82M/);
+    expect((await ingot('list')).stdout).toBe('');
+    const [kept, gone] = [first, second].map((commit) => put('o--two', `snapshots/${commit}/two-Q4_0.gguf`)) as [string, string];
+    put('o--two', 'refs/v2');
+    expect((await ingot('rm', 'o/two@v3')).stderr).toMatch(/o\/two@v3 is not in the cache/);
+    expect((await ingot('rm', 'o/two@v2')).code).toBe(0);
+    expect([existsSync(kept), existsSync(gone)]).toEqual([true, false]);
+    expect((await ingot('rm', 'o/two')).code).toBe(0);
+    expect(existsSync(kept)).toBe(false);
+  });
+
   test.each([
     [['pull', 'qwen3:4'], 1, /not an id of the hub.*Did you mean qwen3:4b\?/],
     [['pull', 'no/body'], 1, /no model no\/body that is open to you/],
     [['chat', 'no/body'], 1, /no model no\/body/],
+    [['transcribe', main, '--pcm', '8000', '--model', 'no/body'], 2, /--pcm is for stdin/],
+    [['transcribe', '/dev/null', '--model', 'no/body'], 1, /no model no\/body/],
+    [['talk', 'no/body', 'hello', '--out', '/dev/null'], 1, /no model no\/body/],
     [['inspect', 'ingot/ember:Q9_9'], 1, /no model Q9_9\. It has: Q4_0/],
   ] as const)('%j is refused', async (args, code, message) => {
     const found = await ingot(...args);

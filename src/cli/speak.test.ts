@@ -48,5 +48,7 @@ describe.skipIf(!existsSync(main))('ingot speak', () => {
     expect(refused.stderr).toMatch(/has none for "Q"/);
     expect(existsSync(join(folder, 'c.wav'))).toBe(false);
     expect(ingot(['--voices', '--model', model, '--device', 'cpu']).stdout.toString()).toContain('af_heart\n');
+    const listed = ingot(['--voices', '--model', model, '-o', join(folder, 'd.wav')]);
+    expect([listed.status, listed.stderr]).toEqual([2, expect.stringContaining('--voices lists voices and speaks nothing')]);
   });
 });

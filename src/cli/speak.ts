@@ -73,6 +73,9 @@ interface Call extends SpeakFlags {
 
 async function speak(text: string | undefined, flags: Call): Promise<void> {
   const { output, play, device, threads, phonemes, voices, signal } = flags;
+  const unused = [text, output, play, phonemes, flags.voice, flags.speed, flags.seed];
+  if (voices === true && unused.some((value) => value !== undefined))
+    throw new UsageError('--voices lists voices and speaks nothing: leave out the text and what says how it is spoken.');
   if (voices !== true && output === undefined && play !== true)
     throw new UsageError('say where the speech goes: to a file (-o speech.wav), to stdout (-o -), or to the loudspeaker (--play).');
   if (output === '-' && process.stdout.isTTY) throw new UsageError('-o - writes bytes, and stdout is a terminal: name a file, or a pipe.');
@@ -147,10 +150,16 @@ interface SinkOptions {
 async function openSinks({ output, play, sampleRate }: SinkOptions): Promise<SoundSink[]> {
   const sinks: SoundSink[] = [];
   const format = { sampleRate, channels: 1 } as const;
-  if (output === '-') sinks.push(await stdoutSink(wavHeader(format, undefined)));
-  else if (output !== undefined) sinks.push(await fileSink(output, (frames) => wavHeader(format, frames)));
+  // A player first: where there is none, no file is made.
   if (play === true) sinks.push(openLoudspeaker(sampleRate));
-  return sinks;
+  try {
+    if (output === '-') sinks.push(await stdoutSink(wavHeader(format, undefined)));
+    else if (output !== undefined) sinks.push(await fileSink(output, (frames) => wavHeader(format, frames)));
+    return sinks;
+  } catch (error) {
+    await Promise.allSettled(sinks.map((sink) => sink.end(0)));
+    throw error;
+  }
 }
 
 async function stdoutSink(header: Uint8Array): Promise<SoundSink> {

@@ -47,7 +47,9 @@ describe.skipIf(!existsSync(main) || !hasShared(LFM2_AUDIO_GOLDEN))('ingot talk'
     [[...model], /something that is said: --in FILE, or a text/],
     [[...model, 'hello'], /needs --out FILE\.wav/],
     [[...model, 'hello', '--out', 'a.wav', '--voice', 'us-male'], /voice is for the task "speak"/],
-    [[...model, '--in', 'none.wav', '--out', 'a.wav'], /none\.wav/],
+    [[...model, '--in', 'none.wav', '--out', 'a.wav'], /Cannot read none\.wav: there is no such file/],
+    [['./none', '--in', 'said.wav', '--out', 'a.wav'], /Cannot read \.\/none: there is no such file/],
+    [[...model, '--in', 'said.wav', '--task', 'transcribe', '--out', 'a.wav'], /--task transcribe has text alone/],
   ])('refuses %j', (args, message) => {
     const { status, stderr } = ingot(...args);
     expect(stderr).toMatch(message);

@@ -14,7 +14,7 @@ import { DEVICE_CHOICES, takesThreads } from '../node/load-model.ts';
 import { loadTalkModel } from '../node/load-talk-model.ts';
 import type { LoadTalkModelOptions } from '../node/load-talk-model.ts';
 import { UsageError } from './exit-codes.ts';
-import { inputPath } from './input-path.ts';
+import { inputPath, modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
@@ -45,7 +45,7 @@ export function registerTalk(program: Command): void {
     .command('talk')
     .summary('talk with a model that hears and speaks')
     .description('Gives sounds and texts to a model that hears and speaks (LFM2.5-Audio), and writes what it answers.')
-    .argument('<model>', 'the folder of an LFM2.5-Audio, or a GGUF file that "ingot convert" made of it')
+    .argument('<model>', 'the folder or id of an LFM2.5-Audio, or a GGUF file that "ingot convert" made of it')
     .argument('[texts...]', 'what is said to it, a turn each')
     .option('--in <file>', 'a sound that is said to it; several are turns', (file: string, before: string[] = []) => [...before, file])
     .option('--out <file>', 'where the speech of all answers goes, as WAV')
@@ -69,7 +69,7 @@ interface Call extends TalkFlags {
   readonly signal: AbortSignal;
 }
 
-async function talk(path: string, texts: readonly string[], flags: Call): Promise<void> {
+async function talk(named: string, texts: readonly string[], flags: Call): Promise<void> {
   const { in: sounds = [], out, task, device, threads, quantize, contextLength, tokenizer, signal } = flags;
   if (sounds.length + texts.length === 0)
     throw new UsageError('talk needs something that is said: --in FILE, or a text. A microphone is not listened to yet.');
@@ -77,6 +77,10 @@ async function talk(path: string, texts: readonly string[], flags: Call): Promis
     throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
   if (out === undefined && task !== 'transcribe')
     throw new UsageError('talk needs --out FILE.wav for the speech of the answer; --task transcribe has text alone.');
+  if (out !== undefined && task === 'transcribe')
+    throw new UsageError('--out is for speech, and --task transcribe has text alone: leave one of them out.');
+  // A misspelt name is told before a model is loaded.
+  const [path, files] = [modelPath(named), sounds.map(inputPath)];
   const display = createProgressDisplay(process.stderr);
   let model: TalkModel;
   try {
@@ -88,7 +92,7 @@ async function talk(path: string, texts: readonly string[], flags: Call): Promis
   }
   for (const warning of model.info.warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);
   try {
-    const speech = await converse(model, [...sounds.map((file) => ({ file })), ...texts.map((text) => ({ text }))], flags);
+    const speech = await converse(model, [...files.map((file) => ({ file })), ...texts.map((text) => ({ text }))], flags);
     if (out !== undefined) await writeFile(out, encodeWav(clipped(speech), { sampleRate: model.info.sampleRate, channels: 1 }));
   } finally {
     await model.dispose();
@@ -113,7 +117,7 @@ async function converse(model: TalkModel, turns: readonly Said[], flags: Call): 
 async function answer(
   conversation: TalkConversation, said: Said, options: { readonly maxTokens: number | undefined; readonly signal: AbortSignal },
 ): Promise<Float32Array[]> {
-  const turn: TalkTurn = 'text' in said ? said : { sound: await openAudio(await fileSource(inputPath(said.file))) };
+  const turn: TalkTurn = 'text' in said ? said : { sound: await openAudio(await fileSource(said.file)) };
   const speech: Float32Array[] = [];
   for await (const piece of conversation.say(turn, options)) {
     if (piece.kind === 'text') process.stdout.write(printable(piece.text));

@@ -25,7 +25,7 @@ describe.skipIf(!existsSync(main))('ingot transcribe', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   function ingot(args: readonly string[], input?: Uint8Array) {
-    const env = { ...process.env, INGOT_SPEECH_MODEL: '', NO_COLOR: '' };
+    const env = { ...process.env, INGOT_SPEECH_MODEL: '', NO_COLOR: '', HF_HOME: folder };
     return spawnSync(process.execPath, [main, 'transcribe', ...args], { cwd: folder, encoding: 'utf8', input, env, timeout: 60_000 });
   }
   const model = ['--model', REAL, '--tokenizer', `${sharedPath}/vocab/llama-spm.gguf`, '--device', 'cpu'];
@@ -52,6 +52,8 @@ describe.skipIf(!existsSync(main))('ingot transcribe', () => {
     [[], 'name a sound file'],
     [['a.wav', '--microphone'], 'give either files or --microphone'],
     [['missing.wav'], 'there is no such file'],
+    [['silence.wav', '--model', 'no/body', '--offline'], 'no/body is not in the cache, and --offline'],
+    [['silence.wav', '--model', 'https://example.com/m.gguf', '--offline'], '--model is a URL'],
     [['silence.wav', '--srt', '--json'], '--srt and --json are forms of one output'],
     [['silence.wav', '--words'], '--words is for --json'],
     [['silence.wav', 'silence.wav', '--vtt'], 'name a folder for them (--output-dir)'],

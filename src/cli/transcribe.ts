@@ -16,7 +16,10 @@ import { transcriptWriter, TRANSCRIPT_FORMS } from '../text/transcript-formats.t
 import type { Transcript, TranscriptForm, TranscriptSegment } from '../text/transcript-formats.ts';
 import { MOST_SAMPLE_RATE } from '../audio/audio-stream.ts';
 import { UsageError } from './exit-codes.ts';
-import { inputPath } from './input-path.ts';
+import { inputPath, isUrl, modelPath } from './input-path.ts';
+import { cachedModel } from '../node/hub/cache-layout.ts';
+import { hubIdOf } from '../node/hub/hub-id.ts';
+import { hubSettings } from '../node/hub/hub-settings.ts';
 import { withInterrupts } from './interrupts.ts';
 import { integerIn, numberIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
@@ -65,7 +68,7 @@ export function registerTranscribe(program: Command): void {
     .summary('print what is said in sound files')
     .description('Prints what is said in sound files: text, or subtitles with times.')
     .argument('[files...]', 'sound files; "-" reads stdin')
-    .option('--model <path>', 'a model of speech to text: a file, a folder or a URL (default: INGOT_SPEECH_MODEL, else Moonshine)')
+    .option('--model <path>', 'a model of speech to text: a file, a folder, a URL or an id (default: INGOT_SPEECH_MODEL, else Moonshine)')
     .option('--offline', 'gets nothing from a network');
   for (const form of TRANSCRIPT_FORMS) command.option(`--${form}`, FORM_HELP[form]);
   command
@@ -114,7 +117,7 @@ async function transcribe(files: readonly string[], flags: Call): Promise<void> 
   const display = createProgressDisplay(process.stderr);
   let model: SpeechModel;
   try {
-    const path = await modelPath(flags);
+    const path = await hearingModelPath(flags);
     display.expect('load');
     model = await loadSpeechModel(path, { device, threads, quantize, tokenizer, signal, onProgress: display.onProgress });
   } finally {
@@ -183,9 +186,23 @@ function checkOutputNames(files: readonly string[], form: TranscriptForm): void 
   }
 }
 
-async function modelPath({ model, offline, signal }: Call): Promise<string> {
+/** @throws UsageError for what a network would be asked for */
+async function checkOffline(named: string): Promise<void> {
+  if (isUrl(named) && !named.startsWith('file:'))
+    throw new UsageError('--offline gets nothing from a network, and --model is a URL: name a file, or leave out --offline.');
+  const id = hubIdOf(named);
+  if (id === undefined || (await cachedModel((await hubSettings(process.env)).cacheFolder, id)) !== undefined) return;
+  throw new UsageError(
+    `${named} is not in the cache, and --offline gets nothing from a network: run "ingot pull ${named}" while there is one.`,
+  );
+}
+
+async function hearingModelPath({ model, offline, signal }: Call): Promise<string> {
   const named = model ?? process.env['INGOT_SPEECH_MODEL'];
-  if (named !== undefined && named !== '') return inputPath(named);
+  if (named !== undefined && named !== '') {
+    if (offline) await checkOffline(named);
+    return modelPath(named);
+  }
   const path = pulledModelPath(DEFAULT_SPEECH_MODEL);
   if (existsSync(path)) return path;
   if (offline) {

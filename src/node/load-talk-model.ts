@@ -56,7 +56,7 @@ export async function loadTalkModel(pathOrUrl: string, options: LoadTalkModelOpt
   checkInteger('contextLength', contextLength, { min: 64 });
   checkInteger('mostSeconds', mostSeconds, { min: 1, max: 400 });
   const executor = await openExecutor(options);
-  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
+  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress }), { signal });
   try {
     checkKind(checkpoint);
     const tokenizer = await tokenizerOf(checkpoint, options);
