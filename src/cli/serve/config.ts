@@ -7,6 +7,7 @@ import { UsageError } from '../exit-codes.ts';
 import { expandHome, inputPath, isUrl } from '../input-path.ts';
 import { didYouMean } from '../suggestions.ts';
 import { dataFolder } from '../../node/data-folder.ts';
+import { hubIdOf } from '../../node/hub/hub-id.ts';
 import { repeatedMember } from './repeated-member.ts';
 import { checkSettingValue, flagOf, parseSetting, SETTING_NAMES, SETTINGS, variableOf } from './settings.ts';
 import type { Setting, SettingName, SettingValue } from './settings.ts';
@@ -60,9 +61,15 @@ function fromFolder(path: string, folder: string): string {
   return isUrl(path) || isAbsolute(path) || path.startsWith('~') ? path : join(folder, path);
 }
 
+/** As {@link fromFolder}, of a model: what is not there, nor the folder of its first part, may be an id of the hub. */
+function modelFromFolder(path: string, folder: string): string {
+  const isThere = existsSync(join(folder, path)) || existsSync(join(folder, path.slice(0, Math.max(0, path.indexOf('/')) || path.length)));
+  return !isThere && !isUrl(path) && hubIdOf(path) !== undefined ? path : fromFolder(path, folder);
+}
+
 function modelOfFile(value: unknown, at: string, folder: string): ServedPath {
   if (typeof value === 'string' && value !== '') {
-    const path = fromFolder(value, folder);
+    const path = modelFromFolder(value, folder);
     return { name: nameOf(path), path };
   }
   const { name, path, ...others } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
@@ -70,7 +77,7 @@ function modelOfFile(value: unknown, at: string, folder: string): ServedPath {
     throw new InputError(`${at} must be a path, or an object with path and name, found ${describeValue(value)}.`);
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw new InputError(`${at} has no ${JSON.stringify(unknown)}: it takes path and name.`);
-  const found = fromFolder(path, folder);
+  const found = modelFromFolder(path, folder);
   return { name: name ?? nameOf(found), path: found };
 }
 

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request as plainRequest } from 'node:http';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
@@ -71,6 +71,14 @@ describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
     expect(printed(['c=/y/z.gguf', 'https://example.com/q/w.gguf'], variables).models).toEqual([
       { name: 'c', path: '/y/z.gguf' }, { name: 'w', path: 'https://example.com/q/w.gguf' },
     ]);
+  });
+
+  it('takes ids of the hub for models in a config file too, where no file or folder is called so', () => {
+    const file = join(folder, 'ids.json');
+    mkdirSync(join(folder, 'mine'), { recursive: true });
+    writeFileSync(file, JSON.stringify({ models: ['qwen3:4b', 'Qwen/Qwen3-4B-GGUF:Q8_0', 'mine/model', 'no.gguf'] }));
+    const paths = (printed(['--config', file]).models as { path: string }[]).map(({ path }) => path);
+    expect(paths).toEqual(['qwen3:4b', 'Qwen/Qwen3-4B-GGUF:Q8_0', join(folder, 'mine/model'), join(folder, 'no.gguf')]);
   });
 
   it('are printed as a config file that says the same, and described by a schema of all', () => {
