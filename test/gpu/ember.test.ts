@@ -111,7 +111,7 @@ describe('the bundled model on the software adapter', () => {
     const single = await piecesOf();
     setClock('still');
     const many = await piecesOf();
-    expect(Math.max(...single.map(({ tokens }) => tokens.length))).toBe(1);
+    expect(Math.max(...single.map(({ tokens }) => tokens.length))).toBeLessThanOrEqual(2);
     expect(Math.max(...many.map(({ tokens }) => tokens.length))).toBeGreaterThanOrEqual(8);
     expect(many.flatMap(({ tokens }) => tokens)).toEqual(single.flatMap(({ tokens }) => tokens));
     expect(many.map(({ text }) => text).join('')).toBe(single.map(({ text }) => text).join(''));
