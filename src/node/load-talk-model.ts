@@ -7,17 +7,16 @@ import { lfm2Audio } from '../models/lfm2-audio.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
-import { FormatError, InputError } from '../tensor/errors.ts';
+import { InputError } from '../tensor/errors.ts';
 import { checkInteger, checkOptionNames } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import { openExecutor } from './load-model.ts';
 import type { DeviceChoice } from './load-model.ts';
-import { loadTokenizer } from './load-tokenizer.ts';
+import { tokenizerOfModel } from './load-tokenizer.ts';
 import { locate } from './open-path.ts';
 
 export interface LoadTalkModelOptions {
@@ -59,7 +58,7 @@ export async function loadTalkModel(pathOrUrl: string, options: LoadTalkModelOpt
   const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress }), { signal });
   try {
     checkKind(checkpoint);
-    const tokenizer = await tokenizerOf(checkpoint, options);
+    const tokenizer = await tokenizerOfModel(checkpoint, options);
     const decoder = await openDecoder(checkpoint, { quantize, signal, contextLength: (ofModel) => Math.min(ofModel, contextLength) });
     const context = Math.min(contextLength, decoder.config.contextLength);
     const engine = await createTalkEngine({ executor, decoder, contextLength: context, mostSeconds, signal, onProgress });
@@ -80,15 +79,4 @@ function checkKind({ name, architecture, format }: Checkpoint): void {
       'what "ingot convert" makes of it.'
     : 'Models of text are for loadModel, or "ingot run"; those of speech to text for loadSpeechModel, or "ingot transcribe".';
   throw new InputError(`${name} (${architecture}) does not hear and speak: expected LFM2.5-Audio. ${instead}`);
-}
-
-async function tokenizerOf(checkpoint: Checkpoint, { tokenizer, signal }: LoadTalkModelOptions): Promise<Tokenizer> {
-  if (typeof tokenizer === 'string') return loadTokenizer(tokenizer, { signal });
-  if (tokenizer !== undefined) return tokenizer;
-  const own = await tokenizerFromCheckpoint(checkpoint);
-  if (own !== undefined) return own;
-  throw new FormatError(
-    `${checkpoint.name} holds no tokenizer: expected tokenizer.json beside the weights, or tokenizer.ggml.tokens in a GGUF file. ` +
-      'Name another place of it (tokenizer, or --tokenizer).',
-  );
 }

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
+import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { checkOptionNames, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
@@ -35,6 +36,17 @@ export async function loadTokenizer(place: string | ByteSource | SourceFolder, o
   if (location.fileName === undefined) return fromFolder(location.folder, () => Promise.resolve(location), options);
   if (isTokenizerName(location.fileName)) return fromJson(location.folder, location.fileName, options);
   return fromModel(location, options);
+}
+
+/**
+ * The tokenizer of a model: the one that is named, or given, else its own.
+ * @throws as {@link loadTokenizer}
+ */
+export async function tokenizerOfModel(
+  checkpoint: Checkpoint, { tokenizer, signal }: ReadOptions & { readonly tokenizer?: string | Tokenizer | undefined },
+): Promise<Tokenizer> {
+  if (typeof tokenizer === 'string') return loadTokenizer(tokenizer, { signal });
+  return tokenizer ?? requireTokenizer(checkpoint, 'Name another place of it (tokenizer, or --tokenizer).');
 }
 
 /** JSON files that are a model rather than a tokenizer: the index of a split one, and its configuration. */

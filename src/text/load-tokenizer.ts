@@ -8,11 +8,12 @@ import { tokenizerFromCheckpoint } from './tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** @throws FormatError for a model without a tokenizer, and as {@link tokenizerFromCheckpoint} */
-export async function requireTokenizer(checkpoint: Checkpoint): Promise<Tokenizer> {
+export async function requireTokenizer(checkpoint: Checkpoint, advice?: string): Promise<Tokenizer> {
   const tokenizer = await tokenizerFromCheckpoint(checkpoint);
   if (tokenizer !== undefined) return tokenizer;
   throw new FormatError(
-    `${checkpoint.name} holds no tokenizer: expected tokenizer.json beside the weights, or tokenizer.ggml.tokens in a GGUF file.`,
+    `${checkpoint.name} holds no tokenizer: expected tokenizer.json beside the weights, or tokenizer.ggml.tokens in a GGUF file.` +
+      (advice === undefined ? '' : ` ${advice}`),
   );
 }
 
