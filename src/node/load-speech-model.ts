@@ -33,10 +33,9 @@ import { parseJsonObject } from '../tensor/parse-json.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import { openExecutor } from './load-model.ts';
 import type { DeviceChoice } from './load-model.ts';
-import { loadTokenizer } from './load-tokenizer.ts';
+import { tokenizerOfModel } from './load-tokenizer.ts';
 import { loadVoiceDetector } from './load-voice-detector.ts';
 import { locate } from './open-path.ts';
 import { bundledDetectorPath } from './package-root.ts';
@@ -74,7 +73,7 @@ export async function loadSpeechModel(pathOrUrl: string, options: LoadSpeechMode
   const executor = await openExecutor(options);
   const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress }), { signal });
   try {
-    const tokenizer = await tokenizerOf(checkpoint, options);
+    const tokenizer = await tokenizerOfModel(checkpoint, options);
     const opened = await openDecoder(checkpoint, { quantize, signal });
     if (!hears(checkpoint, opened)) {
       throw new InputError(
@@ -93,9 +92,9 @@ export async function loadSpeechModel(pathOrUrl: string, options: LoadSpeechMode
 
 /** What a model that hears takes, by its headers; undefined for a model that does not hear. Reads headers only. */
 export async function speechMemoryNeeds(
-  pathOrUrl: string, { quantize, signal }: Pick<LoadSpeechModelOptions, 'quantize' | 'signal'> = {},
+  pathOrUrl: string, { quantize, signal, onProgress }: Pick<LoadSpeechModelOptions, 'quantize' | 'signal' | 'onProgress'> = {},
 ): Promise<MemoryNeeds | undefined> {
-  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
+  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress }), { signal });
   try {
     const decoder = await openDecoder(checkpoint, { quantize, signal });
     if (!hears(checkpoint, decoder)) return undefined;
@@ -210,16 +209,6 @@ function whisperRules({ assets, config, name }: Checkpoint, tokens: WhisperToken
     suppressedFirst: listed('begin_suppress_tokens') ?? [...tokenizer.encode(' '), endOfText],
     timestamps: { mostInitial: MOST_INITIAL },
   };
-}
-
-async function tokenizerOf(checkpoint: Checkpoint, { tokenizer, signal }: LoadSpeechModelOptions): Promise<Tokenizer> {
-  if (tokenizer !== undefined) return loadTokenizer(tokenizer, { signal });
-  const own = await tokenizerFromCheckpoint(checkpoint);
-  if (own !== undefined) return own;
-  throw new FormatError(
-    `${checkpoint.name} holds no tokenizer: expected tokenizer.json beside the weights, or tokenizer.ggml.tokens in a GGUF file. ` +
-      'Name another place of it (tokenizer, or --tokenizer).',
-  );
 }
 
 /** @throws FormatError for a file that does not say which token an answer follows */

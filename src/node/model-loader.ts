@@ -37,7 +37,7 @@ export function modelLoader(pathOrUrl: string, options: Omit<LoadModelOptions, '
     load: ({ signal, spareMemory } = {}) => loadModel(pathOrUrl, { ...options, signal, spareMemory }),
     async memoryNeeds({ signal } = {}) {
       const executor = await openExecutor({ device, threads });
-      const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
+      const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress: options.onProgress }), { signal });
       return memoryNeeds({ checkpoint, executor, contextLength, kvType, snapshotBytes, perLayerTable, quantize, signal });
     },
   };
@@ -57,7 +57,7 @@ export function speechModelLoader(pathOrUrl: string, options: Omit<LoadSpeechMod
     kind: 'speech',
     load: ({ signal } = {}) => loadSpeechModel(pathOrUrl, { ...options, signal }),
     async memoryNeeds({ signal } = {}) {
-      const needs = await speechMemoryNeeds(pathOrUrl, { quantize: options.quantize, signal });
+      const needs = await speechMemoryNeeds(pathOrUrl, { quantize: options.quantize, signal, onProgress: options.onProgress });
       if (needs === undefined) throw new InputError(`${pathOrUrl} does not hear: modelLoader is for models of text.`);
       return needs;
     },
@@ -78,7 +78,7 @@ export function voiceModelLoader(pathOrUrl: string, options: Omit<LoadVoiceModel
     kind: 'voice',
     load: ({ signal } = {}) => loadVoiceModel(pathOrUrl, { ...options, signal }),
     async memoryNeeds({ signal } = {}) {
-      const needs = await voiceMemoryNeeds(pathOrUrl, { mostFrames: options.mostFrames, signal });
+      const needs = await voiceMemoryNeeds(pathOrUrl, { mostFrames: options.mostFrames, signal, onProgress: options.onProgress });
       if (needs === undefined) throw new InputError(`${pathOrUrl} does not speak: modelLoader is for models of text.`);
       return needs;
     },

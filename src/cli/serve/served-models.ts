@@ -88,12 +88,19 @@ export async function servedModels({ models, settings }: ServeConfig, signal: Ab
   };
   const needs: MemoryNeeds[] = [];
   const known: KnownPath[] = [];
-  for (const model of models) {
-    const textOptions = loadOptions(settings, undefined);
-    const ofVoice = await voiceMemoryNeeds(model.path, { signal });
-    const ofSpeech = ofVoice ? undefined : await speechMemoryNeeds(model.path, { quantize: textOptions.quantize, signal });
-    needs.push(ofVoice ?? ofSpeech ?? (await modelLoader(model.path, textOptions).memoryNeeds({ signal })));
-    known.push({ ...model, ofSpeech, ofVoice });
+  // A model of the hub that is not there yet is downloaded for its headers.
+  const display = createProgressDisplay(process.stderr, { hasLines: true });
+  const { onProgress } = display;
+  try {
+    for (const model of models) {
+      const textOptions = loadOptions(settings, undefined);
+      const ofVoice = await voiceMemoryNeeds(model.path, { signal, onProgress });
+      const ofSpeech = ofVoice ? undefined : await speechMemoryNeeds(model.path, { quantize: textOptions.quantize, signal });
+      needs.push(ofVoice ?? ofSpeech ?? (await modelLoader(model.path, textOptions).memoryNeeds({ signal })));
+      known.push({ ...model, ofSpeech, ofVoice });
+    }
+  } finally {
+    display.clear();
   }
   const memoryBytes = await budgetOf(settings, needs);
   const start: Start = { isOver: false };

@@ -98,7 +98,8 @@ interface NpmRun {
   readonly signal: CancelSignal | undefined;
 }
 
-function runNpm(args: readonly string[], { folder, wanted, signal }: NpmRun): Promise<void> {
+async function runNpm(args: readonly string[], { folder, wanted, signal }: NpmRun): Promise<void> {
+  signal?.throwIfAborted();
   // npm is a script of the shell on Windows; nothing of a user's is among the arguments.
   const isWindows = process.platform === 'win32';
   const child = spawn(isWindows ? 'npm.cmd' : 'npm', args.map((arg) => (isWindows ? `"${arg}"` : arg)), {
