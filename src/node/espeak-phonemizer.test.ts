@@ -1,5 +1,8 @@
 /** Phonemes by espeak-ng, which lies among the peers or where INGOT_ESPEAK says; and its own speech, heard by Moonshine. */
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { fixturesPath, hasShared, sharedPath } from '../../test/fixture-tensors.ts';
@@ -15,6 +18,23 @@ const among = fileURLToPath(new URL('../../peers/node_modules/espeak-ng', import
 const folder = process.env['INGOT_ESPEAK'] ?? among;
 const MOONSHINE = `${sharedPath}/real/moonshine`;
 const hasMoonshine = hasShared('real/moonshine/model.safetensors') && hasShared('vocab/llama-spm.gguf');
+
+const built = new URL('../../dist/node/espeak-phonemizer.js', import.meta.url);
+
+// By Node itself: the test runner reads such names otherwise.
+test.skipIf(!existsSync(built))('the package is found in a folder whose name a URL would read otherwise', () => {
+  const named = mkdtempSync(join(tmpdir(), 'espeak #1 %41'));
+  mkdirSync(join(named, 'dist'));
+  writeFileSync(join(named, 'dist', 'espeak-ng.js'), 'module.exports = 1;');
+  const call = "espeakPhonemizer()([{ words: 'a', before: '', after: '' }], 'en-us')";
+  const program = `import(${JSON.stringify(built.href)}).then((it) => it.${call})`;
+  try {
+    const { stderr } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8', env: { ...process.env, INGOT_ESPEAK: named } });
+    expect(stderr).toMatch(/has no function as its default/);
+  } finally {
+    rmSync(named, { recursive: true });
+  }
+});
 
 describe.skipIf(!existsSync(folder))('espeak-ng', () => {
   beforeAll(() => void (process.env['INGOT_ESPEAK'] = folder));
