@@ -80,10 +80,17 @@ const lastingFault = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|redirect
 /** The wrong address as well, unless the server has answered before. */
 const noServer = /ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH/;
 
-function connectionFault(error: unknown, { name, isOpen }: { name: string; isOpen: boolean }): Error {
+interface Connection {
+  readonly name: string;
+  /** The server has answered before. */
+  readonly isOpen: boolean;
+  readonly advice?: string | undefined;
+}
+
+/** What a request that threw means: a fault that may pass, or an error. */
+export function connectionFault(error: unknown, { name, isOpen, advice = 'Check the URL and the network.' }: Connection): Error {
   const cause = innermost(error);
   const reason = `the connection failed (${cause.message || cause.name})`;
-  const advice = 'Check the URL and the network.';
   const told = `${cause.message} ${'code' in cause ? String(cause.code) : ''}`;
   if (lastingFault.test(told) || (!isOpen && noServer.test(told))) return new InputError(`${name}: ${reason}. ${advice}`, { cause: error });
   return new PassingFault({ reason, advice, cause: error });

@@ -317,6 +317,17 @@ describe('refusals say what to do', () => {
     expect(error instanceof InputError || error instanceof FormatError).toBe(true);
   });
 
+  test('no server, at once, with what helps', async () => {
+    const gone = await serveHub({});
+    await gone.close();
+    const nowhere = { ...environment, HF_ENDPOINT: gone.origin };
+    const retries: unknown[] = [];
+    const error = await errorOf(planPull(id('o/big'), { environment: nowhere, ...quick, onRetry: (retry) => retries.push(retry) }));
+    expect(error).toBeInstanceOf(InputError);
+    expect(error.message).toMatch(/the connection failed .*HF_ENDPOINT or a proxy/);
+    expect(retries).toEqual([]);
+  });
+
   test('names of files that lead out of the repository', async () => {
     hub.faults.told = (file) => ({ ...file, name: `../../${file.name}` });
     expect(await errorOf(planPull(id('o/big'), { environment, ...quick }))).toBeInstanceOf(Error);

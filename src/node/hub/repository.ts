@@ -1,4 +1,5 @@
 /** What a repository of the hub holds at a revision, by the hub's API (`/api/models/ID/revision/REVISION?blobs=true`). */
+import { connectionFault } from '../../files/http-request.ts';
 import { mayPass, PassingFault, retryAfterMs, waitFor, withRetries } from '../../files/http-retry.ts';
 import type { HttpRetry } from '../../files/http-retry.ts';
 import { FormatError, InputError } from '../../tensor/errors.ts';
@@ -72,10 +73,9 @@ async function answerOf(url: URL, { name, id, access, signal }: Question): Promi
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof PassingFault || error instanceof InputError || error instanceof FormatError) throw error;
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : (error as Error);
-    const reason = silence.aborted ? `the server sent nothing for ${IDLE_MS / 1000} s` : `the connection failed (${cause.message})`;
     const advice = 'Check the network, or set HF_ENDPOINT or a proxy (HTTPS_PROXY). What is in the cache works without: HF_HUB_OFFLINE=1.';
-    throw new PassingFault({ reason, advice, cause: error });
+    if (!silence.aborted) throw connectionFault(error, { name, isOpen: false, advice });
+    throw new PassingFault({ reason: `the server sent nothing for ${IDLE_MS / 1000} s`, advice, cause: error });
   }
 }
 
