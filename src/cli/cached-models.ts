@@ -180,7 +180,9 @@ async function show(text: string, { json }: { readonly json?: boolean }): Promis
     const rows = files.map(({ name, sizeBytes: bytes }) => [`  ${name}`, formatBytes(bytes)]);
     process.stdout.write(`${[...tableLines(head), ...tableLines(rows, [1])].join('\n')}\n`);
   }
-  process.stdout.write(`Run it: ingot chat ${models[0]!.id}\n`);
+  const [{ id, kind }] = models as [CachedModel];
+  // What Kokoro is published as: all others that are read are safetensors.
+  process.stdout.write(kind === 'pth' ? `Run it: ingot speak "Hello." --model ${id} -o hello.wav\n` : `Run it: ingot chat ${id}\n`);
 }
 
 async function remove(texts: readonly string[]): Promise<void> {

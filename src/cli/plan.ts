@@ -115,7 +115,7 @@ async function reportOf(path: string, flags: PlanFlags, { signal, onProgress }: 
   const contextLength = flags.context ?? Math.min(8192, needs.contextLength);
   const dispatches = isGpu ? await dispatchesOf(path, flags, signal) : undefined;
   const rows = fitRows(needs, room, contextLength);
-  const speeds = [128, contextLength].map((positions) => ({
+  const speeds = [...new Set([Math.min(128, contextLength), contextLength])].map((positions) => ({
     positions,
     tokensPerSecond: decodeTokensPerSecond(device, { ...work, dispatches }, positions),
   }));
