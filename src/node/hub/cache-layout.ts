@@ -50,7 +50,8 @@ export async function readSnapshot(cacheFolder: string, repository: string, comm
   const names = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
   const files: CachedFile[] = [];
   for (const entry of names) {
-    const filePath = join(entry.parentPath, entry.name);
+    // Node before 20.12 calls it `path`.
+    const filePath = join(entry.parentPath ?? entry.path, entry.name);
     const found = entry.isDirectory() ? undefined : await stat(filePath).catch(() => undefined);
     // A link whose blob is gone is a file that is not there.
     if (!found?.isFile()) continue;
