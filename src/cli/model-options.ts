@@ -69,6 +69,12 @@ export function addDeviceOptions(command: Command): Command {
     .addOption(kvTypeOption());
 }
 
+/** In the words of the command line, before anything is loaded. @throws UsageError for threads beside a device that has none */
+export function checkThreads({ device, threads }: Pick<DeviceOptions, 'device' | 'threads'>): void {
+  if (threads !== undefined && !takesThreads(device))
+    throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
+}
+
 /** `--kv-type`, as the library has it. */
 export function kvTypeOption(): Option {
   const text = `type of keys and values: ${KV_TYPES.join(', ')}, or of each, as in q8/q4 (default: f16; f32 for models of floats)`;
@@ -104,8 +110,7 @@ export function checkPredictsTokens({ info }: Model, command: string): void {
 
 async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
   const { device, threads, context, snapshotBytes, memory, perLayerTable, quantize, kvType, signal } = options;
-  if (threads !== undefined && !takesThreads(device))
-    throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
+  checkThreads({ device, threads });
   const display = createProgressDisplay(process.stderr);
   try {
     const found = modelPath(path ?? defaultModelPath());

@@ -1,5 +1,6 @@
 /** `ingot pull`: models by name, of the Hugging Face hub or by npm, so that commands find them without a network. */
 import type { Command } from 'commander';
+import { retryNote } from '../files/http-retry.ts';
 import type { HttpRetry } from '../files/http-retry.ts';
 import { parseModelId, printModelId } from '../node/hub/model-id.ts';
 import type { ModelId } from '../node/hub/model-id.ts';
@@ -12,7 +13,6 @@ import { UsageError } from './exit-codes.ts';
 import { expandHome } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { createProgressDisplay } from './progress-display.ts';
-import type { ProgressDisplay } from './progress-display.ts';
 import { formatBytes, plural } from './quantities.ts';
 import { tableLines } from './text-table.ts';
 import { printable } from './terminal.ts';
@@ -107,8 +107,9 @@ function hubPull(id: ModelId, flags: PullFlags): Pull {
     if (flags[name] !== undefined) throw new UsageError(`--${name} is for models that come by npm; ${printModelId(id)} is one of the hub.`);
   return async (signal) => {
     const display = createProgressDisplay(process.stderr, { hasLines: true });
+    const tellRetry = (retry: HttpRetry) => display.onProgress({ phase: 'download', loaded: 0, total: 0, note: retryNote(retry) });
     try {
-      const plan = await planPull(id, { signal, onRetry: (retry) => tellRetry(display, retry) });
+      const plan = await planPull(id, { signal, onRetry: tellRetry });
       display.clear();
       if (flags.json !== true) process.stderr.write(`${describePlan(plan)}\n`);
       if (flags.dryRun !== true) await runPull(plan, { signal, onProgress: display.onProgress });
@@ -118,11 +119,6 @@ function hubPull(id: ModelId, flags: PullFlags): Pull {
       display.clear();
     }
   };
-}
-
-function tellRetry(display: ProgressDisplay, { url, reason, failed, attempts, waitMs }: HttpRetry): void {
-  const note = `${url}: ${reason}; attempt ${failed + 1} of ${attempts} in ${(waitMs / 1000).toFixed(1)} s`;
-  display.onProgress({ phase: 'download', loaded: 0, total: 0, note });
 }
 
 function describePlan({ id, repository, choice, totalBytes, missingBytes }: PullPlan): string {

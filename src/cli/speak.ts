@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { encodeSamples } from '../audio/wav-samples.ts';
 import { wavHeader } from '../audio/wav-writer.ts';
 import type { Speakable, VoiceModel } from '../engine/speech/voice-model.ts';
-import { DEVICE_CHOICES, takesThreads } from '../node/load-model.ts';
+import { DEVICE_CHOICES } from '../node/load-model.ts';
 import { loadVoiceModel } from '../node/load-voice-model.ts';
 import type { LoadVoiceModelOptions } from '../node/load-voice-model.ts';
 import { UsageError } from './exit-codes.ts';
@@ -14,6 +14,7 @@ import { modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { openLoudspeaker } from './loudspeaker.ts';
 import type { SoundSink } from './loudspeaker.ts';
+import { checkThreads } from './model-options.ts';
 import { integerIn, numberIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { readArgumentText } from './read-stdin.ts';
@@ -79,8 +80,7 @@ async function speak(text: string | undefined, flags: Call): Promise<void> {
   if (voices !== true && output === undefined && play !== true)
     throw new UsageError('say where the speech goes: to a file (-o speech.wav), to stdout (-o -), or to the loudspeaker (--play).');
   if (output === '-' && process.stdout.isTTY) throw new UsageError('-o - writes bytes, and stdout is a terminal: name a file, or a pipe.');
-  if (threads !== undefined && !takesThreads(device))
-    throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
+  checkThreads({ device, threads });
   const path = voiceModelPath(flags.model);
   const said = voices === true ? '' : await readArgumentText(text, { what: 'the text', signal });
   const model = await loadModelFor(path, flags);

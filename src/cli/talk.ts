@@ -10,12 +10,13 @@ import type { OpenTalkOptions, TalkConversation, TalkModel } from '../engine/tal
 import type { TalkTurn } from '../engine/talk/talk.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
 import { fileSource } from '../node/file-source.ts';
-import { DEVICE_CHOICES, takesThreads } from '../node/load-model.ts';
+import { DEVICE_CHOICES } from '../node/load-model.ts';
 import { loadTalkModel } from '../node/load-talk-model.ts';
 import type { LoadTalkModelOptions } from '../node/load-talk-model.ts';
 import { UsageError } from './exit-codes.ts';
 import { inputPath, modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
+import { checkThreads } from './model-options.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { printable } from './terminal.ts';
@@ -73,8 +74,7 @@ async function talk(named: string, texts: readonly string[], flags: Call): Promi
   const { in: sounds = [], out, task, device, threads, quantize, contextLength, tokenizer, signal } = flags;
   if (sounds.length + texts.length === 0)
     throw new UsageError('talk needs something that is said: --in FILE, or a text. A microphone is not listened to yet.');
-  if (threads !== undefined && !takesThreads(device))
-    throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
+  checkThreads({ device, threads });
   if (out === undefined && task !== 'transcribe')
     throw new UsageError('talk needs --out FILE.wav for the speech of the answer; --task transcribe has text alone.');
   if (out !== undefined && task === 'transcribe')

@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import type { SpeechModel, TranscribeOptions } from '../engine/speech/speech-model.ts';
 import { MOST_BEAMS } from '../engine/speech/search-options.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
-import { DEVICE_CHOICES, takesThreads } from '../node/load-model.ts';
+import { DEVICE_CHOICES } from '../node/load-model.ts';
 import { loadSpeechModel } from '../node/load-speech-model.ts';
 import type { LoadSpeechModelOptions } from '../node/load-speech-model.ts';
 import { DEFAULT_SPEECH_MODEL, pulledModelPath } from '../node/pull/pull-model.ts';
@@ -21,6 +21,7 @@ import { cachedModel } from '../node/hub/cache-layout.ts';
 import { hubIdOf } from '../node/hub/hub-id.ts';
 import { hubSettings } from '../node/hub/hub-settings.ts';
 import { withInterrupts } from './interrupts.ts';
+import { checkThreads } from './model-options.ts';
 import { integerIn, numberIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { pullWithProgress } from './pull.ts';
@@ -111,8 +112,7 @@ async function transcribe(files: readonly string[], flags: Call): Promise<void> 
   const form = formOf(flags);
   const sounds = checkSounds(files, flags, form);
   const { device, threads, quantize, tokenizer, signal } = flags;
-  if (threads !== undefined && !takesThreads(device))
-    throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
+  checkThreads({ device, threads });
   for (const sound of sounds) await checkReadable(sound, flags);
   const display = createProgressDisplay(process.stderr);
   let model: SpeechModel;

@@ -15,6 +15,11 @@ export interface HttpRetry {
   readonly waitMs: number;
 }
 
+/** For people: `https://host/file: the server answered 503; attempt 2 of 5 in 0.5 s`. */
+export function retryNote({ url, reason, failed, attempts, waitMs }: HttpRetry): string {
+  return `${url}: ${reason}; attempt ${failed + 1} of ${attempts} in ${(waitMs / 1000).toFixed(1)} s`;
+}
+
 export interface RetryRules {
   /** For messages. */
   readonly name: string;

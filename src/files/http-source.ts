@@ -9,6 +9,7 @@ import type { HttpOptions } from './http-options.ts';
 import type { Remote, Request } from './http-request.ts';
 import { PassingFault, withRetries } from './http-retry.ts';
 import { checkFileNameBelow, checkReadRange } from './read-range.ts';
+import { sideBySide } from './side-by-side.ts';
 
 /** One stretch of a file on its way, over as many answers as it takes. */
 interface Transfer {
@@ -85,33 +86,23 @@ async function openRemote(remote: Remote, signal: AbortSignal | undefined): Prom
 /** Reads by several requests at once; the first failure stops the others. */
 async function readRanges(whole: Transfer, options: ReadOptions | undefined): Promise<void> {
   const { into, offset, remote } = whole;
-  const stop = new AbortController();
-  const signal = options?.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   let next = 0;
-  const worker = async () => {
+  await sideBySide(Math.min(parallelRanges, Math.ceil(into.length / rangeBytes)), options?.signal, async (signal) => {
     while (next < into.length) {
       const start = next;
       next = Math.min(start + rangeBytes, into.length);
       const absent = await transfer({ ...whole, offset: offset + start, into: into.subarray(start, next) }, signal);
       if (absent) throw new InputError(`${remote.name}: ${absent.reason}, which was there before. Open it again.`);
     }
-  };
-  const workers = Array.from({ length: Math.min(parallelRanges, Math.ceil(into.length / rangeBytes)) }, worker);
-  try {
-    await Promise.all(workers);
-  } catch (error) {
-    stop.abort(error);
-    await Promise.allSettled(workers);
-    throw error;
-  }
+  });
 }
 
 /** Fills `into`, over as many attempts as it takes and the rules allow. Resolves to the reason where there is no such file. */
 function transfer(part: Transfer, signal: AbortSignal | undefined): Promise<AbsentFile | undefined> {
   const rules = { ...part.remote, receivedBytes: () => part.done };
-  return withRetries(rules, signal, () => withIdleLimit({ remote: part.remote, isOpen: part.known !== undefined }, signal, (request) =>
-      attempt(part, ranged(request)),
-    ));
+  return withRetries(rules, signal, () =>
+    withIdleLimit({ remote: part.remote, isOpen: part.known !== undefined }, signal, (request) => attempt(part, ranged(request))),
+  );
 }
 
 interface RangeRequest {

@@ -8,7 +8,8 @@ import { readText } from './read-text.ts';
 import { readSafetensors } from './safetensors-reader.ts';
 import { readTorchFile } from './torch-file.ts';
 
-const MOST_CONFIG_BYTES = 4 * 1024 * 1024;
+/** Most bytes of its config.json. */
+export const MOST_CONFIG_BYTES = 4 * 1024 * 1024;
 
 /** Names that weights have where none was named, in the order in which they are looked for. */
 const WEIGHT_NAMES = ['model.safetensors', 'kokoro-v1_0.safetensors', 'kokoro-v1_0.pth', 'kokoro-v1_1-zh.pth'] as const;

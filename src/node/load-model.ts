@@ -5,6 +5,7 @@ import { createCpuExecutor } from '../cpu/cpu-executor.ts';
 import type { CallLimits } from '../engine/admission.ts';
 import type { Model } from '../engine/api.ts';
 import { createModel } from '../engine/model.ts';
+import { retryNote } from '../files/http-retry.ts';
 import type { HttpRetry } from '../files/http-retry.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { DeviceKind, Executor } from '../graph/executor.ts';
@@ -139,8 +140,4 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   const location = await locate(pathOrUrl, { signal, onRetry, onProgress: report });
   const checkpoint = await openCheckpoint(location, { signal });
   return createModel({ ...settings, checkpoint, executor, chatFiles, signal, onProgress: report });
-}
-
-function retryNote({ url, reason, failed, attempts, waitMs }: HttpRetry): string {
-  return `${url}: ${reason}; attempt ${failed + 1} of ${attempts} in ${(waitMs / 1000).toFixed(1)} s`;
 }

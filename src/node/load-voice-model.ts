@@ -10,7 +10,7 @@ import type { VoicePack } from '../engine/speech/voice-pack.ts';
 import { readText } from '../files/read-text.ts';
 import { readSafetensors } from '../files/safetensors-reader.ts';
 import { readTorchFile } from '../files/torch-file.ts';
-import { openVoiceFolder } from '../files/voice-folder.ts';
+import { MOST_CONFIG_BYTES, openVoiceFolder } from '../files/voice-folder.ts';
 import { openKokoro, readSourceWeights } from '../models/kokoro/kokoro.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
 import type { TensorEntry } from '../tensor/checkpoint.ts';
@@ -100,7 +100,6 @@ export async function voiceMemoryNeeds(
   }
 }
 
-const MOST_CONFIG_BYTES = 4 * 1024 * 1024;
 /** Values of the generator for each frame, of the published sizes. */
 const FRAME_BYTES = 1024 * 1024;
 

@@ -110,6 +110,11 @@ export interface OpeningCall extends Call {
   isAdmitted: boolean;
 }
 
+/** Aborts when the call is over, and at the end of its time. */
+export function timedSignal(call: Pick<Call, 'signal' | 'remainingMs'>): AbortSignal {
+  return AbortSignal.any([call.signal, AbortSignal.timeout(call.remainingMs())]);
+}
+
 export function startCall({ state, request, route }: CallStart): OpeningCall {
   const controller = new AbortController();
   const { signal } = controller;

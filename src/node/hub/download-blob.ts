@@ -10,6 +10,7 @@ import { RangesRefused } from '../../files/http-answer.ts';
 import { httpSource } from '../../files/http-source.ts';
 import type { HttpOptions } from '../../files/http-options.ts';
 import { httpWhole } from '../../files/http-whole.ts';
+import { sideBySide } from '../../files/side-by-side.ts';
 import type { ByteSource } from '../../tensor/byte-source.ts';
 import { FormatError } from '../../tensor/errors.ts';
 import { withFileLock } from '../file-lock.ts';
@@ -106,10 +107,8 @@ async function fetchPieces(
   const done = await readList(path, sizeBytes);
   const wanted = Array.from({ length: Math.ceil(sizeBytes / PIECE_BYTES) }, (_, piece) => piece).filter((piece) => !done.has(piece));
   onBytes(sizeBytes - wanted.reduce((sum, piece) => sum + pieceBytes(piece, sizeBytes), 0));
-  const stop = new AbortController();
-  const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   let listed = Promise.resolve();
-  const worker = async () => {
+  await sideBySide(Math.min(CONNECTIONS, wanted.length), signal, async (both) => {
     const buffer = new Uint8Array(Math.min(PIECE_BYTES, sizeBytes));
     for (let piece = wanted.shift(); piece !== undefined; piece = wanted.shift()) {
       const into = buffer.subarray(0, pieceBytes(piece, sizeBytes));
@@ -120,15 +119,7 @@ async function fetchPieces(
       listed = listed.then(() => writeList(path, sizeBytes, done));
       await listed;
     }
-  };
-  const workers = Array.from({ length: Math.min(CONNECTIONS, wanted.length) }, worker);
-  try {
-    await Promise.all(workers);
-  } catch (error) {
-    stop.abort(error);
-    await Promise.allSettled(workers);
-    throw error;
-  }
+  });
 }
 
 /** A server that gives no parts of files. What it cuts short begins anew. */

@@ -26,8 +26,9 @@ export async function createHubFetch(
   const send = await senderFor(environment);
   const hub = new URL(endpoint);
   const places = new Map<string, URL>();
+  const agent = `ingot/${packageVersion()}`;
   const headersFor = (url: URL, given: HubRequest['headers']) => ({
-    'user-agent': `ingot/${packageVersion()}`,
+    'user-agent': agent,
     ...given,
     ...(token !== undefined && url.origin === hub.origin ? { authorization: `Bearer ${token}` } : {}),
   });

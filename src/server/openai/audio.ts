@@ -5,6 +5,7 @@ import type { SpeechModel, TranscribeOptions } from '../../engine/speech/speech-
 import type { ByteSource } from '../../tensor/byte-source.ts';
 import { FormatError } from '../../tensor/errors.ts';
 import { countTranscript, endTranscript } from '../answer-counter.ts';
+import { timedSignal } from '../call.ts';
 import type { Call } from '../call.ts';
 import { dataEvent, eventStream } from '../event-stream.ts';
 import { invalid } from '../failure.ts';
@@ -57,11 +58,6 @@ function openFile(file: File, signal: AbortSignal): Promise<AudioStream> {
   return openAudio(source, { signal });
 }
 
-/** The end of a call's time is an abort too. */
-function signalOf(call: Call): AbortSignal {
-  return AbortSignal.any([call.signal, AbortSignal.timeout(call.remainingMs())]);
-}
-
 /** What a message repeats of a file that is no sound, and advises to those who have the option. */
 const CONTENT = /a file that begins with "(?:[^"\\]|\\.)*"/;
 const ADVICE = / To use what is there.*$/s;
@@ -76,7 +72,7 @@ function failureOfSound(error: unknown, call: Call): unknown {
 async function withinCall<Result>(
   { call }: Hearing, work: (signal: AbortSignal, sound: AudioStream) => Promise<Result>,
 ): Promise<Result> {
-  const signal = signalOf(call);
+  const signal = timedSignal(call);
   try {
     return await work(signal, await openFile(call.file as File, signal));
   } catch (error) {
@@ -86,7 +82,7 @@ async function withinCall<Result>(
 
 /** Each segment as a delta when it is heard, then all of it. */
 async function* segmentEvents({ call, model, options }: Hearing): AsyncGenerator<string, void, undefined> {
-  const signal = signalOf(call);
+  const signal = timedSignal(call);
   let [text, seconds] = ['', 0];
   const onProgress = ({ loaded }: { readonly loaded: number }): void => void (seconds = loaded);
   try {

@@ -4,6 +4,7 @@ import { wavHeader } from '../../audio/wav-writer.ts';
 import type { SpeakOptions, VoiceModel } from '../../engine/speech/voice-model.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { countPrompt } from '../answer-counter.ts';
+import { timedSignal } from '../call.ts';
 import type { Call } from '../call.ts';
 import { dataEvent, eventStream } from '../event-stream.ts';
 import { invalid } from '../failure.ts';
@@ -60,7 +61,7 @@ export async function speech(call: Call): Promise<Response> {
   const model = await findVoiceModel(call, parameters.model);
   const { input, voice, speed, seed, stream_format: stream } = parameters;
   countPrompt(call, { promptTokens: input.length, cachedTokens: 0 });
-  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(call.remainingMs())]);
+  const signal = timedSignal(call);
   const options: SpeakOptions = { voice: typeof voice === 'object' ? voice.id : voice, speed, seed, signal };
   const spoken: Spoken = { call, model, input, options, format };
   if (stream === 'sse') return eventStream(call, events(spoken), { failureEvents });
