@@ -27,8 +27,8 @@ export interface Addresses {
   matrix(id: string): MatrixAt;
   /** A gain or a bias as f32. */
   vector(id: string): number;
-  /** (cos, sin) of a table's angles at the positions that a value holds, f32[rows, 2 * frequencies]. */
-  ropeTable(table: RopeTable, positions: CpuValue): number;
+  /** (cos, sin) of a table's angles at the positions that a value holds, plus those of `shift`, f32[rows, 2 * frequencies]. */
+  ropeTable(table: RopeTable, positions: CpuValue, shift?: CpuValue): number;
   /** Number of a dim in the step's list of sizes. */
   dim(name: Dim): number;
   /** Bytes from the page tables, and the pages of rows, of the first group to those of another. */

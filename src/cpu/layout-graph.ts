@@ -133,9 +133,9 @@ function addressesOf(
   return {
     ...shared,
     rowsOf: (value) => required(rows.get(value.id), value.label),
-    ropeTable: (table, { label }) =>
+    ropeTable: (table, { label }, shift) =>
       required(
-        step.tables.find((each) => each.table === table && each.input === label),
+        step.tables.find((each) => each.table === table && each.input === label && each.shift === shift?.label),
         `${table.id} at ${label}`,
       ).address,
     dim: (name: Dim) => step.dims.indexOf(name),

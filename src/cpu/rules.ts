@@ -151,15 +151,19 @@ const rotateAttention: Rule = {
   match(step, context) {
     if (!isStep(step, 'attention')) return undefined;
     const { heads, state, ...own } = step.op;
-    const q = absorbable(step.inputs[0], { present: own.q, heads }, context);
-    const k = absorbable(step.inputs[1], { present: own.k, heads: state.heads }, context);
-    const v = absorbable(step.inputs[2], { present: own.v, heads: state.heads }, context);
+    const positions = step.inputs[3] as CpuValue;
+    const q = absorbable(step.inputs[0], { present: own.q, heads, positions }, context);
+    const k = absorbable(step.inputs[1], { present: own.k, heads: state.heads, positions }, context);
+    const v = absorbable(step.inputs[2], { present: own.v, heads: state.heads, positions }, context);
+    const shifts = [q, k].flatMap((maker) => maker?.inputs.slice(2) ?? []);
+    if (new Set(shifts.map(({ id }) => id)).size > 1 || (shifts.length === 1 && q !== undefined && k !== undefined)) return undefined;
     // In place: nothing else may read the heads as they were.
     const taken = { q: q && isPrivate(q.inputs[0] as CpuValue, context) ? q : undefined, k, v };
     const replaced: CpuStep[] = [...Object.values(taken).filter((maker) => maker !== undefined), step];
     if (replaced.length === 1) return undefined;
     const inputs = [...step.inputs];
     [taken.q, k, v].forEach((maker, i) => void (maker && (inputs[i] = maker.inputs[0] as CpuValue)));
+    if (shifts[0] !== undefined) inputs[4] = shifts[0];
     const op: AttentionStepOp = {
       ...step.op, q: preparationOf(taken.q) ?? own.q, k: preparationOf(k) ?? own.k, v: preparationOf(v) ?? own.v,
     };
@@ -171,10 +175,15 @@ type HeadMaker = CpuStepOf<RotateStepOp> | CpuStepOf<NormStepOp>;
 
 /** What prepares `heads` heads for attention alone, which does not prepare them yet. */
 function absorbable(
-  value: CpuValue | undefined, { present, heads }: { readonly present: HeadPreparation; readonly heads: number }, context: Context,
+  value: CpuValue | undefined,
+  { present, heads, positions }: { readonly present: HeadPreparation; readonly heads: number; readonly positions: CpuValue },
+  context: Context,
 ): HeadMaker | undefined {
   if (present.norm !== undefined || present.table !== undefined) return undefined;
-  return privateProducer(value, 'rotate', context) ?? headNorm(value, heads, context);
+  const turned = privateProducer(value, 'rotate', context);
+  // Heads that turn by the positions of an image are prepared before.
+  if (turned !== undefined) return turned.inputs[1]?.id === positions.id ? turned : undefined;
+  return headNorm(value, heads, context);
 }
 
 function preparationOf(maker: HeadMaker | undefined): HeadPreparation | undefined {

@@ -2,6 +2,7 @@
 import type { DimSizes } from '../graph/dims.ts';
 import type { SequenceRows } from '../graph/executor.ts';
 import type { Graph } from '../graph/graph.ts';
+import { axesOf } from '../graph/ops/rope.ts';
 import { rotationsOf } from '../graph/rotations.ts';
 import type { Rotation } from '../graph/rotations.ts';
 import { pagesOfSequence, pageTableWords, sequenceDim } from '../graph/run-check.ts';
@@ -118,7 +119,8 @@ export function writeStep(buffer: ArrayBufferLike, { sizes, sequences, positions
     firstRow += rows;
     return { firstRow: firstRow - rows, rows, start };
   });
-  for (const table of layout.tables) writeTable(buffer, table, positionsOf(table.input));
+  for (const table of layout.tables)
+    writeTable(buffer, table, positionsOf(table.input), table.shift === undefined ? undefined : positionsOf(table.shift));
   const counts = writeTiles(buffer, layout, cutTiles(parts, shape), pagesOf);
   const record = createRecordWriter();
   record.ints(layout.sizes, layout.rowPages, layout.rowSlots, layout.tiles, counts.tiles, layout.combines, counts.combines);
@@ -157,13 +159,18 @@ function writePlaces(
   return tables;
 }
 
-function writeTable(buffer: ArrayBufferLike, { address, table }: PositionTable, positions: ArrayLike<number>): void {
+function writeTable(
+  buffer: ArrayBufferLike, { address, table }: PositionTable, positions: ArrayLike<number>, shift?: ArrayLike<number>,
+): void {
   const half = table.frequencies.length;
-  const { magnitude = 1 } = table;
-  const out = new Float32Array(buffer, address, positions.length * 2 * half);
-  for (let row = 0; row < positions.length; row++) {
+  const { magnitude = 1, axes = [] } = table;
+  const perRow = axesOf(table);
+  const rows = positions.length / perRow;
+  const out = new Float32Array(buffer, address, rows * 2 * half);
+  for (let row = 0; row < rows; row++) {
     for (let i = 0; i < half; i++) {
-      const angle = (positions[row] as number) * (table.frequencies[i] as number);
+      const position = (positions[row * perRow + (axes[i] ?? 0)] as number) + (shift?.[row] ?? 0);
+      const angle = position * (table.frequencies[i] as number);
       out[row * 2 * half + i] = magnitude * Math.cos(angle);
       out[row * 2 * half + half + i] = magnitude * Math.sin(angle);
     }

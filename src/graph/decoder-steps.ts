@@ -12,6 +12,8 @@ export interface SequenceStep extends Omit<SequenceRows, 'rows'> {
   readonly tokens: ArrayLike<number>;
   /** Indices into `tokens` whose logits are wanted, ascending. */
   readonly outputs: readonly number[];
+  /** What is added to the positions of its rows before they are turned; default 0. */
+  readonly shift?: number | undefined;
 }
 
 export interface StepBatch {
@@ -96,9 +98,11 @@ export function tokenRun(names: TokenGraphNames, sequences: readonly SequenceSte
   // As they are: whoever checks the run refuses what is no token.
   const tokens: number[] = [];
   const positions = new Int32Array(rows);
+  const shifts = new Int32Array(rows);
   const outIndices: number[] = [];
   let row = 0;
-  for (const { tokens: own, start, outputs } of sequences) {
+  for (const { tokens: own, start, outputs, shift = 0 } of sequences) {
+    shifts.fill(shift, row, row + own.length);
     for (const at of outputs) outIndices.push(row + at);
     for (let i = 0; i < own.length; i++, row++) {
       tokens.push(own[i] as number);
@@ -113,6 +117,7 @@ export function tokenRun(names: TokenGraphNames, sequences: readonly SequenceSte
       [names.positions]: positions,
       [names.outIndices]: outIndices,
       // Every sequence is one text.
+      ...(names.shift === undefined ? {} : { [names.shift]: shifts }),
       ...(names.tokenTypes === undefined ? {} : { [names.tokenTypes]: new Int32Array(rows) }),
     },
     sequences: sequences.map(({ tokens: { length }, start, pages, slots, memory }) => ({ rows: length, start, pages, slots, memory })),
@@ -182,8 +187,8 @@ export function splitBatch(sequences: readonly SequenceStep[], limits: StepLimit
       const tokens = Array.from({ length: to - from }, (_, i) => sequence.tokens[from + i] as number);
       if (sequence.slots !== undefined && tokens.length < sequence.tokens.length)
         throw new Error(`run: a sequence with slots cannot be cut: ${sequence.tokens.length} rows, at most ${limits.rows} fit`);
-      const { pages, slots, memory } = sequence;
-      current.push({ tokens, start: sequence.start + from, pages, slots, memory, outputs });
+      const { pages, slots, memory, shift } = sequence;
+      current.push({ tokens, start: sequence.start + from, pages, slots, memory, outputs, shift });
       left = { rows: left.rows - tokens.length, outRows: left.outRows - outputs.length };
       from = to;
       if (from < sequence.tokens.length) close();

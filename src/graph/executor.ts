@@ -114,6 +114,8 @@ export interface ChoosingRows extends StatePlace {
   readonly start: number;
   /** As {@link SequenceRows.memory}. */
   readonly memory?: number | undefined;
+  /** What is added to positions before rows are turned, of a decoder that asks; the same for all later rows of a choice. Default 0. */
+  readonly shift?: number | undefined;
   /** What is wanted after the last row: a token by `choice`, the logits, or no more than the state. */
   readonly wanted: 'token' | 'logits' | 'state';
   /** Number of {@link TokenChooser.open}; needed for a token. */

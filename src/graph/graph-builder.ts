@@ -30,6 +30,8 @@ export interface GraphBuilder extends OpSink<GraphOp> {
 export interface SharedParts {
   readonly states: State[];
   readonly weights: Map<string, WeightRef>;
+  /** Of another graph, in the order in which that made them: this one goes on with them, and makes none of its own. */
+  readonly continued?: readonly State[] | undefined;
 }
 
 interface Draft {
@@ -45,6 +47,8 @@ interface Draft {
   readonly taps: Map<string, Value>;
   readonly path: string[];
   nextId: number;
+  /** How many of the states that it goes on with it has asked for. */
+  continued: number;
 }
 
 function shapeCheck(label: string): ShapeCheck {
@@ -102,6 +106,7 @@ export function buildGraph(name: string, body: (g: GraphBuilder) => void, shared
     taps: new Map(),
     path: [],
     nextId: 0,
+    continued: 0,
   };
   body(builderOf(draft));
   const { inputs, outputs, derivedDims, nodes, states, weights, taps } = draft;
@@ -124,7 +129,17 @@ export function added<Item extends State>(states: State[], state: Item): Item {
   return state;
 }
 
+/** The next of the states that a graph goes on with. @throws Error where it asks for another than the graph before it */
+function continuedState(draft: Draft, continued: readonly State[], wanted: PagedShape | SlotShape): State {
+  const state = continued[draft.continued++];
+  const isSame = state !== undefined && Object.entries(wanted).every(([key, value]) =>
+    JSON.stringify(value) === JSON.stringify((state as unknown as Record<string, unknown>)[key]));
+  if (!isSame) throw new Error(`graph ${draft.name}: state ${draft.continued - 1} is not that of the graph that it goes on from`);
+  return state;
+}
+
 function builderOf(draft: Draft): GraphBuilder {
+  const { states, continued } = draft.shared;
   return {
     input(name, dtype, shape) {
       if (draft.inputs.has(name)) throw new Error(`graph ${draft.name}: two inputs are called ${name}`);
@@ -145,8 +160,12 @@ function builderOf(draft: Draft): GraphBuilder {
     },
     path: (name) => labelOf(draft, name),
     weight: (id, shape) => ({ id, shape }),
-    pagedState: (shape) => added(draft.shared.states, nextPagedState(draft.shared.states, shape)),
-    slotState: (shape) => added(draft.shared.states, { kind: 'slot', index: draft.shared.states.length, ...shape }),
+    pagedState: (shape) => continued === undefined
+      ? added(states, nextPagedState(states, shape))
+      : (continuedState(draft, continued, shape) as PagedState),
+    slotState: (shape) => continued === undefined
+      ? added(states, { kind: 'slot', index: states.length, ...shape })
+      : (continuedState(draft, continued, shape) as SlotState),
     tap: (name, value) => void draft.taps.set(name, value),
     op: (name, op, inputs) => addNode(draft, name, op, inputs),
   };

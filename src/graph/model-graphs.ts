@@ -25,6 +25,8 @@ export interface TokenGraphNames {
   readonly positions: string;
   /** Rows whose output is wanted: [outRows], i32. */
   readonly outIndices: string;
+  /** [rows], i32: what is added to positions before rows are turned; absent where the graph does not ask. */
+  readonly shift?: string | undefined;
   /** [rows], i32: which of several texts of one sequence a token is of (BERT); absent where the graph does not ask. */
   readonly tokenTypes?: string | undefined;
   /** Absent where every table is the device's. */
@@ -98,7 +100,8 @@ export interface ModelBuilder {
   /** A state that several graphs may name. */
   pagedState(shape: PagedShape): PagedState;
   slotState(shape: SlotShape): SlotState;
-  graph(name: string, body: (g: GraphBuilder) => void): void;
+  /** `continues`: a graph before it, whose states it goes on with, in the order in which that has them, and makes none of its own. */
+  graph(name: string, body: (g: GraphBuilder) => void, continues?: string): void;
 }
 
 /** What decoders call their graph, its inputs and its output. */
@@ -147,10 +150,10 @@ export function buildModel(
   body({
     pagedState: (shape) => added(states, nextPagedState(states, shape)),
     slotState: (shape) => added(states, { kind: 'slot', index: states.length, ...shape }),
-    graph(graphName, write) {
+    graph(graphName, write, continues) {
       if (graphs.has(graphName)) throw new Error(`model ${name}: two graphs are called ${graphName}`);
-      const graph = buildGraph(graphName, write, { states, weights });
-      graphs.set(graphName, graph);
+      const continued = continues === undefined ? undefined : graphOf({ name, graphs }, continues).states;
+      graphs.set(graphName, buildGraph(graphName, write, { states, weights, continued }));
     },
   });
   const roles = [decoder, encoder, listener, aligner].filter((names) => names !== undefined);

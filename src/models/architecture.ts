@@ -3,6 +3,7 @@ import type { ModelGraphs } from '../graph/model-graphs.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { DecoderConfig } from './decoder-config.ts';
+import type { VisionFamily, VisionTower } from './vision.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
 
 /** Where a table of every token's embeddings for each layer is: in the device's memory, or in the file, whose rows the host reads. */
@@ -17,6 +18,8 @@ export interface GraphSetting {
   readonly constants: ReadonlyMap<string, Float32Array>;
   /** Default `device`; `host` only where {@link Architecture.perLayerTable} names a table. */
   readonly perLayerTable?: PerLayerTable | undefined;
+  /** The tower of a model that sees; only where {@link Architecture.sees} names its family. */
+  readonly vision?: VisionTower | undefined;
 }
 
 /** A vector of f32 that goes into the graph instead of to the device: divisors of rotary frequencies. */
@@ -44,6 +47,8 @@ export interface Architecture<Config extends DecoderConfig = DecoderConfig> {
   constants?(config: Config): readonly ConstantTensor[];
   /** Id of the weight that is a table of embeddings for each layer, where a model has one that the graph can take rows of from the host. */
   perLayerTable?(config: Config): string | undefined;
+  /** Families of towers whose pictures its layers take in place of tokens. */
+  readonly sees?: readonly VisionFamily[] | undefined;
   graphs(config: Config, setting: GraphSetting): ModelGraphs;
   /** GGUF's keys under the architecture's name. */
   metadata(config: Config): GgufMetadata;

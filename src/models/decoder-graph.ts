@@ -7,17 +7,21 @@ import { buildModel, DECODER, ENCODER } from '../graph/model-graphs.ts';
 import type { EncoderNames, ModelGraphs } from '../graph/model-graphs.ts';
 import { gated } from '../graph/ops/activation.ts';
 import type { ActivationName } from '../graph/ops/activation.ts';
+import { add } from '../graph/ops/add.ts';
 import { attention } from '../graph/ops/attention.ts';
 import type { Scores } from '../graph/ops/attention.ts';
 import { embed } from '../graph/ops/embed.ts';
 import { gatherRows } from '../graph/ops/gather-rows.ts';
 import { linear } from '../graph/ops/linear.ts';
+import type { RopeFields, RopeTable } from '../graph/ops/rope.ts';
 import { softcap } from '../graph/ops/softcap.ts';
 import { rmsNorm } from '../graph/ops/rms-norm.ts';
 import { widthOf } from '../graph/value.ts';
 import type { Value } from '../graph/value.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import type { EmbeddingHead } from './embedding-head.ts';
+import { deepName, SEEING } from './vision.ts';
+import type { VisionTower } from './vision.ts';
 
 /** What a layer reads and adds to. */
 export interface LayerInput {
@@ -27,7 +31,12 @@ export interface LayerInput {
   readonly x: Value;
   /** [rows]. */
   readonly positions: Value;
+  /** What heads turn by, where that is not `positions` with the family's own table. */
+  readonly turns?: Turns | undefined;
 }
+
+/** As the rotation's fields are (`graph/ops/rope.ts`). */
+export type Turns = Partial<Pick<RopeFields, 'table' | 'positions' | 'shift'>>;
 
 export interface NormOptions {
   readonly eps: number;
@@ -100,8 +109,10 @@ export function gatedMlp(g: GraphBuilder, x: Value, { ffnDim, activation, biases
   return product(g, 'down', gated(g, 'act', activation, [gate, up]), { out: widthOf(x), biases });
 }
 
-/** What some families do to embeddings and logits. */
+/** What some families do to embeddings and logits, and by what they see. */
 export interface DecoderFrame {
+  /** The tower whose rows the layers take in place of tokens, and the table by whose axes those turn. */
+  readonly vision?: { readonly tower: VisionTower; readonly table?: RopeTable | undefined } | undefined;
   /** Factor of the embeddings; default 1. */
   readonly embeddingScale?: number | undefined;
   /** Bound of the logits; default none. */
@@ -145,11 +156,41 @@ export function decoderGraph(
   const { vocabSize, dim, tiedEmbeddings, architecture, embedding } = config;
   const { logitSoftcap } = frame;
   if (embedding !== undefined) return encoderModel({ architecture, embedding }, (g) => finalStates(g, config, layer, frame));
-  return buildModel(architecture, (m) => m.graph(DECODER.graph, (g) => {
-    const normed = finalStates(g, config, layer, frame);
-    const logits = linear(g, 'output', normed, g.weight(tiedEmbeddings ? 'embedding' : 'output', [vocabSize, dim]));
-    g.output(DECODER.logits, logitSoftcap === undefined ? logits : softcap(g, 'softcap', logits, logitSoftcap));
-  }));
+  const names = frame.vision?.tower.hasAxes ? { ...DECODER, shift: 'shift' } : DECODER;
+  return buildModel(architecture, (m) => {
+    m.graph(names.graph, (g) => {
+      const normed = finalStates(g, config, layer, { ...frame, shift: names.shift });
+      const logits = linear(g, 'output', normed, g.weight(tiedEmbeddings ? 'embedding' : 'output', [vocabSize, dim]));
+      g.output(names.logits, logitSoftcap === undefined ? logits : softcap(g, 'softcap', logits, logitSoftcap));
+    });
+    if (frame.vision === undefined) return;
+    const { tower, table } = frame.vision;
+    tower.write(m);
+    m.graph(SEEING.seen.graph, (g) => seenRows(g, config, layer, { tower, table }), names.graph);
+  }, { decoder: names });
+}
+
+/** The layers over rows of a picture, behind the first of which more of it is added. What the last layer gives is of no use. */
+function seenRows(
+  g: GraphBuilder, { dim, layers }: DecoderConfig, layer: (g: GraphBuilder, input: LayerInput) => Value,
+  { tower, table }: NonNullable<DecoderFrame['vision']>,
+): void {
+  const { seen } = SEEING;
+  const input = (name: string) => g.input(name, 'f32', [seen.pictureRows, dim]);
+  const pictures = input(seen.pictures);
+  const deep = Array.from({ length: tower.deep }, (_, k) => input(deepName(k)));
+  const pick = g.input(seen.pick, 'i32', ['rows']);
+  const positions = g.input(seen.positions, 'i32', ['rows']);
+  const turns = tower.hasAxes ? { table, positions: g.input(seen.turns, 'i32', ['rows', 3]) } : undefined;
+  let x = gatherRows(g, 'pictures', pictures, pick);
+  g.tap('hidden.0', x);
+  for (let n = 0; n < layers; n++) {
+    x = g.scope(`layers.${n}`, () => layer(g, { n, x, positions, turns }));
+    g.tap(`hidden.${n + 1}`, x);
+    const more = deep[n];
+    if (more !== undefined) x = add(g, `deep.${n}`, x, gatherRows(g, `deep.${n}.rows`, more, pick));
+  }
+  g.output(seen.output, x);
 }
 
 /** The states of the wanted rows after the final norm: [outRows, dim]. */
@@ -157,16 +198,17 @@ function finalStates(
   g: GraphBuilder,
   { vocabSize, dim, layers, rmsEps }: DecoderConfig,
   layer: (g: GraphBuilder, input: LayerInput) => Value,
-  { embeddingScale, before }: DecoderFrame,
+  { embeddingScale, before, shift: shiftName }: DecoderFrame & { readonly shift?: string | undefined },
 ): Value {
   const tokens = g.input(DECODER.tokens, 'i32', ['rows']);
   const positions = g.input(DECODER.positions, 'i32', ['rows']);
   const outIndices = g.input(DECODER.outIndices, 'i32', ['outRows']);
+  const shift = shiftName === undefined ? undefined : g.input(shiftName, 'i32', ['rows']);
   let x = embed(g, 'embed', tokens, g.weight('embedding', [vocabSize, dim]), embeddingScale);
   before?.(g, tokens, x);
   g.tap('hidden.0', x);
   for (let n = 0; n < layers; n++) {
-    x = g.scope(`layers.${n}`, () => layer(g, { n, x, positions }));
+    x = g.scope(`layers.${n}`, () => layer(g, { n, x, positions, turns: shift && { shift } }));
     g.tap(`hidden.${n + 1}`, x);
   }
   return norm(g, 'norm', gatherRows(g, 'last', x, outIndices), { eps: rmsEps });

@@ -329,8 +329,9 @@ export const lfm2: Architecture<Lfm2Config> = {
   weights: lfm2Weights,
   skips: DECODER_SKIPS,
   metadata: (config) => lfm2Metadata('lfm2', config),
-  graphs(config, { contextLength }) {
+  sees: ['lfm2-vl'],
+  graphs(config, { contextLength, vision }) {
     const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
-    return decoderGraph(config, (g, input) => lfm2Layer(g, config, input, table));
+    return decoderGraph(config, (g, input) => lfm2Layer(g, config, input, table), { vision: vision && { tower: vision } });
   },
 };

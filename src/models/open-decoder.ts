@@ -30,6 +30,7 @@ import type { QuantizeType } from './quantize-weights.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 import { qwen3Moe } from './qwen3-moe.ts';
+import { qwen3Vl } from './qwen3-vl.ts';
 import { qwen35 } from './qwen3-5.ts';
 import { qwen35Moe } from './qwen3-5-moe.ts';
 import { smollm3 } from './smollm3.ts';
@@ -37,13 +38,16 @@ import { scaleSkips, tensorScalesOf, withTensorScales } from './tensor-scales.ts
 import type { TensorScale } from './tensor-scales.ts';
 import { textPart } from './text-part.ts';
 import { unmetNeedOf } from './unsupported-architectures.ts';
+import type { VisionTower } from './vision.ts';
+import { isVisionTensor } from './vision-part.ts';
+import { knownTower, openTower } from './vision-towers.ts';
 import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 import { whisper } from './whisper.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
-  llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen35, qwen35Moe, gptOss, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2,
-  lfm2Moe, bert, nomicBert, moonshine, whisper, lfm2Audio, ...PARAKEETS,
+  llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen3Vl, qwen35, qwen35Moe, gptOss, smollm3, phi3, embeddingGemma, gemma3, gemma4,
+  olmo3, lfm2, lfm2Moe, bert, nomicBert, moonshine, whisper, lfm2Audio, ...PARAKEETS,
 ];
 
 export interface DecoderModel {
@@ -55,6 +59,8 @@ export interface DecoderModel {
   readonly hostTable?: WeightSource | undefined;
   /** Tensors of the file that no op reads, and why. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  /** Of a model that sees. */
+  readonly vision?: VisionTower | undefined;
   /** What a user should know of settings that are not known here. */
   readonly warnings: readonly string[];
 }
@@ -68,6 +74,8 @@ export interface OpenDecoderOptions extends ReadOptions {
   readonly perLayerTable?: PerLayerTable | undefined;
   /** The type that weights of floats are quantised to as they are read. Default: none. */
   readonly quantize?: QuantizeType | undefined;
+  /** Most patches of a picture. Default {@link MOST_PATCHES}. */
+  readonly mostPatches?: number | undefined;
 }
 
 /** Whether a checkpoint, or its text part, is of an architecture that is known. */
@@ -112,11 +120,47 @@ export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions
   const weights = new Map([...all].filter(([id]) => id !== tableId));
   const hostTable = tableId === undefined ? undefined : all.get(tableId);
   const { perLayerTable } = options;
-  const plain = architecture.graphs(config, { contextLength: contextLength(config.contextLength), constants, perLayerTable });
+  const tower = openVision(whole, architecture, config, options);
+  const vision = tower?.tower;
+  const plain = architecture.graphs(config, { contextLength: contextLength(config.contextLength), constants, perLayerTable, vision });
   const model = withTensorScales(plain, await readTensorScales(scales, options), checkpoint.name);
   if (model.encoder === undefined && parseEmbeddingHead(checkpoint) !== undefined)
     throw new FormatError(`${checkpoint.name}: it is a model of embeddings, which ${checkpoint.architecture} has no encoder for.`);
-  return { config, weights, hostTable, skipped, warnings, model };
+  if (tower === undefined) return { config, weights, hostTable, skipped, warnings, model };
+  return {
+    config, hostTable, warnings, model, vision,
+    weights: new Map([...weights, ...tower.weights]),
+    skipped: [...skipped.filter(({ name }) => !isVisionTensor(name)), ...tower.skipped],
+  };
+}
+
+/** Patches of a picture of 4 million pixels, where nobody says how many there may be. */
+export const MOST_PATCHES = 16_384;
+
+/**
+ * The tower of a model that sees, and its weights; undefined for a model that does not, and for a folder with a tower that is not known.
+ * @throws FormatError for a projector that does not belong to the model
+ */
+function openVision(
+  whole: Checkpoint, architecture: Architecture, { dim }: DecoderConfig, { mostPatches = MOST_PATCHES }: OpenDecoderOptions,
+) {
+  const found = knownTower(whole);
+  if (found === undefined) return undefined;
+  const { checkpoint } = found;
+  const tower = openTower(found, { outDim: dim, mostPatches });
+  const isOwn = architecture.sees?.includes(tower.info.family) === true;
+  if (!isOwn && whole.projector === undefined) return undefined;
+  if (!isOwn)
+    throw new FormatError(
+      `${checkpoint.name}: a projector of the kind ${JSON.stringify(found.kind)} does not belong to ${whole.name}, a model of ` +
+        `${whole.architecture}.`,
+    );
+  const width = checkpoint.tensors.get('mm.2.weight')?.shape[0] ?? dim;
+  if (width !== dim)
+    throw new FormatError(
+      `${checkpoint.name} does not belong to ${whole.name}: the projector makes embeddings of ${width} values, the model's have ${dim}.`,
+    );
+  return { tower, ...bindWeights(checkpoint, tower.weights, tower.skips) };
 }
 
 /** The id of the table that the host is to read; undefined where the device has all. @throws InputError */

@@ -130,5 +130,6 @@ export const qwen35Moe: Architecture<Qwen35MoeConfig> = {
   weights: (config) => qwen35Weights(config, mixtureWeights),
   skips: DECODER_SKIPS,
   metadata: metadataOf,
-  graphs: (config, { contextLength }) => qwen35Graphs(config, contextLength, ['moe', (g, x) => mixtureOf(g, config, x)]),
+  sees: ['qwen-vl'],
+  graphs: (config, setting) => qwen35Graphs(config, setting, ['moe', (g, x) => mixtureOf(g, config, x)]),
 };

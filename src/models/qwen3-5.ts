@@ -18,8 +18,8 @@ import type { Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { bools, int32s, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
-import type { Architecture } from './architecture.ts';
-import { configFields, jsonObject, shownJson } from './config-fields.ts';
+import type { Architecture, GraphSetting } from './architecture.ts';
+import { configFields, shownJson } from './config-fields.ts';
 import { parseDecoderConfig } from './decoder-config.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { attend, attentionOptions, decoderGraph, gatedMlp, norm, product } from './decoder-graph.ts';
@@ -30,6 +30,7 @@ import type { FamilySettings } from './decoder-settings.ts';
 import { BLOCK_LINEARS, DECODER_SKIPS, layerSpec, linearSpecs, outerSpecs } from './decoder-weights.ts';
 import type { TensorNames } from './decoder-weights.ts';
 import { ropeTable } from './rope-frequencies.ts';
+import { interleavedAxes, ropeSectionsOf } from './rope-sections.ts';
 import { checkSettings } from './setting-table.ts';
 import { draftLayersOf } from './text-part.ts';
 import { apply, plus, reshape, slice, sliceOfHeads, stack, tensor, transposeHeads } from './weight-expression.ts';
@@ -88,7 +89,7 @@ export function parseQwen35Config(whole: Checkpoint): Qwen35Config {
     keyHeadMap: whole.format === 'gguf' ? 'tiled' : 'grouped',
     gainsLessOne: whole.format !== 'gguf' && (!isChannelLast || hasDraftHead(whole)),
     isChannelLast,
-    ropeSections: ropeSectionsOf(checkpoint),
+    ropeSections: ropeSectionsOf(checkpoint, USUAL_SECTIONS),
   };
 }
 
@@ -157,19 +158,6 @@ function ggufAttends(checkpoint: Checkpoint, layers: number): readonly boolean[]
   const flags = Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as ArrayLike<unknown>, Number) : [];
   if (flags.length === layers && flags.every((flag) => flag === 0 || flag === 1)) return flags.map((flag) => flag === 0);
   throw new FormatError(`${name}: ${key} must be true or false for each of ${layers} layers, found ${flags.length || 'no list'}.`);
-}
-
-function ropeSectionsOf({ format, metadata, architecture, config = {}, name }: Checkpoint): readonly number[] {
-  const older = jsonObject(config, 'rope_scaling', name);
-  const sections =
-    format === 'gguf'
-      ? metadata.get(`${architecture}.rope.dimension_sections`)
-      : (older ?? jsonObject(config, 'rope_parameters', name))?.['mrope_section'];
-  if (sections === undefined || sections === null) return USUAL_SECTIONS;
-  const list = Array.isArray(sections) || ArrayBuffer.isView(sections) ? Array.from(sections as ArrayLike<unknown>) : [];
-  if (list.length >= 3 && list.length <= 4 && list.every((size) => Number.isSafeInteger(size) && (size as number) >= 0))
-    return list.slice(0, 3) as number[];
-  throw new FormatError(`${name}: the sections of the rotation must be 3 or 4 numbers, found ${list.length || 'no list'}.`);
 }
 
 const ROPE_KEYS = ['rope_scaling', 'rope_parameters'];
@@ -317,7 +305,7 @@ export function qwen35Weights<Config extends Qwen35Config>(
 
 // Layer. Values are [rows, width]; q and gate are [rows, heads * headDim], k and v [rows, kvHeads * headDim], z [rows, values].
 
-function attention(g: GraphBuilder, config: Qwen35Config, { n, x, positions }: LayerInput, table: RopeTable): Value {
+function attention(g: GraphBuilder, config: Qwen35Config, { n, x, positions, turns }: LayerInput, table: RopeTable): Value {
   const { dim, heads, kvHeads, headDim, rmsEps, biases } = config;
   const normed = norm(g, 'norm', x, { eps: rmsEps });
   const q = product(g, 'q', normed, { out: heads * headDim, biases });
@@ -326,8 +314,8 @@ function attention(g: GraphBuilder, config: Qwen35Config, { n, x, positions }: L
   const v = product(g, 'v', normed, { out: kvHeads * headDim, biases });
   const normedQ = norm(g, 'q_norm', q, { eps: rmsEps, groups: heads });
   const normedK = norm(g, 'k_norm', k, { eps: rmsEps, groups: kvHeads });
-  const turnedQ = rope(g, 'q_rope', normedQ, { heads, headDim, table, positions });
-  const turnedK = rope(g, 'k_rope', normedK, { heads: kvHeads, headDim, table, positions });
+  const turnedQ = rope(g, 'q_rope', normedQ, { heads, headDim, table, positions, ...turns });
+  const turnedK = rope(g, 'k_rope', normedK, { heads: kvHeads, headDim, table, positions, ...turns });
   const mixed = attend(g, [turnedQ, turnedK, v], { positions, ...attentionOptions(config, n) });
   return product(g, 'o', gated(g, 'gated', 'sigmoid', [gate, mixed]), { out: dim, biases });
 }
@@ -364,7 +352,8 @@ function mlp(g: GraphBuilder, { ffnDim, rmsEps, biases }: Qwen35Config, x: Value
 
 /** `after`: what a layer adds to the sum behind its mixer, under the name of its scope. */
 export function qwen35Graphs(
-  config: Qwen35Config, contextLength: number, after: readonly [scope: string, write: (g: GraphBuilder, x: Value) => Value],
+  config: Qwen35Config, { contextLength, vision }: Pick<GraphSetting, 'contextLength' | 'vision'>,
+  after: readonly [scope: string, write: (g: GraphBuilder, x: Value) => Value],
 ): ModelGraphs {
   const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
   const [scope, write] = after;
@@ -374,7 +363,7 @@ export function qwen35Graphs(
       ? add(g, 'attn.residual', x, g.scope('attn', () => attention(g, config, input, table)))
       : add(g, 'delta.residual', x, g.scope('delta', () => deltaNet(g, config, x)));
     return add(g, `${scope}.residual`, h, g.scope(scope, () => write(g, h)));
-  });
+  }, { vision: vision && { tower: vision, table: interleavedAxes(table, config.ropeSections) } });
 }
 
 export function qwen35Metadata(architecture: string, config: Qwen35Config): GgufMetadata {
@@ -404,5 +393,6 @@ export const qwen35: Architecture<Qwen35Config> = {
   weights: (config) => qwen35Weights(config, mlpWeights),
   skips: DECODER_SKIPS,
   metadata: (config) => qwen35Metadata('qwen35', config),
-  graphs: (config, { contextLength }) => qwen35Graphs(config, contextLength, ['mlp', (g, x) => mlp(g, config, x)]),
+  sees: ['qwen-vl'],
+  graphs: (config, setting) => qwen35Graphs(config, setting, ['mlp', (g, x) => mlp(g, config, x)]),
 };

@@ -24,8 +24,9 @@ import type { WeightSpec } from './weight-spec.ts';
 
 // Config.
 
-function parseConfig(checkpoint: Checkpoint): DecoderConfig {
-  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, headDim: 128, windows: QWEN_WINDOWS, linears: BLOCK_LINEARS });
+/** `ropeTheta`: where a folder names none. */
+export function parseQwen3Config(checkpoint: Checkpoint, { ropeTheta }: { readonly ropeTheta?: number } = {}): DecoderConfig {
+  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, headDim: 128, ropeTheta, windows: QWEN_WINDOWS, linears: BLOCK_LINEARS });
 }
 
 const SETTINGS: FamilySettings = {
@@ -72,10 +73,19 @@ function inFileOrder(specs: readonly WeightSpec[]): readonly WeightSpec[] {
   return [...specs.filter((spec) => !isHeadNorm(spec)), ...specs.filter(isHeadNorm)];
 }
 
+/** Of the dense model. */
+export function qwen3Weights(config: DecoderConfig): readonly WeightSpec[] {
+  return [
+    ...outerSpecs(config),
+    ...Array.from({ length: config.layers }, (_, n) =>
+      inFileOrder([...qwen3AttentionWeights(config, n), ...qwen3MlpWeights(config, n)])).flat(),
+  ];
+}
+
 // Layer. Values are [rows, width]; q is [rows, heads * headDim], k and v are [rows, kvHeads * headDim].
 
 /** With its norm before it. */
-export function qwen3Attention(g: GraphBuilder, config: DecoderConfig, { n, x, positions }: LayerInput, table: RopeTable): Value {
+export function qwen3Attention(g: GraphBuilder, config: DecoderConfig, { n, x, positions, turns }: LayerInput, table: RopeTable): Value {
   const { dim, heads, kvHeads, headDim, rmsEps, biases } = config;
   const normed = norm(g, 'norm', x, { eps: rmsEps });
   const q = product(g, 'q', normed, { out: heads * headDim, biases });
@@ -83,8 +93,8 @@ export function qwen3Attention(g: GraphBuilder, config: DecoderConfig, { n, x, p
   const v = product(g, 'v', normed, { out: kvHeads * headDim, biases });
   const normedQ = norm(g, 'q_norm', q, { eps: rmsEps, groups: heads });
   const normedK = norm(g, 'k_norm', k, { eps: rmsEps, groups: kvHeads });
-  const turnedQ = rope(g, 'q_rope', normedQ, { heads, headDim, table, positions });
-  const turnedK = rope(g, 'k_rope', normedK, { heads: kvHeads, headDim, table, positions });
+  const turnedQ = rope(g, 'q_rope', normedQ, { heads, headDim, table, positions, ...turns });
+  const turnedK = rope(g, 'k_rope', normedK, { heads: kvHeads, headDim, table, positions, ...turns });
   const mixed = attend(g, [turnedQ, turnedK, v], { positions, ...attentionOptions(config, n) });
   return product(g, 'o', mixed, { out: dim, biases });
 }
@@ -94,7 +104,8 @@ export function qwen3Mlp(g: GraphBuilder, { ffnDim, rmsEps, biases }: DecoderCon
   return gatedMlp(g, norm(g, 'norm', x, { eps: rmsEps }), { ffnDim, activation: 'silu', biases });
 }
 
-function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
+/** A layer of the dense model. */
+export function qwen3Layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
   const h = add(g, 'attn.residual', input.x, g.scope('attn', () => qwen3Attention(g, config, input, table)));
   return add(g, 'mlp.residual', h, g.scope('mlp', () => qwen3Mlp(g, config, h)));
 }
@@ -104,17 +115,13 @@ function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table:
 export const qwen3: Architecture = {
   gguf: 'qwen3',
   safetensors: ['qwen3'],
-  parseConfig,
+  parseConfig: (checkpoint) => parseQwen3Config(checkpoint),
   checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, SETTINGS)),
-  weights: (config) => [
-    ...outerSpecs(config),
-    ...Array.from({ length: config.layers }, (_, n) =>
-      inFileOrder([...qwen3AttentionWeights(config, n), ...qwen3MlpWeights(config, n)])).flat(),
-  ],
+  weights: qwen3Weights,
   skips: DECODER_SKIPS,
   metadata: (config) => decoderMetadata('qwen3', config),
   graphs(config, { contextLength }) {
     const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
-    return decoderGraph(config, (g, input) => layer(g, config, input, table));
+    return decoderGraph(config, (g, input) => qwen3Layer(g, config, input, table));
   },
 };

@@ -90,6 +90,8 @@ export interface Checkpoint {
   readonly packing?: string | undefined;
   /** Contents of files beside the weights that were present when the checkpoint was opened. */
   readonly assets: ReadonlyMap<AssetName, string>;
+  /** What lies in a file of its own beside a GGUF file: the tower by which the model sees, and its projector (llama.cpp's mmproj). */
+  readonly projector?: Checkpoint | undefined;
   /** Bytes of all files of weights. */
   readonly sizeBytes: number;
   close(): Promise<void>;

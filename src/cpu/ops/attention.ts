@@ -27,8 +27,8 @@ export const attentionRules: CpuOpRules<AttentionStepOp> = {
   describe: (op) =>
     `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}${scoring(op)}` +
     (['q', 'k', 'v'] as const).map((name) => describePreparation(name, op[name])).join(''),
-  write(out, { op, inputs: [q, k, v, positions], outputs: [y] }, at) {
-    writeAttentionRecord(out, { ...op, values: [q, k, v, y], preparations: [op.q, op.k, op.v], positions }, at);
+  write(out, { op, inputs: [q, k, v, ...turns], outputs: [y] }, at) {
+    writeAttentionRecord(out, { ...op, values: [q, k, v, y], preparations: [op.q, op.k, op.v], turns }, at);
   },
 };
 
@@ -43,12 +43,13 @@ interface AttentionFields extends Scores, Pick<AttentionOp, 'heads' | 'state' | 
   /** q, k, v and the result, those that there are. */
   readonly values: readonly [CpuValue | undefined, CpuValue | undefined, CpuValue | undefined, CpuValue | undefined];
   readonly preparations: readonly [q: HeadPreparation, k: HeadPreparation, v: HeadPreparation];
-  readonly positions: CpuValue | undefined;
+  /** Positions, and the shift of those that heads turn by. */
+  readonly turns: readonly (CpuValue | undefined)[];
 }
 
 /** The record of whatever reads or writes keys and values in pages. */
 export function writeAttentionRecord(out: RecordWriter, fields: AttentionFields, at: Addresses): void {
-  const { heads, scale, softcap, sinks, temperature, state, values, preparations, positions } = fields;
+  const { heads, scale, softcap, sinks, temperature, state, values, preparations, turns } = fields;
   const layout = at.pages.states.get(state.index);
   if (layout === undefined) throw new Error(`CPU plan: attention uses state ${stateName(state)}, which the graph does not declare`);
   const { key, value, stateOffset, valueOffset } = layout;
@@ -63,7 +64,7 @@ export function writeAttentionRecord(out: RecordWriter, fields: AttentionFields,
   out.float(temperature?.length ?? 1);
   const { pages, rowPages } = at.pageTables(state.group);
   out.ints(pages, rowPages);
-  for (const preparation of preparations) writePreparation(out, preparation, positions, at);
+  for (const preparation of preparations) writePreparation(out, preparation, turns, at);
 }
 
 /** Heads that are used as they come. */

@@ -26,12 +26,12 @@ export function describePreparation(name: string, { norm, table }: HeadPreparati
 export function writePreparation(
   out: RecordWriter,
   { norm, table }: HeadPreparation,
-  positions: CpuValue | undefined,
+  [positions, shift]: readonly (CpuValue | undefined)[],
   at: Addresses,
 ): void {
   out.ints(norm ? 1 : 0, vectorAt(at, norm?.weight));
   out.float(norm?.eps ?? 0);
-  out.ints(table ? at.ropeTable(table, positions as CpuValue) : 0, table?.frequencies.length ?? 0);
+  out.ints(table ? at.ropeTable(table, positions as CpuValue, shift) : 0, table?.frequencies.length ?? 0);
 }
 
 export const rotateRules: CpuOpRules<RotateStepOp> = {
@@ -39,7 +39,7 @@ export const rotateRules: CpuOpRules<RotateStepOp> = {
   describe: (op) => `heads=${op.heads} headDim=${op.headDim}${describePreparation('head', op)}`,
   write(out, { op, inputs, outputs }, at) {
     out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, outputs[0]), op.heads, op.headDim);
-    writePreparation(out, op, inputs[1], at);
+    writePreparation(out, op, inputs.slice(1), at);
   },
 };
 

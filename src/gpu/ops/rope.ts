@@ -9,11 +9,13 @@ import { rowUse } from './row-use.ts';
 export const ropeRules: GpuOpRules<RopeOp> = {
   describe: ({ heads, headDim, table }) => `heads=${heads} headDim=${headDim} table=${table.id}`,
   uses(step, _, { single }) {
-    const [x, positions] = step.inputs as readonly [GpuValue, GpuValue];
-    const { heads, headDim, table } = step.op;
-    const variant = { heads, headDim, rotaryDim: 2 * table.frequencies.length, single } as const;
+    const [x, positions, shift] = step.inputs as readonly [GpuValue, GpuValue, GpuValue?];
+    const { heads, headDim, table: { frequencies, axes, ...table } } = step.op;
+    const variant = {
+      heads, headDim, rotaryDim: 2 * frequencies.length, single, ...(axes && { axes }), ...(shift && { shifted: true as const }),
+    };
     const rope: BufferRef = { kind: 'rope', table: table.id };
-    const buffers = { x: floatsRef(x), positions: floatsRef(positions), rope };
+    const buffers = { x: floatsRef(x), positions: floatsRef(positions), rope, ...(shift && { shift: floatsRef(shift) }) };
     return rowUse(step, { kernel: ropeKernel(variant), buffers, workgroups: (rows) => ropeWorkgroups(variant, rows), work: 2 });
   },
 };

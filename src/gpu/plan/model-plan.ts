@@ -159,7 +159,8 @@ function planGraph(graph: Graph, options: ModelPlanOptions): OpenGraphPlan {
   const dims = [...Object.keys(limits), ...graph.derivedDims.map(({ name }) => name)];
   const tileRows = listedTileRows(graph, { profile, kv });
   const names = tokenGraphNames(options.model);
-  const heldInputs = names === undefined ? [] : [names.tokens, names.positions].flatMap((name) => graph.inputs.get(name) ?? []);
+  const heldInputs = names === undefined ? [] : [names.tokens, names.positions, ...(names.shift === undefined ? [] : [names.shift])]
+    .flatMap((name) => graph.inputs.get(name) ?? []);
   const choices = { profile, kv, tileRows, typeOf, known: firstOfKey() };
   const deviceLimits = { check: createLimitCheck(choices), choices };
   const planned = (rows: 'one' | 'many', taps?: readonly Value[]) =>

@@ -195,7 +195,9 @@ function headsIntoAttention(name: string, kind: 'rope' | 'norm'): Rule {
       let op: AttentionOp = step.op;
       for (const [i, own] of HEADS_INPUTS.slice(0, op.stored ? 1 : 3).entries()) {
         const maker = privateProducer(inputs[i], kind, context);
-        const prepared = maker && withPreparation(op, own, maker);
+        // Heads that turn by other positions than those at which they are kept are turned before.
+        const turnsApart = maker?.op.kind === 'rope' && (maker.inputs.length > 2 || maker.inputs[1]?.id !== inputs.at(-1)?.id);
+        const prepared = turnsApart ? undefined : maker && withPreparation(op, own, maker);
         if (maker === undefined || prepared === undefined) continue;
         op = prepared;
         inputs[i] = maker.inputs[0] as GpuValue;
