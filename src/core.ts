@@ -16,7 +16,9 @@ export type { LiveEvent } from './engine/speech/live-turns.ts';
 export type {
   OpenTalkOptions, TalkConversation, TalkModel, TalkModelInfo, TalkOptions, TalkTask, TalkVoice,
 } from './engine/talk/talk-model.ts';
-export type { SayOptions, TalkOutput, TalkTurn, TalkUsage } from './engine/talk/talk.ts';
+export type { SayOptions, TalkOutput, TalkUsage } from './engine/talk/talk.ts';
+export type { TalkEvent } from './engine/talk/talk-flow.ts';
+export type { TalkBefore, TalkTurn } from './engine/talk/talk-turns.ts';
 export type { ListenOptions, SpeechAbilities, SpeechModel, SpeechModelInfo, TranscribeOptions } from './engine/speech/speech-model.ts';
 export type { Phonemizer, Speakable, SpeakOptions, SpokenPiece, VoiceModel, VoiceModelInfo } from './engine/speech/voice-model.ts';
 export type { VoiceBlend } from './engine/speech/voice-pack.ts';

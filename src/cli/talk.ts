@@ -7,7 +7,7 @@ import { openAudio } from '../audio/open-audio.ts';
 import { encodeWav } from '../audio/wav-writer.ts';
 import { TALK_TASKS, TALK_VOICES } from '../engine/talk/talk-model.ts';
 import type { OpenTalkOptions, TalkConversation, TalkModel } from '../engine/talk/talk-model.ts';
-import type { TalkTurn } from '../engine/talk/talk.ts';
+import type { TalkTurn } from '../engine/talk/talk-turns.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
 import { fileSource } from '../node/file-source.ts';
 import { DEVICE_CHOICES } from '../node/load-model.ts';

@@ -1,5 +1,6 @@
 /** A model that is talked with, from a path or URL. */
 import { createTalkEngine } from '../engine/talk/talk-engine.ts';
+import { talkBytes } from '../engine/talk/talk-engine.ts';
 import { createTalkModel } from '../engine/talk/talk-model.ts';
 import type { TalkModel } from '../engine/talk/talk-model.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
@@ -14,6 +15,7 @@ import type { CancelSignal } from '../tensor/platform.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import { openExecutor } from './load-model.ts';
 import type { DeviceChoice } from './load-model.ts';
 import { tokenizerOfModel } from './load-tokenizer.ts';
@@ -70,9 +72,31 @@ export async function loadTalkModel(pathOrUrl: string, options: LoadTalkModelOpt
   }
 }
 
+/** What a model that hears and speaks takes with one conversation, by its headers; undefined for another model. Reads headers only. */
+export async function talkMemoryNeeds(
+  pathOrUrl: string,
+  { quantize, contextLength = CONTEXT, signal, onProgress }: Omit<LoadTalkModelOptions, 'mostSeconds' | 'tokenizer'> = {},
+): Promise<MemoryNeeds | undefined> {
+  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress }), { signal });
+  try {
+    if (!isTalk(checkpoint)) return undefined;
+    const decoder = await openDecoder(checkpoint, { quantize, signal, contextLength: (ofModel) => Math.min(ofModel, contextLength) });
+    const context = Math.min(contextLength, decoder.config.contextLength);
+    const bytes = talkBytes(decoder, context);
+    return { bytes, contextLength: context, contextIn: (there) => (bytes <= there ? context : 0) };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function isTalk({ architecture }: Checkpoint): boolean {
+  return architecture === lfm2Audio.gguf || lfm2Audio.safetensors.includes(architecture);
+}
+
 /** @throws InputError that says what to get in its place */
-function checkKind({ name, architecture, format }: Checkpoint): void {
-  if (architecture === lfm2Audio.gguf || lfm2Audio.safetensors.includes(architecture)) return;
+function checkKind(checkpoint: Checkpoint): void {
+  if (isTalk(checkpoint)) return;
+  const { name, architecture, format } = checkpoint;
   const isPart = format === 'gguf' && ['lfm2', 'clip', 'mimi'].includes(architecture);
   const instead = isPart
     ? 'llama.cpp keeps LFM2-Audio in four GGUF files, which are not read together here: get the folder LiquidAI/LFM2.5-Audio-1.5B, or ' +

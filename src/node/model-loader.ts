@@ -5,6 +5,7 @@ import type { Model } from '../engine/api.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { SpeechModel } from '../engine/speech/speech-model.ts';
 import type { VoiceModel } from '../engine/speech/voice-model.ts';
+import type { TalkModel } from '../engine/talk/talk-model.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import { loadModel, openExecutor } from './load-model.ts';
@@ -14,6 +15,8 @@ import type { LoadSpeechModelOptions } from './load-speech-model.ts';
 import { loadVoiceModel, voiceMemoryNeeds } from './load-voice-model.ts';
 import type { LoadVoiceModelOptions } from './load-voice-model.ts';
 import { locate } from './open-path.ts';
+import { loadTalkModel, talkMemoryNeeds } from './load-talk-model.ts';
+import type { LoadTalkModelOptions } from './load-talk-model.ts';
 
 /** What is said each time it is loaded. */
 export interface ModelLoadOptions {
@@ -80,6 +83,27 @@ export function voiceModelLoader(pathOrUrl: string, options: Omit<LoadVoiceModel
     async memoryNeeds({ signal } = {}) {
       const needs = await voiceMemoryNeeds(pathOrUrl, { mostFrames: options.mostFrames, signal, onProgress: options.onProgress });
       if (needs === undefined) throw new InputError(`${pathOrUrl} does not speak: modelLoader is for models of text.`);
+      return needs;
+    },
+  };
+}
+
+export interface TalkModelLoader {
+  readonly kind: 'talk';
+  /** As `loadTalkModel` with the loader's own options. */
+  load(options?: { readonly signal?: CancelSignal | undefined }): Promise<TalkModel>;
+  /** What it takes, by its headers. @throws InputError for a model that does not hear and speak */
+  memoryNeeds(options?: { readonly signal?: CancelSignal | undefined }): Promise<MemoryNeeds>;
+}
+
+/** As {@link modelLoader}, of a model that answers speech with speech. */
+export function talkModelLoader(pathOrUrl: string, options: Omit<LoadTalkModelOptions, 'signal'> = {}): TalkModelLoader {
+  return {
+    kind: 'talk',
+    load: ({ signal } = {}) => loadTalkModel(pathOrUrl, { ...options, signal }),
+    async memoryNeeds({ signal } = {}) {
+      const needs = await talkMemoryNeeds(pathOrUrl, { ...options, signal });
+      if (needs === undefined) throw new InputError(`${pathOrUrl} does not hear and speak: modelLoader is for models of text.`);
       return needs;
     },
   };

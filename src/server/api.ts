@@ -2,6 +2,7 @@
 import type { Model } from '../engine/api.ts';
 import type { SpeechModel } from '../engine/speech/speech-model.ts';
 import type { VoiceModel } from '../engine/speech/voice-model.ts';
+import type { TalkModel } from '../engine/talk/talk-model.ts';
 import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import type { CancelSignal, Platform } from '../tensor/platform.ts';
 import type { OpenTelemetryApi } from './open-telemetry.ts';
@@ -44,9 +45,9 @@ export interface ServerLimits {
   readonly batchConcurrency?: number | undefined;
 }
 
-/** What the server serves: models of text (embeddings among them), models that hear, and models that speak. */
-export type ServedModel = Model | SpeechModel | VoiceModel;
-export const MODEL_KINDS = ['text', 'speech', 'voice'] as const;
+/** What the server serves: models of text (embeddings among them), that hear, that speak, and that answer speech with speech. */
+export type ServedModel = Model | SpeechModel | VoiceModel | TalkModel;
+export const MODEL_KINDS = ['text', 'speech', 'voice', 'talk'] as const;
 export type ModelKind = (typeof MODEL_KINDS)[number];
 
 /** A model that the server loads when a request needs it, and frees when it is idle or another one needs its memory. */
@@ -66,8 +67,7 @@ export interface ModelLoader {
 export interface ServerOptions {
   /**
    * Models by the names that requests have for them. Loaded ones stay the caller's, and may have several names; the others are loaded when
-   * they are needed (`modelLoader`, `speechModelLoader` and `voiceModelLoader` of `ingot` make such), and freed by {@link Server.close} at
-   * the latest.
+   * they are needed (`modelLoader`, `speechModelLoader` and so on of `ingot` make such), and freed by {@link Server.close} at the latest.
    */
   readonly models: Readonly<Record<string, ServedModel | ModelLoader>>;
   /** Further names, and whose they are: `{ 'gpt-4o-mini': 'small' }`. */

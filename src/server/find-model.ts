@@ -2,6 +2,7 @@
 import type { Model } from '../engine/api.ts';
 import type { SpeechModel } from '../engine/speech/speech-model.ts';
 import type { VoiceModel } from '../engine/speech/voice-model.ts';
+import type { TalkModel } from '../engine/talk/talk-model.ts';
 import type { ModelKind, ServedModel } from './api.ts';
 import type { Call } from './call.ts';
 import { Failure, invalid } from './failure.ts';
@@ -56,6 +57,7 @@ const OTHER_KIND: Readonly<Record<ModelKind, string>> = {
   text: 'reads text, and neither hears nor speaks: send it text.',
   speech: 'hears speech and reads no text: ask it at /v1/audio/transcriptions.',
   voice: 'speaks, and answers nothing: ask it at /v1/audio/speech.',
+  talk: 'answers speech with speech: ask it at /v1/chat/completions or /v1/realtime.',
 };
 
 /** Before it is loaded. @throws Failure: as {@link checkModelOf}, and 400 for a model of another kind */
@@ -81,6 +83,12 @@ export async function findSpeechModel(call: Call, id: string): Promise<SpeechMod
 export async function findVoiceModel(call: Call, id: string): Promise<VoiceModel> {
   checkKind(call, id, 'voice');
   return (await findAnyModel(call, id)) as VoiceModel;
+}
+
+/** A model that answers speech with speech. @throws Failure as {@link checkKind} and {@link findAnyModel} */
+export async function findTalkModel(call: Call, id: string): Promise<TalkModel> {
+  checkKind(call, id, 'talk');
+  return (await findAnyModel(call, id)) as TalkModel;
 }
 
 /** What ran an answer, as `system_fingerprint`: the same seed gives the same answer while it stays. FNV-1a of the model's description. */

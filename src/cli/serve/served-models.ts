@@ -3,10 +3,11 @@ import type { MemoryNeeds } from '../../engine/memory-needs.ts';
 import { openExecutor } from '../../node/load-model.ts';
 import type { LoadModelOptions } from '../../node/load-model.ts';
 import { speechMemoryNeeds } from '../../node/load-speech-model.ts';
+import { talkMemoryNeeds } from '../../node/load-talk-model.ts';
 import { voiceMemoryNeeds } from '../../node/load-voice-model.ts';
-import { modelLoader, speechModelLoader, voiceModelLoader } from '../../node/model-loader.ts';
+import { modelLoader, speechModelLoader, talkModelLoader, voiceModelLoader } from '../../node/model-loader.ts';
 import type { OnProgress } from '../../tensor/progress.ts';
-import type { ModelLoader, ServedModel, ServerOptions } from '../../server/api.ts';
+import type { ModelKind, ModelLoader, ServedModel, ServerOptions } from '../../server/api.ts';
 import { messageOf } from '../exit-codes.ts';
 import { createProgressDisplay } from '../progress-display.ts';
 import { printable } from '../terminal.ts';
@@ -55,22 +56,22 @@ async function loadTold(name: string, start: Start, load: (display: OnProgress |
 }
 
 interface KnownPath extends ServedPath {
-  /** What it takes, by its headers, where it is a model that hears. */
-  readonly ofSpeech: MemoryNeeds | undefined;
-  /** As `ofSpeech`, of a model that speaks. */
-  readonly ofVoice: MemoryNeeds | undefined;
+  readonly kind: ModelKind;
 }
 
 type TextOptions = Omit<LoadModelOptions, 'signal' | 'spareMemory'>;
 
-function loaderOf({ name, path, ofSpeech, ofVoice }: KnownPath, options: TextOptions, start: Start): ModelLoader {
-  const { device, threads, quantize } = options;
+function loaderOf({ name, path, kind }: KnownPath, options: TextOptions, start: Start): ModelLoader {
+  const { device, threads, quantize, contextLength } = options;
   const loader = (onProgress?: OnProgress) => {
-    if (ofVoice !== undefined) return voiceModelLoader(path, { device, threads, onProgress });
-    if (ofSpeech === undefined) return modelLoader(path, { ...options, onProgress });
-    return speechModelLoader(path, { device, threads, quantize, onProgress });
+    switch (kind) {
+      case 'voice': return voiceModelLoader(path, { device, threads, onProgress });
+      case 'speech': return speechModelLoader(path, { device, threads, quantize, onProgress });
+      case 'talk': return talkModelLoader(path, { device, threads, quantize, contextLength, onProgress });
+      default: return modelLoader(path, { ...options, onProgress });
+    }
   };
-  const { kind, memoryNeeds } = loader();
+  const { memoryNeeds } = loader();
   return { kind, memoryNeeds, load: (told) => loadTold(name, start, (onProgress) => loader(onProgress).load(told)) };
 }
 
@@ -79,6 +80,20 @@ async function budgetOf(settings: Settings, needs: readonly MemoryNeeds[]): Prom
   if (settings.memory !== undefined) return settings.memory as number;
   const { memoryBytes } = await openExecutor(loadOptions(settings, undefined));
   return memoryBytes === undefined ? undefined : Math.max(memoryBytes, ...needs.map(({ bytes }) => bytes));
+}
+
+/** What a model is, and what it takes, by its headers. */
+async function needsOf(
+  path: string, options: LoadModelOptions,
+): Promise<{ readonly kind: ModelKind; readonly needs: MemoryNeeds }> {
+  const { quantize, contextLength, signal, onProgress } = options;
+  const ofVoice = await voiceMemoryNeeds(path, { signal, onProgress });
+  if (ofVoice !== undefined) return { kind: 'voice', needs: ofVoice };
+  const ofTalk = await talkMemoryNeeds(path, { quantize, contextLength, signal });
+  if (ofTalk !== undefined) return { kind: 'talk', needs: ofTalk };
+  const ofSpeech = await speechMemoryNeeds(path, { quantize, signal });
+  if (ofSpeech !== undefined) return { kind: 'speech', needs: ofSpeech };
+  return { kind: 'text', needs: await modelLoader(path, options).memoryNeeds({ signal }) };
 }
 
 /** Reads all headers, so that a file that is no model is told at the start. @throws as `loadModel` */
@@ -93,11 +108,9 @@ export async function servedModels({ models, settings }: ServeConfig, signal: Ab
   const { onProgress } = display;
   try {
     for (const model of models) {
-      const textOptions = loadOptions(settings, undefined);
-      const ofVoice = await voiceMemoryNeeds(model.path, { signal, onProgress });
-      const ofSpeech = ofVoice ? undefined : await speechMemoryNeeds(model.path, { quantize: textOptions.quantize, signal });
-      needs.push(ofVoice ?? ofSpeech ?? (await modelLoader(model.path, textOptions).memoryNeeds({ signal })));
-      known.push({ ...model, ofSpeech, ofVoice });
+      const { needs: ofModel, kind } = await needsOf(model.path, { ...loadOptions(settings, undefined), signal, onProgress });
+      needs.push(ofModel);
+      known.push({ ...model, kind });
     }
   } finally {
     display.clear();

@@ -3,9 +3,9 @@
  * of a chat; those are `talk.ts`'s.
  */
 import { NEMO_HOP, NEMO_RATE } from '../../audio/nemo-features.ts';
-import type { Executor, GraphRun, Program, RunResults } from '../../graph/executor.ts';
+import type { Executor, GraphRun, KvLayout, Program, RunResults } from '../../graph/executor.ts';
 import type { KvTypes } from '../../graph/kv-types.ts';
-import { EMPTY_SLOT } from '../../graph/state-sizes.ts';
+import { EMPTY_SLOT, slotBytes, stateBytes } from '../../graph/state-sizes.ts';
 import { conformerInputs, CONFORMER, encodedFrames } from '../../models/conformer.ts';
 import { CODEBOOKS } from '../../models/lfm2-audio-config.ts';
 import type { Lfm2AudioConfig } from '../../models/lfm2-audio-config.ts';
@@ -284,15 +284,25 @@ function cutPart(part: TalkPart, rows: number, dim: number): { readonly first: T
   return { first: { heard: all.subarray(0, rows * dim), rows }, rest: { heard: all.subarray(rows * dim), rows: part.rows - rows } };
 }
 
+function talkRoom(contextLength: number, kvTypes: KvTypes): KvLayout {
+  // Every position of a conversation may be a frame of one answer.
+  const positions = SPECTRA_PER_FRAME * contextLength;
+  return { ...kvTypes, pageTokens: PAGE_TOKENS, maxPages: Math.ceil(positions / PAGE_TOKENS) };
+}
+
+/** Bytes of the weights, and of one conversation of the whole context. */
+export function talkBytes({ model, weights }: DecoderModel, contextLength: number): number {
+  const ofWeights = [...weights.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const slots = (TALK_SLOTS + VOICE_SLOTS) * slotBytes(model);
+  return ofWeights + slots + stateBytes(model, talkRoom(contextLength, { type: 'f16' }), Math.min(ROWS, contextLength));
+}
+
 /** Loads the model. @throws what the executor's `load` does */
 export async function createTalkEngine(options: TalkEngineOptions): Promise<TalkEngine> {
   const { executor, decoder: { model, weights, config }, contextLength, mostSeconds, signal, onProgress } = options;
   const rows = executor.prefillRows ?? ROWS;
   const whole = config as Lfm2AudioConfig;
-  // Every position of a conversation may be a frame of one answer.
-  const positions = SPECTRA_PER_FRAME * contextLength;
-  const kvTypes: KvTypes = options.kvTypes ?? { type: 'f16' };
-  const kv = { ...kvTypes, pageTokens: PAGE_TOKENS, maxPages: Math.ceil(positions / PAGE_TOKENS), sequences: MOST_TALKS };
+  const kv = { ...talkRoom(contextLength, options.kvTypes ?? { type: 'f16' }), sequences: MOST_TALKS };
   const frames = Math.floor((mostSeconds * NEMO_RATE) / NEMO_HOP) + 1;
   const cells = frames * whole.ears.bins;
   const sizes = { [CONFORMER.cells]: cells, tokens: rows, frames: rows, rows, outRows: 1, texts: 1, voices: 1, spans: MOST_SPANS };

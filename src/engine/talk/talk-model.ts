@@ -7,7 +7,9 @@ import { checkOperation } from '../../tensor/progress.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import { VOICE_RATE } from './frame-voice.ts';
 import { Talk } from './talk.ts';
-import type { SayOptions, TalkOutput, TalkSettings, TalkTurn } from './talk.ts';
+import type { SayOptions, TalkOutput, TalkSettings } from './talk.ts';
+import type { TalkEvent } from './talk-flow.ts';
+import type { TalkBefore, TalkTurn } from './talk-turns.ts';
 import type { TalkEngine, TalkSampling } from './talk-engine.ts';
 
 /** `converse`: speech and text in answer to either. `transcribe`: the text of a sound. `speak`: a text, spoken. */
@@ -31,11 +33,13 @@ export interface OpenTalkOptions {
   readonly audio?: Partial<TalkSampling> | undefined;
   /** Of what is drawn by chance. Default 0. */
   readonly seed?: number | undefined;
+  /** What was said before, in order: it is read with the first turn. Default: nothing. */
+  readonly before?: readonly TalkBefore[] | undefined;
 }
 
 export type TalkOptions = OpenTalkOptions & SayOptions;
 
-const OPEN_NAMES: NamesOf<OpenTalkOptions> = { task: true, voice: true, system: true, text: true, audio: true, seed: true };
+const OPEN_NAMES: NamesOf<OpenTalkOptions> = { task: true, voice: true, system: true, text: true, audio: true, seed: true, before: true };
 const SAY_NAMES: NamesOf<SayOptions> = { maxTokens: true, signal: true };
 const SAMPLING_NAMES: NamesOf<TalkSampling> = { temperature: true, topK: true };
 
@@ -56,6 +60,8 @@ export interface TalkModelInfo {
 export interface TalkConversation {
   /** Positions that it takes. */
   readonly length: number;
+  /** As {@link Talk.said}: for `before` of a conversation that goes on from it. */
+  readonly said: readonly TalkEvent[];
   /** As {@link Talk.say}. */
   say(turn: TalkTurn, options?: SayOptions): AsyncGenerator<TalkOutput>;
   /** As {@link Talk.keepHeard}. */
@@ -110,6 +116,9 @@ export function createTalkModel({ about, engine, tokenizer, mostSeconds }: TalkM
         get length() {
           return talk.length;
         },
+        get said() {
+          return talk.said;
+        },
         async *say(turn, sayOptions = {}) {
           checkOptionNames(sayOptions, SAY_NAMES, 'say');
           checkSay(sayOptions);
@@ -148,7 +157,7 @@ const VOICE_WORDS: Readonly<Record<TalkVoice, string>> = {
 /** @throws InputError for options that cannot be meant */
 function settingsOf(options: OpenTalkOptions, interleaved: { readonly text: number; readonly audio: number }): TalkSettings {
   checkOptionNames(options, OPEN_NAMES, 'talk');
-  const { task = 'converse', voice, system, seed = 0 } = options;
+  const { task = 'converse', voice, system, seed = 0, before = [] } = options;
   checkOneOf('task', task, TALK_TASKS);
   if (voice !== undefined) checkOneOf('voice', voice, TALK_VOICES);
   if (voice !== undefined && task !== 'speak')
@@ -157,6 +166,7 @@ function settingsOf(options: OpenTalkOptions, interleaved: { readonly text: numb
     throw new InputError('voice and system are two ways to say the same: the voice is named in the message of the system. Leave one out.');
   if (system !== undefined && typeof system !== 'string') throw new InputError(`system must be a text, found ${describeValue(system)}.`);
   checkInteger('seed', seed, { min: 0 });
+  if (!Array.isArray(before)) throw new InputError(`before must be a list of turns and answers, found ${describeValue(before)}.`);
   const { system: usual, isInterleaved, audio } = TASKS[task];
   return {
     system: system ?? usual.replace('VOICE', VOICE_WORDS[voice ?? 'us-male']),
@@ -164,6 +174,7 @@ function settingsOf(options: OpenTalkOptions, interleaved: { readonly text: numb
     text: samplingOf('text', options.text, GREEDY),
     audio: samplingOf('audio', options.audio, audio),
     seed,
+    before,
   };
 }
 

@@ -20,6 +20,18 @@ export function partOfEvent(event: TalkEvent): TalkPart {
   return 'token' in event ? { tokens: [event.token] } : { frames: [event.codes] };
 }
 
+/** Parts of one kind that follow each other as one. */
+export function joinParts(parts: readonly TalkPart[]): TalkPart[] {
+  const all: TalkPart[] = [];
+  for (const part of parts) {
+    const last = all.at(-1);
+    if (last !== undefined && 'tokens' in last && 'tokens' in part) all[all.length - 1] = { tokens: [...last.tokens, ...part.tokens] };
+    else if (last !== undefined && 'frames' in last && 'frames' in part) all[all.length - 1] = { frames: [...last.frames, ...part.frames] };
+    else all.push(part);
+  }
+  return all;
+}
+
 export function upTo(count: number, from = 0): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => from + i);
 }

@@ -114,6 +114,28 @@ describe.skipIf(!hasShared(LFM2_AUDIO_GOLDEN))('a conversation', () => {
     await expect(answerOf(talk.say({ text: 'now' }))).rejects.toThrow('closed');
   });
 
+  test('is built anew from what was said: the next answer is the same, of text and of speech', async () => {
+    const first = { text: 'tell-me', sound: tone(0.3) };
+    const settings = { audio: { temperature: 0, topK: 0 } } as const;
+    const whole = model.open(settings);
+    await answerOf(whole.say(first, { maxTokens: 9 }));
+    const before = [{ role: 'user', turn: first }, { role: 'assistant', said: whole.said }] as const;
+    const again = model.open({ ...settings, before });
+    const [wanted, found] = [
+      await answerOf(whole.say({ text: 'hello' }, { maxTokens: 9 })), await answerOf(again.say({ text: 'hello' }, { maxTokens: 9 })),
+    ];
+    expect([found.text, found.samples.length]).toEqual([wanted.text, wanted.samples.length]);
+    expect(found.samples).toEqual(wanted.samples);
+    expect(again.length).toBe(whole.length);
+    expect(found.end.usage.keptTokens).toBe(0);
+    // The speech of the answer is read, not its text alone.
+    const text = (await answerOf(model.talk(first, { ...settings, maxTokens: 9 }))).text;
+    const ofText = model.open({ ...settings, before: [{ role: 'user', turn: first }, { role: 'assistant', text }] });
+    await answerOf(ofText.say({ text: 'hello' }, { maxTokens: 9 }));
+    expect(ofText.length).toBeLessThan(whole.length);
+    for (const one of [whole, again, ofText]) one.close();
+  });
+
   test('a turn that does not fit leaves a conversation as it was, and an answer ends where the context does', async () => {
     const [talk, other] = [model.open(), model.open()];
     await expect(answerOf(talk.say({ text: 'a'.repeat(600) }))).rejects.toThrow(/positions, and 512 fit/);
@@ -139,6 +161,7 @@ describe.skipIf(!hasShared(LFM2_AUDIO_GOLDEN))('a conversation', () => {
     ['a sound that is none', { sound: { samples: Float32Array.of(0, NaN), sampleRate: 16_000 } }, {}, /sample 1 of 2 is NaN/],
     ['another task', { text: 'a' }, { task: 'sing' }, /task must be "converse" or "transcribe" or "speak", found string "sing"/],
     ['a voice that is not asked for', { text: 'a' }, { voice: 'us-male' }, /voice is for the task "speak"/],
+    ['what was said that is no list', { text: 'a' }, { before: 'hi' }, /before must be a list of turns/],
     ['both ways to name a voice', { text: 'a' }, { task: 'speak', voice: 'us-male', system: 'x' }, /Leave one out/],
     ['an odd temperature', { text: 'a' }, { audio: { temperature: -1 } }, /audio\.temperature must be a number of at least 0, found -1/],
     ['an odd name', { text: 'a' }, { temperature: 1 }, /talk has no option "temperature"/],

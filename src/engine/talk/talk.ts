@@ -6,20 +6,13 @@ import type { CancelSignal } from '../../tensor/platform.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { describeNumber } from '../../tensor/option-names.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
-import type { Sound } from '../speech/mono-sound.ts';
-import { featuresOfSound } from './hear-sound.ts';
 import { createTalkFlow, isSpoken } from './talk-flow.ts';
 import type { TalkEvent, TalkMode } from './talk-flow.ts';
-import { partOfEvent } from './talk-runs.ts';
-import type { TalkPart } from './talk-runs.ts';
+import { joinParts, partOfEvent } from './talk-runs.ts';
+import { createTurnReader } from './talk-turns.ts';
+import type { ReadTurns, TalkBefore, TalkTurn, TurnReader } from './talk-turns.ts';
 import type { TalkEngine, TalkSampling, TalkState } from './talk-engine.ts';
 import { FRAMES_PER_SECOND, VOICE_RATE } from './frame-voice.ts';
-
-/** What is said to the model: text, or a sound, or a text and then a sound. */
-export interface TalkTurn {
-  readonly text?: string | undefined;
-  readonly sound?: Sound | undefined;
-}
 
 export interface TalkUsage {
   /** Positions that the turn's text, sound and marks took. */
@@ -46,6 +39,8 @@ export interface TalkSettings {
   readonly text: TalkSampling;
   readonly audio: TalkSampling;
   readonly seed: number;
+  /** In order; the first is the user's. */
+  readonly before: readonly TalkBefore[];
 }
 
 export interface SayOptions {
@@ -66,6 +61,7 @@ const FRAME_SAMPLES = VOICE_RATE / FRAMES_PER_SECOND;
 
 export class Talk {
   readonly #parts: TalkParts;
+  readonly #reader: TurnReader;
   readonly #state: TalkState;
   /** Of the last answer, in order. */
   #said: TalkEvent[] = [];
@@ -75,12 +71,18 @@ export class Talk {
 
   constructor(parts: TalkParts) {
     this.#parts = parts;
+    this.#reader = createTurnReader(parts);
     this.#state = { sequence: parts.engine.open(), pending: [], answerBegins: undefined, isEnded: false };
   }
 
   /** Positions that the conversation takes. */
   get length(): number {
     return this.#state.sequence.length;
+  }
+
+  /** Of the last answer, in order, as far as it came or was heard. */
+  get said(): readonly TalkEvent[] {
+    return this.#said;
   }
 
   /**
@@ -136,31 +138,11 @@ export class Talk {
     }
   }
 
-  /** A turn as the model reads it, with what closes the one before. */
-  async #partsOf({ text, sound }: TalkTurn, signal?: CancelSignal) {
-    if (text === undefined && sound === undefined) throw new InputError('A turn needs a text or a sound, found neither.');
-    if (text !== undefined && typeof text !== 'string') throw new InputError('The text of a turn must be a string.');
-    const { engine, tokenizer, mostSeconds } = this.#parts;
-    const { bins: bands } = engine.config.ears;
-    const heard = sound === undefined ? undefined : await featuresOfSound(sound, { bands, mostSeconds, signal });
-    const marks = (marked: string) => tokenizer.encode(marked, { parseSpecial: true });
-    const before = [...this.#opening(marks), ...marks('<|im_start|>user\n'), ...(text === undefined ? [] : tokenizer.encode(text))];
-    const after = [...marks('<|im_end|>\n'), ...marks('<|im_start|>assistant\n')];
-    const ears = heard === undefined ? [] : [await engine.hear(heard.features, signal)];
-    const parts: TalkPart[] = [{ tokens: before }, ...ears, { tokens: after }];
-    const positions = before.length + after.length + ears.reduce((sum, { rows }) => sum + rows, 0);
-    return { parts, positions, heardSeconds: heard?.seconds ?? 0 };
-  }
-
-  /** What comes before a turn: the system's message, or the end of the answer before. A loop of text alone has said the mark itself. */
-  #opening(marks: (marked: string) => number[]): readonly number[] {
-    const { settings: { system, mode }, tokenizer } = this.#parts;
-    if (this.#answers === 0) {
-      const begin = tokenizer.special.bos ?? tokenizer.idOf('<|startoftext|>');
-      const text = [...marks('<|im_start|>system\n'), ...tokenizer.encode(system), ...marks('<|im_end|>\n')];
-      return [...(begin === undefined ? [] : [begin]), ...(system === '' ? [] : text)];
-    }
-    return this.#state.isEnded && mode.kind === 'sequential' ? tokenizer.encode('\n') : marks('<|im_end|>\n');
+  /** A turn as the model reads it, with what comes before it: the system's message and what was said, or the end of the answer before. */
+  async #partsOf(turn: TalkTurn, signal?: CancelSignal): Promise<ReadTurns> {
+    const { settings: { system, mode, before } } = this.#parts;
+    if (this.#answers > 0) return this.#reader.turn(this.#reader.closing(this.#state.isEnded && mode.kind === 'sequential'), turn, signal);
+    return this.#reader.turn([...this.#reader.opening(system), ...(await this.#reader.before(before, signal))], turn, signal);
   }
 
   /**
@@ -179,7 +161,7 @@ export class Talk {
     if (end < 0) return;
     this.#said = this.#said.slice(0, end);
     sequence.goTo(answerBegins);
-    pending.splice(0, pending.length, ...joined(this.#said.map(partOfEvent)));
+    pending.splice(0, pending.length, ...joinParts(this.#said.map(partOfEvent)));
     this.#state.isEnded = false;
   }
 
@@ -189,16 +171,4 @@ export class Talk {
     this.#isClosed = true;
     this.#state.sequence.close();
   }
-}
-
-/** Parts of one kind that follow each other as one. */
-function joined(parts: readonly TalkPart[]): TalkPart[] {
-  const all: TalkPart[] = [];
-  for (const part of parts) {
-    const last = all.at(-1);
-    if (last !== undefined && 'tokens' in last && 'tokens' in part) all[all.length - 1] = { tokens: [...last.tokens, ...part.tokens] };
-    else if (last !== undefined && 'frames' in last && 'frames' in part) all[all.length - 1] = { frames: [...last.frames, ...part.frames] };
-    else all.push(part);
-  }
-  return all;
 }

@@ -50,11 +50,12 @@ export interface EntryOptions {
 
 export function kindOf(model: ServedModel): ModelKind {
   if ('speak' in model) return 'voice';
+  if ('talk' in model) return 'talk';
   return 'segments' in model ? 'speech' : 'text';
 }
 
 function isLoaded(of: ServedModel | ModelLoader): of is ServedModel {
-  return 'generate' in of || 'segments' in of || 'speak' in of;
+  return 'generate' in of || 'segments' in of || 'speak' in of || 'talk' in of;
 }
 
 export function createEntry({ name, of, isPinned, idleMs }: EntryOptions): ModelEntry {
