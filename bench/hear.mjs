@@ -1,5 +1,6 @@
 // What a model that hears takes of pieces of a recording, and whether its tokens are those expected: listener, all, times real time.
 // node bench/hear.mjs FOLDER [--model FILE.gguf] [--device cpu|gpu|software] [--threads 1] [--rounds 1] [--quantize TYPE] [--out FILE]
+// [--part FROM-TO: seconds of the recording in place of the pieces] [--draft SECONDS: what is heard without its last seconds is a draft]
 // FOLDER holds speech-60s.wav (16 bits, 16 kHz, one channel) and expected.json (`pieces` with `samples` and `ids`), and the model unless
 // --model names another. Times are by the clock and of all threads' processor time, in ms; the first round warms up where there are more.
 import { appendFileSync, readFileSync } from 'node:fs';
@@ -16,13 +17,18 @@ const { values: flags, positionals: [folder] } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string' }, device: { type: 'string', default: 'cpu' }, threads: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '1' }, quantize: { type: 'string' }, out: { type: 'string' },
+    rounds: { type: 'string', default: '1' }, part: { type: 'string' }, draft: { type: 'string' },
+    quantize: { type: 'string' }, out: { type: 'string' },
   },
 });
 if (folder === undefined) throw new Error('which folder? node bench/hear.mjs FOLDER');
-const { pieces, max_tokens: maxTokens } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
+const { pieces: expected, max_tokens: maxTokens } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
 const file = readFileSync(join(folder, 'speech-60s.wav'));
 const samples = Float32Array.from(new Int16Array(file.buffer.slice(file.byteOffset + 44, file.byteOffset + file.length)), (v) => v / 32768);
+
+const pieces = flags.part === undefined
+  ? expected
+  : [{ piece: flags.part, samples: flags.part.split('-').map((seconds) => Math.round(16_000 * seconds)) }];
 
 const checkpoint = await openCheckpoint(await locate(flags.model ?? folder));
 const opened = await openDecoder(checkpoint, { quantize: flags.quantize });
@@ -46,15 +52,27 @@ const processorMs = (since) => {
   return (user + system) / 1000;
 };
 
+const greedy = async (heard, drafts) => (await decoder.greedy([heard], { prompt: [1], endIds: [2], maxTokens, drafts }))[0];
+
+/** Without times: what is said of samples. */
+async function tokensOf(from, to) {
+  const heard = await decoder.hear(samples.subarray(from, to));
+  const tokens = await greedy(heard);
+  heard.close();
+  return tokens;
+}
+
 async function hearPiece({ piece, samples: [from, to], ids }) {
+  const wanted = ids ?? (await tokensOf(from, to));
+  const drafts = flags.draft === undefined ? undefined : [await tokensOf(from, to - Math.round(16_000 * flags.draft))];
   const [clock, processor] = [performance.now(), process.cpuUsage()];
   const heard = await decoder.hear(samples.subarray(from, to));
   // On a GPU the listener is only handed over here: its time is in `all`.
   const listener = { clock: performance.now() - clock, processor: processorMs(processor) };
-  const [tokens] = await decoder.greedy([heard], { prompt: [1], endIds: [2], maxTokens });
+  const tokens = await greedy(heard, drafts);
   const all = { clock: performance.now() - clock, processor: processorMs(processor) };
   heard.close();
-  return { piece, errors: tokenErrors(tokens, ids), tokens: ids.length, listener, all, timesReal: (to - from) / 16 / all.clock };
+  return { piece, errors: tokenErrors(tokens, wanted), tokens: wanted.length, listener, all, timesReal: (to - from) / 16 / all.clock };
 }
 
 const results = [];

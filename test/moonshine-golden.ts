@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { createSoundDecoder, memoryOf } from '../src/engine/sound-decoder.ts';
+import type { HeardSound } from '../src/engine/sound-decoder.ts';
 import { openCheckpoint } from '../src/files/open-checkpoint.ts';
 import type { Executor } from '../src/graph/executor.ts';
 import { DECODER, LISTENER } from '../src/graph/model-graphs.ts';
@@ -90,6 +91,7 @@ async function checkGreedy(
   const end = wanted[1]!.find((token) => !wanted[0]!.includes(token))!;
   const ended = await decoder.greedy(sounds, { prompt: [1], endIds: [end], maxTokens });
   expect(ended).toEqual([wanted[0], wanted[1]!.slice(0, wanted[1]!.indexOf(end) + 1)]);
+  await checkDrafts(decoder, sounds, wanted);
   for (const sound of sounds) sound.close();
   const alone = await decoder.hear(of(`${names[0]}.waveform`));
   expect(await decoder.greedy([alone], { prompt: [1], endIds: [2], maxTokens: 7 })).toEqual([wanted[0]!.slice(0, 7)]);
@@ -99,12 +101,47 @@ async function checkGreedy(
   expect(DECODER.graph).toBe(decoder.program.model.decoder!.graph);
 }
 
+/** Drafts that are right, wrong from some token on, too long, and of one sound alone: the same answers. */
+async function checkDrafts(
+  decoder: Awaited<ReturnType<typeof openPath>>, sounds: readonly HeardSound[], wanted: readonly (readonly number[])[],
+): Promise<void> {
+  const maxTokens = wanted[0]!.length;
+  const wrong = (from: number) => wanted.map((tokens) => tokens.map((token, i) => (i < from ? token : (token + 1) % decoder.vocabSize)));
+  const drafts = [
+    wanted, wanted.map((tokens) => [...tokens, 5, 6, 7]), wrong(0), wrong(4), [wanted[0]!, []], [[], wanted[1]!.slice(0, 3)], [[], []],
+  ];
+  for (const draft of drafts) {
+    for (const sound of sounds) sound.rewind(0);
+    expect(await decoder.greedy(sounds, { prompt: [1], endIds: [2], maxTokens, drafts: draft })).toEqual(wanted);
+    expect(sounds.map(({ length }) => length)).toEqual(wanted.map(({ length }) => length));
+  }
+}
+
 const REAL = `${sharedPath}/real/moonshine`;
 export const MOONSHINE_REAL = 'real/moonshine/expected.json';
 
 interface Expected {
   readonly max_tokens: number;
   readonly pieces: readonly { readonly piece: number; readonly samples: readonly [number, number]; readonly ids: readonly number[] }[];
+}
+
+/** A sound that was heard before without its end: what was said of it as a draft, and a listener that can be stopped. */
+async function checkShorter(
+  decoder: Awaited<ReturnType<typeof openPath>>, sound: Float32Array, ids: readonly number[],
+): Promise<void> {
+  const options = { prompt: [1], endIds: [2], maxTokens: ids.length };
+  const shorter = await decoder.hear(sound.subarray(0, Math.round(0.8 * sound.length)));
+  const drafts = await decoder.greedy([shorter], options);
+  shorter.close();
+  const { signal } = new AbortController();
+  const heard = await decoder.hear(sound, signal);
+  expect(await decoder.greedy([heard], { ...options, drafts })).toEqual([ids]);
+  heard.close();
+  const stopping = new AbortController();
+  setTimeout(() => stopping.abort(new Error('enough')), 1);
+  const stopped = decoder.hear(sound, stopping.signal).then((late) => late.close());
+  if (decoder.program.chooser === undefined) await expect(stopped).rejects.toThrow('enough');
+  else await stopped;
 }
 
 /** Trained weights on pieces of a recording: the ids that transformers has in float32. */
@@ -124,6 +161,7 @@ export async function checkRecording(executor: Executor, pieces: readonly number
       const [found] = await decoder.greedy([heard], { prompt: [1], endIds: [2], maxTokens: expected.max_tokens });
       heard.close();
       expect(found, `piece ${piece}`).toEqual(ids);
+      if (piece === 0) await checkShorter(decoder, samples.subarray(from, to), ids);
     }
   } finally {
     await decoder.dispose();

@@ -8,12 +8,14 @@ import type { CheckedRun } from '../graph/run-check.ts';
 import type { Value } from '../graph/value.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { CapacityError } from '../tensor/errors.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
 import type { RowsAt } from './cpu-op-rules.ts';
 import type { GraphLayout, PlannedProgram } from './layout-graph.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { ADDRESS_LIMIT, growTo } from './memory.ts';
 import { describeOp } from './ops/index.ts';
 import { writeStep } from './step-layout.ts';
+import { runInParts } from './run-in-parts.ts';
 import type { Threads } from './threads.ts';
 
 export interface CpuProgramParts {
@@ -112,7 +114,7 @@ class CpuProgram implements Program {
     into.set(snapshot);
   }
 
-  async run(runs: readonly GraphRun[]): Promise<RunResults> {
+  async run(runs: readonly GraphRun[], signal?: CancelSignal): Promise<RunResults> {
     const { pageTokens } = this.#layout.pages;
     const checked = checkRuns(this.model, runs, {
       sizes: (graph, withTaps) => this.limits(graph, withTaps),
@@ -123,7 +125,7 @@ class CpuProgram implements Program {
     const results: Map<string, Float32Array>[] = [];
     for (const [at, run] of checked.entries()) {
       this.#writeInputs(run, checked.slice(0, at));
-      await this.#runGraph(run);
+      await this.#runGraph(run, signal);
       // A later run of the same graph writes where this one did.
       const isLast = !checked.slice(at + 1).some(({ graph }) => graph === run.graph);
       results.push(
@@ -164,7 +166,7 @@ class CpuProgram implements Program {
     return this.#read(from, from.graph.outputs.get(output) as Value);
   }
 
-  async #runGraph({ run, graph, sizes, withTaps }: CheckedRun): Promise<void> {
+  async #runGraph({ run, graph, sizes, withTaps }: CheckedRun, signal: CancelSignal | undefined): Promise<void> {
     const { memory, threads } = this.#resources();
     const { step, rowsPerTile, kvHeads, causal } = this.#graph(graph.name);
     const { address, words } = this.#planned(graph.name, withTaps);
@@ -176,8 +178,9 @@ class CpuProgram implements Program {
       held: { pages: this.#pages, slots: this.#slots, pageTokens: this.#layout.pages.pageTokens },
       shape: { threads: this.#threadCount, kvHeads, rowsPerTile, causal },
     });
-    if (Object.values(sizes).some((size) => size > 0))
-      await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record });
+    if (Object.values(sizes).every((size) => size === 0)) return;
+    if (signal === undefined) await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record });
+    else await runInParts(threads, { address, words, step: step.record }, signal);
   }
 
   /** A value of the graph's last run: of floats a view. */

@@ -16,8 +16,10 @@ import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { alignerSizes, alignTokens } from './align-tokens.ts';
-import { chooseAhead, endOf, likeliest, takeTokens } from './greedy-answers.ts';
-import type { Answer, GreedyOptions } from './greedy-answers.ts';
+import { takeDraft } from './drafted-answers.ts';
+import type { DraftStep } from './drafted-answers.ts';
+import { chooseAhead, likeliest, rowsBefore, takeTokens } from './greedy-answers.ts';
+import type { Answer, AnswerBounds, GreedyOptions } from './greedy-answers.ts';
 import { Heard, SoundPlaces } from './sound-places.ts';
 import type { HeardSound, SoundRoom } from './sound-places.ts';
 
@@ -54,11 +56,11 @@ export interface SoundDecoder {
   /** Positions of the decoder. */
   readonly contextLength: number;
   /**
-   * Runs the listener over a sound: [rows, width], row-major.
+   * Runs the listener over a sound: [rows, width], row-major. Where it is aborted the sound is closed.
    * @throws InputError for a sound of which nothing is left, CapacityError for a longer one than `mostRows`, and where as many are open as
    * there may be
    */
-  hear(sound: ArrayLike<number>): Promise<HeardSound>;
+  hear(sound: ArrayLike<number>, signal?: CancelSignal): Promise<HeardSound>;
   /**
    * Another course of tokens over a sound, without any yet, which sees the same memory. It is closed by itself; the memory is there until
    * all are. @throws CapacityError where as many are open as there may be
@@ -153,7 +155,7 @@ class Decoding implements SoundDecoder {
     return this.#parts.contextLength;
   }
 
-  async hear(sound: ArrayLike<number>): Promise<HeardSound> {
+  async hear(sound: ArrayLike<number>, signal?: CancelSignal): Promise<HeardSound> {
     const { program, names, mostRows } = this.#parts;
     const width = widthOf(graphOf(program.model, names.graph).inputs.get(names.sound) as { readonly shape: readonly (number | string)[] });
     const rows = sound.length / width;
@@ -168,7 +170,7 @@ class Decoding implements SoundDecoder {
         sequences: [{ rows: memory, start: 0, pages: heard.place.pages }],
         wanted: [],
       };
-      await program.run([run]);
+      await program.run([run], signal);
       return heard;
     } catch (error) {
       heard.close();
@@ -205,34 +207,40 @@ class Decoding implements SoundDecoder {
   }
 
   async greedy(sounds: readonly HeardSound[], options: GreedyOptions): Promise<number[][]> {
-    const { prompt, endIds } = options;
+    const { prompt, drafts = [] } = options;
     if (prompt.length === 0) throw new InputError('greedy needs a prompt of at least one token.');
     const all = sounds.map((sound) => this.#own(sound));
     for (const heard of all) this.#checkRoom(heard, prompt.length);
     // The last token of an answer is not in the state.
     const room = this.#parts.contextLength - prompt.length + 1 - Math.max(0, ...all.map(({ length }) => length));
-    const most = Math.min(options.maxTokens ?? Infinity, room);
-    const answers = all.map((heard): Answer => ({ heard, tokens: [], isDone: most < 1 }));
+    const bounds: AnswerBounds = { ...options, most: Math.min(options.maxTokens ?? Infinity, room) };
+    const answers = all.map((heard): Answer => ({ heard, tokens: [], isDone: bounds.most < 1 }));
+    for (const [i, draft] of drafts.entries())
+      await takeDraft(answers[i] as Answer, draft, bounds, ({ answer, ...step }) => this.#answerSteps([{ ...step, answer }], bounds));
     const { chooser } = this.#parts.program;
-    await (chooser === undefined ? this.#onHost(answers, options, most) : chooseAhead(chooser, answers, { ...options, most }));
+    await (chooser === undefined ? this.#onHost(answers, bounds) : chooseAhead(chooser, answers, bounds));
     for (const { heard, tokens } of answers) heard.advance(prompt.length + Math.max(0, tokens.length - 1));
-    return answers.map(({ tokens }) => tokens.slice(0, endOf(tokens, endIds, most)));
+    return answers.map(({ tokens }) => tokens);
   }
 
-  async #onHost(answers: readonly Answer[], { prompt, endIds, signal }: GreedyOptions, most: number): Promise<void> {
-    for (let i = 0; i < most; i++) {
+  async #onHost(answers: readonly Answer[], bounds: AnswerBounds): Promise<void> {
+    const { vocabSize } = this.#parts;
+    for (;;) {
       const open = answers.filter(({ isDone }) => !isDone);
       if (open.length === 0) return;
-      signal?.throwIfAborted();
-      const sequences = open.map(({ heard, tokens }) => {
-        const own = i === 0 ? prompt : [tokens.at(-1) as number];
-        const start = heard.length + (i === 0 ? 0 : prompt.length + i - 1);
-        return { ...heard.place, tokens: own, start, memory: heard.memory, outputs: [own.length - 1] };
+      bounds.signal?.throwIfAborted();
+      const steps = open.map((answer) => {
+        const rows = rowsBefore(answer, bounds);
+        return { answer, ...rows, outputs: [rows.tokens.length - 1] };
       });
-      const { logits } = await this.#steps.run({ sequences, signal });
-      const { vocabSize } = this.#parts;
-      open.forEach((answer, row) => takeTokens(answer, [likeliest(logits.subarray(row * vocabSize, (row + 1) * vocabSize))], endIds));
+      const logits = await this.#answerSteps(steps, bounds);
+      open.forEach((answer, row) => takeTokens(answer, [likeliest(logits.subarray(row * vocabSize, (row + 1) * vocabSize))], bounds));
     }
+  }
+
+  async #answerSteps(steps: readonly DraftStep[], { signal }: AnswerBounds): Promise<Float32Array> {
+    const sequences = steps.map(({ answer: { heard }, ...step }) => ({ ...heard.place, ...step, memory: heard.memory }));
+    return (await this.#steps.run({ sequences, signal })).logits;
   }
 
   async align(sound: HeardSound, tokens: ArrayLike<number>, signal?: CancelSignal): Promise<Float32Array[]> {

@@ -200,8 +200,11 @@ export interface Program {
   snapshotSlot(slot: number): Promise<Uint8Array>;
   /** @throws Error for bytes of another length than a slot's */
   restoreSlot(slot: number, snapshot: Uint8Array): void;
-  /** Runs graphs one after another in one submit. */
-  run(runs: readonly GraphRun[]): Promise<RunResults>;
+  /**
+   * Runs graphs one after another in one submit. With a signal an executor that can rejects with its reason between the parts of a graph;
+   * what the states that the runs write hold is then not known.
+   */
+  run(runs: readonly GraphRun[], signal?: CancelSignal): Promise<RunResults>;
   /** Of the model's decoder. Absent where the executor cannot choose tokens: then logits are sampled from by who runs it. */
   readonly chooser?: TokenChooser | undefined;
   readonly memory: MemoryUse;

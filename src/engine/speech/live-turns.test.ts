@@ -45,11 +45,11 @@ interface Heard {
 async function hear(sound: AsyncIterable<Float32Array>, options: Partial<LiveTurnsOptions> = {}): Promise<Heard> {
   const parts: number[] = [];
   const detector = loudness();
-  const recognise: LiveTurnsOptions['recognise'] = async ({ samples }, signal) => {
+  const recognise: LiveTurnsOptions['recognise'] = async ({ samples }, { signal }) => {
     parts.push(samples.length / SILERO_SAMPLES);
     await tick();
     signal.throwIfAborted();
-    return `${samples.length / SILERO_SAMPLES} frames`;
+    return { text: `${samples.length / SILERO_SAMPLES} frames` };
   };
   const events: LiveEvent[] = [];
   for await (const event of liveTurns(sound, { detector, recognise, turns: TURNS, partialMs: 160, ...options })) events.push(event);
@@ -71,6 +71,20 @@ describe('live turns', () => {
     expect(last.segment.start).toBe(start.start);
     expect(last.segment.end).toBeCloseTo(26 / FRAMES_PER_SECOND, 9);
     expect(last.lateMs).toBeLessThan(20);
+  });
+
+  it('begin nothing in a pause that may be the end, and tell the recogniser what was heard of the turn', async () => {
+    const before: (string | undefined)[] = [];
+    const recognise: LiveTurnsOptions['recognise'] = async ({ samples }, options) => {
+      before.push(options.before?.text);
+      return { text: `${samples.length / SILERO_SAMPLES}` };
+    };
+    const turn = `${'#'.repeat(6)}|..|..||....|||.......|`;
+    const { events } = await hear(spoken(`..${turn}${turn}`), { recognise, partialMs: 250 });
+    const texts = events.map((event) => (event.kind === 'start' ? 'start' : `${event.kind} ${event.segment.text}`));
+    // Two frames of the pause are not heard by themselves.
+    expect(texts).toEqual(['start', 'partial 8', 'partial 12', 'final 12', 'start', 'partial 8', 'partial 12', 'final 12']);
+    expect(before).toEqual([undefined, '8', undefined, '8']);
   });
 
   it('hear a turn anew that goes on after a pause', async () => {
@@ -100,7 +114,8 @@ describe('live turns', () => {
     const texts: string[] = [];
     const detector = loudness();
     const run = async (): Promise<void> => {
-      for await (const event of liveTurns(failing(), { detector, recognise: async () => 'hello', turns: TURNS, partialMs: 160 }))
+      const recognise = async () => ({ text: 'hello' });
+      for await (const event of liveTurns(failing(), { detector, recognise, turns: TURNS, partialMs: 160 }))
         if (event.kind === 'final') texts.push(event.segment.text);
     };
     await expect(run()).rejects.toThrow('unplugged');
@@ -126,14 +141,14 @@ describe('live turns', () => {
       }
     };
     for await (const event of liveTurns(closing(), {
-      detector: loudness(), recognise: async () => 'x', turns: TURNS, partialMs: 100,
+      detector: loudness(), recognise: async () => ({ text: 'x' }), turns: TURNS, partialMs: 100,
     })) if (event.kind === 'start') break;
     await tick(20);
     expect(isClosed).toBe(true);
   });
 
   it('pass on what the recogniser throws', async () => {
-    const recognise = async (): Promise<string> => {
+    const recognise = async (): Promise<never> => {
       throw new Error('no memory');
     };
     await expect(hear(spoken('#######|##'), { recognise })).rejects.toThrow('no memory');

@@ -3,12 +3,12 @@
  * time, since its recogniser hears whole turns alone. While a pause lasts that may end it, the turn is heard as it would be then, so that
  * its text is there when the pause is long enough.
  */
-import { SILERO_RATE } from '../../audio/silero-frames.ts';
+import { SILERO_RATE, SILERO_SAMPLES } from '../../audio/silero-frames.ts';
 import type { TurnOptions } from '../../audio/turn-taking.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
 import type { TranscriptSegment } from '../../text/transcript-formats.ts';
 import { createTurnCutter } from './sound-turns.ts';
-import type { SoundPart, TurnCut, TurnCutter } from './sound-turns.ts';
+import type { HeardPart, SoundPart, TurnCut, TurnCutter } from './sound-turns.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 export type LiveEvent =
@@ -21,8 +21,8 @@ export type LiveEvent =
 
 export interface LiveTurnsOptions {
   readonly detector: VoiceDetector;
-  /** The text of a turn. Called for one at a time. */
-  readonly recognise: (part: SoundPart, signal: CancelSignal) => Promise<string>;
+  /** What a turn says. Called for one at a time. */
+  readonly recognise: (part: SoundPart, options: RecogniseOptions) => Promise<HeardPart>;
   readonly turns: TurnOptions;
   /** Least sound between two partial texts, in ms. */
   readonly partialMs: number;
@@ -30,6 +30,13 @@ export interface LiveTurnsOptions {
   readonly onHeard?: ((samples: number) => void) | undefined;
 }
 
+export interface RecogniseOptions {
+  readonly signal: CancelSignal;
+  /** What was heard last of the same turn, when there was less of it. */
+  readonly before: HeardPart | undefined;
+}
+
+const FRAME_MS = (1000 * SILERO_SAMPLES) / SILERO_RATE;
 /** Of the time, at most so much goes into partial texts: 1 / (1 + this). */
 const REST = 1.5;
 /** Turns that wait to be heard: then the sound is not read on. */
@@ -79,13 +86,14 @@ class LiveTurns {
   #wakeWorker = (): void => {};
   #wakeReader = (): void => {};
   /** Of the last job: what it heard, and what it cost. */
-  #last = { startSample: -1, length: 0, text: '', costMs: 0 };
+  #last = { startSample: -1, length: 0, heard: { text: '' } as HeardPart, costMs: 0 };
   #job: Job | undefined;
 
   constructor(options: LiveTurnsOptions) {
     this.#options = options;
     this.#cutter = createTurnCutter(options.detector, options.turns);
-    this.#speculateMs = options.turns.postRollMs ?? 100;
+    // As many frames as a turn keeps of a pause.
+    this.#speculateMs = FRAME_MS * Math.round((options.turns.postRollMs ?? 100) / FRAME_MS);
   }
 
   fail(reason: unknown): void {
@@ -159,8 +167,8 @@ class LiveTurns {
   }
 
   async #final({ part, atMs }: EndedTurn): Promise<LiveEvent> {
-    const { startSample, length, text } = this.#last;
-    const said = startSample === part.startSample && length === part.samples.length ? text : await this.#hear(part, true);
+    const { startSample, length, heard } = this.#last;
+    const said = startSample === part.startSample && length === part.samples.length ? heard.text : await this.#hear(part, true);
     if (said === undefined) throw this.#failure?.reason ?? new Error('a turn was not heard to its end');
     return { kind: 'final', segment: segmentOf(part, said), lateMs: performance.now() - atMs };
   }
@@ -173,6 +181,8 @@ class LiveTurns {
     const heard = startSample === this.#last.startSample ? this.#last.length : 0;
     const newMs = (1000 * (length - heard)) / SILERO_RATE;
     const isPausing = quietMs >= this.#speculateMs;
+    // A pause that begins may be the end: then nothing is to be under way.
+    if (quietMs > 0 && !isPausing) return undefined;
     const least = isPausing ? 0 : Math.max(this.#options.partialMs, REST * this.#last.costMs);
     return newMs > least ? { startSample, samples: open.samples() } : undefined;
   }
@@ -183,9 +193,10 @@ class LiveTurns {
     const startMs = performance.now();
     this.#job = { part, isFinal, controller };
     try {
-      const text = await this.#options.recognise(part, controller.signal);
-      this.#last = { startSample: part.startSample, length: part.samples.length, text, costMs: performance.now() - startMs };
-      return text;
+      const before = this.#last.startSample === part.startSample ? this.#last.heard : undefined;
+      const heard = await this.#options.recognise(part, { signal: controller.signal, before });
+      this.#last = { startSample: part.startSample, length: part.samples.length, heard, costMs: performance.now() - startMs };
+      return heard.text;
     } catch (error) {
       if (controller.signal.aborted) return undefined;
       throw error;

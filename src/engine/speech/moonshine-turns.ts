@@ -19,21 +19,24 @@ const LEAST_TOKENS = 8;
 const LEAST_SAMPLES = SILERO_RATE / 10;
 
 export function moonshineTurns({ decoder, tokenizer, startId, endIds }: MoonshineTurns): TurnRecogniserParts['hear'] {
-  return async (parts, { signal, onTokens }) => {
+  return async (parts, { signal, onTokens, before }) => {
     const sounds: HeardSound[] = [];
     try {
       for (const { samples } of parts) {
         signal?.throwIfAborted();
         const padded = samples.length >= LEAST_SAMPLES ? samples : new Float32Array(LEAST_SAMPLES);
         if (padded !== samples) padded.set(samples);
-        sounds.push(await decoder.hear(padded));
+        sounds.push(await decoder.hear(padded, signal));
       }
       const seconds = Math.max(...parts.map(({ samples }) => samples.length)) / SILERO_RATE;
       const maxTokens = Math.max(LEAST_TOKENS, Math.ceil(seconds * TOKENS_PER_SECOND));
-      const answers = await decoder.greedy(sounds, { prompt: [startId], endIds, maxTokens, signal });
+      const drafts = before?.tokens === undefined ? undefined : [before.tokens];
+      const answers = await decoder.greedy(sounds, { prompt: [startId], endIds, maxTokens, signal, drafts });
       onTokens?.(answers.reduce((sum, { length }) => sum + length, 0));
-      const textOf = (ids: readonly number[]) => tokenizer.decode(ids.filter((id) => !endIds.includes(id)), { skipSpecial: true }).trim();
-      return answers.map((ids) => ({ text: textOf(ids) }));
+      return answers.map((ids) => {
+        const tokens = ids.filter((id) => !endIds.includes(id));
+        return { text: tokenizer.decode(tokens, { skipSpecial: true }).trim(), tokens };
+      });
     } finally {
       for (const sound of sounds) sound.close();
     }

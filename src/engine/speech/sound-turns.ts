@@ -4,6 +4,7 @@ import type { SampleQueue } from '../../audio/sample-queue.ts';
 import { SILERO_RATE, SILERO_SAMPLES } from '../../audio/silero-frames.ts';
 import { createTurnTaking } from '../../audio/turn-taking.ts';
 import type { TurnEvent, TurnOptions } from '../../audio/turn-taking.ts';
+import type { TranscriptWord } from '../../text/transcript-formats.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 export interface SoundPart {
@@ -11,6 +12,16 @@ export interface SoundPart {
   readonly startSample: number;
   /** 16 kHz. */
   readonly samples: Float32Array;
+}
+
+/** What was said in a part of a sound. */
+export interface HeardPart {
+  /** Without space around it. */
+  readonly text: string;
+  /** Where the model knows when it was; times are from the beginning of the part. */
+  readonly words?: readonly TranscriptWord[] | undefined;
+  /** Those of the text, of a model that makes use of them when it hears more of the same. */
+  readonly tokens?: readonly number[] | undefined;
 }
 
 /** Kept behind what has been heard while nobody speaks: pre-roll, and speech that is no turn yet. */

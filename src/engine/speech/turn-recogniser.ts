@@ -5,24 +5,21 @@ import type { TurnOptions } from '../../audio/turn-taking.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { describeValue } from '../../tensor/option-names.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
-import type { TranscriptSegment, TranscriptWord } from '../../text/transcript-formats.ts';
+import type { TranscriptSegment } from '../../text/transcript-formats.ts';
 import { batches } from './batches.ts';
 import { createTurns } from './in-turn.ts';
 import { liveTurns } from './live-turns.ts';
 import type { LiveTurnsOptions } from './live-turns.ts';
 import { monoSound } from './mono-sound.ts';
 import { evenParts, speechTurns } from './sound-turns.ts';
-import type { SoundPart } from './sound-turns.ts';
+import type { HeardPart, SoundPart } from './sound-turns.ts';
 import type { Hearing, Recogniser, SpeechAbilities, TranscribeOptions } from './speech-model.ts';
 import type { Sound } from './mono-sound.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
-/** What was said in a part of a sound. */
-export interface HeardPart {
-  /** Without space around it. */
-  readonly text: string;
-  /** Where the model knows when it was; times are from the beginning of the part. */
-  readonly words?: readonly TranscriptWord[] | undefined;
+export interface HearOptions extends Pick<TranscribeOptions, 'signal' | 'onTokens'> {
+  /** What was heard of less of the only part: most of it may be said again. */
+  readonly before?: HeardPart | undefined;
 }
 
 export interface TurnRecogniserParts {
@@ -32,7 +29,7 @@ export interface TurnRecogniserParts {
   readonly abilities: Pick<SpeechAbilities, 'languages' | 'words'>;
   readonly detector: VoiceDetector;
   /** Of each part, in the same order. Not called again before it is done. */
-  hear(parts: readonly SoundPart[], options: Pick<TranscribeOptions, 'signal' | 'onTokens'>): Promise<readonly HeardPart[]>;
+  hear(parts: readonly SoundPart[], options: HearOptions): Promise<readonly HeardPart[]>;
   /** Frees what hears. */
   dispose(): Promise<void>;
 }
@@ -72,8 +69,8 @@ export function createTurnRecogniser(parts: TurnRecogniserParts): Recogniser {
     checkOptions: (options) => checkOptions(options, parts),
     segments,
     async *listen(sound, { partialMs = PARTIAL_MS, turns, signal, onProgress, onTokens }) {
-      const recognise: LiveTurnsOptions['recognise'] = async (part, stopped) =>
-        (await inTurn(() => parts.hear([part], { signal: stopped, onTokens })))[0]!.text;
+      const recognise: LiveTurnsOptions['recognise'] = async (part, { signal: stopped, before }) =>
+        (await inTurn(() => parts.hear([part], { signal: stopped, onTokens, before })))[0]!;
       const { pieces, seconds: total = 0 } = monoSound(sound, SILERO_RATE);
       const onHeard = (samples: number): void => onProgress?.({ phase: 'transcribe', loaded: samples / SILERO_RATE, total });
       yield* liveTurns(pieces, { detector, recognise, turns: { ...TURNS, ...turns }, partialMs, signal, onHeard });
