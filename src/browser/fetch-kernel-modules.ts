@@ -1,7 +1,7 @@
 /** The kernel modules as bytes, over HTTP. */
 import type { KernelBytes } from '../cpu/thread-host.ts';
-import { CapacityError } from '../tensor/errors.ts';
 import type { CancelSignal, PlatformUrl } from '../tensor/platform.ts';
+import { fetchModule } from './fetch-module.ts';
 
 export interface KernelModuleUrls {
   /** Of `ingot/wasm/cpu.wasm`. Default: where it lies beside this package's code, which bundlers find by themselves. */
@@ -18,26 +18,14 @@ export interface KernelModuleUrls {
 export async function fetchKernelModules({ plain, relaxed, signal }: KernelModuleUrls = {}): Promise<KernelBytes> {
   // Written out, so that bundlers see both files.
   const [plainBytes, relaxedBytes] = await Promise.all([
-    fetchModule(plain ?? new URL('../../dist/wasm/cpu.wasm', import.meta.url), signal),
-    fetchModule(relaxed ?? new URL('../../dist/wasm/cpu-relaxed.wasm', import.meta.url), signal),
+    fetchModule(plain ?? new URL('../../dist/wasm/cpu.wasm', import.meta.url), { ...KERNELS, signal }),
+    fetchModule(relaxed ?? new URL('../../dist/wasm/cpu-relaxed.wasm', import.meta.url), { ...KERNELS, signal }),
   ]);
   return { plain: plainBytes, relaxed: relaxedBytes };
 }
 
-const magic = '\0asm';
-
-async function fetchModule(url: string | URL, signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {
-  const fail = (found: string, cause?: unknown) => new CapacityError(
-    `The CPU device needs the kernels at ${url}, ${found}. A bundler that moves this package's code must move them too: ` +
-      'else pass the URLs of ingot/wasm/cpu.wasm and ingot/wasm/cpu-relaxed.wasm.',
-    { cause },
-  );
-  const response = await fetch(url, { signal }).catch((cause: unknown) => {
-    signal?.throwIfAborted();
-    throw fail('which cannot be fetched', cause);
-  });
-  if (!response.ok) throw fail(`where the server answered ${response.status}`);
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  if (String.fromCharCode(...bytes.subarray(0, magic.length)) !== magic) throw fail('where there is no WebAssembly module');
-  return bytes;
-}
+const KERNELS = {
+  need: 'The CPU device needs the kernels',
+  remedy: "A bundler that moves this package's code must move them too: " +
+    'else pass the URLs of ingot/wasm/cpu.wasm and ingot/wasm/cpu-relaxed.wasm.',
+};

@@ -13,6 +13,7 @@ export { loadVoiceModel } from './load-voice-model.ts';
 export type { LoadVoiceModelOptions } from './load-voice-model.ts';
 export { loadTalkModel } from './load-talk-model.ts';
 export type { LoadTalkModelOptions } from './load-talk-model.ts';
+export { openImageDecoder } from './image-decoder.ts';
 export { loadTokenizer } from './load-tokenizer.ts';
 export { loadVoiceDetector } from './load-voice-detector.ts';
 export type { LoadVoiceDetectorOptions } from './load-voice-detector.ts';

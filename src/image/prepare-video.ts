@@ -1,0 +1,90 @@
+/** Frames of a video, as Qwen3-VL sees them: a few of them lie side by side in one picture. */
+import { InputError } from '../tensor/errors.ts';
+import { checkImage } from './image.ts';
+import type { Image } from './image.ts';
+import type { QwenImageSettings } from './image-settings.ts';
+import { checkAspect, roundHalfEven } from './layout-image.ts';
+import type { ImageLayout, PictureLimits, Size } from './layout-image.ts';
+import { mergeBlockPatches } from './patches.ts';
+import type { PatchGrid } from './patches.ts';
+import { resizeImage, rgbOf } from './resize-image.ts';
+import type { Rgb } from './resize-image.ts';
+
+/** A picture for each {@link QwenImageSettings.temporalPatchSize} frames, and the mean of their times. */
+export interface PreparedVideo {
+  readonly pictures: readonly PatchGrid[];
+  /** Seconds, by picture. */
+  readonly times: readonly number[];
+}
+
+export interface VideoFrames {
+  readonly frames: readonly Image[];
+  /** Seconds from the beginning, by frame. */
+  readonly times: readonly number[];
+}
+
+/** Of `Qwen3VLVideoProcessor` (128 and 768 times 32 x 32 pixels): tokens of all frames together, where two frames share one. */
+const VIDEO_TOKENS = { min: 64, max: 384 };
+
+/** @throws InputError for no frames, frames of unequal sizes, or times that do not rise */
+export function prepareVideo(
+  { frames, times }: VideoFrames,
+  settings: QwenImageSettings,
+  limits: PictureLimits = {},
+): PreparedVideo {
+  checkFrames({ frames, times }, limits.where ?? 'video');
+  const { temporalPatchSize, filter } = settings;
+  const { width, height } = frames[0] as Image;
+  const size = layoutVideo({ width, height, count: frames.length }, settings, limits);
+  const pictures: PatchGrid[] = [];
+  const middle: number[] = [];
+  for (let from = 0; from < frames.length; from += temporalPatchSize) {
+    // The last frame stands for those that are missing.
+    const group = Array.from({ length: temporalPatchSize }, (_, i) => Math.min(from + i, frames.length - 1));
+    const to = { width: size.width, height: size.height, filter };
+    const resized = new Map([...new Set(group)].map((at) => [at, resizeImage(rgbOf(frames[at] as Image), to)]));
+    pictures.push(mergeBlockPatches(group.map((at) => resized.get(at) as Rgb), settings));
+    middle.push(((times[group[0] as number] as number) + (times[group.at(-1) as number] as number)) / 2);
+  }
+  return { pictures, times: middle };
+}
+
+function checkFrames({ frames, times }: VideoFrames, where: string): void {
+  if (frames.length === 0) throw new InputError(`${where}: it has no frames.`);
+  if (times.length !== frames.length) throw new InputError(`${where}: ${frames.length} frames need as many times, found ${times.length}.`);
+  const [first] = frames as readonly [Image];
+  for (const [i, frame] of frames.entries()) {
+    checkImage(frame, `${where}, frame ${i}`);
+    if (frame.width !== first.width || frame.height !== first.height)
+      throw new InputError(`${where}: frame ${i} has ${frame.width} x ${frame.height} pixels, the first ${first.width} x ${first.height}.`);
+    if (!((times[i] as number) >= (times[i - 1] ?? 0)))
+      throw new InputError(`${where}: times must be seconds that rise, found ${String(times[i])} for frame ${i}.`);
+  }
+}
+
+/**
+ * How the frames of a video are laid out, without their pixels, as `smart_resize` of transformers' video processor for Qwen3-VL does it:
+ * its limits are of all frames together.
+ * @throws InputError for frames far longer than wide, or wider than long
+ */
+export function layoutVideo(
+  { count, ...size }: Size & { readonly count: number },
+  { temporalPatchSize, patchSize, mergeSize }: QwenImageSettings,
+  { maxTokens = VIDEO_TOKENS.max, where = 'video' }: PictureLimits = {},
+): ImageLayout {
+  checkAspect(size, where);
+  const block = patchSize * mergeSize;
+  const tokenPixels = temporalPatchSize * block * block;
+  const most = maxTokens * tokenPixels;
+  const least = Math.min(VIDEO_TOKENS.min * tokenPixels, most);
+  const enlarge = Math.max(1, block / size.width, block / size.height);
+  const own = { width: Math.trunc(size.width * enlarge), height: Math.trunc(size.height * enlarge) };
+  const near = (side: number) => roundHalfEven(side / block) * block;
+  const pixels = roundHalfEven(count / temporalPatchSize) * temporalPatchSize * near(own.width) * near(own.height);
+  const ratio = Math.sqrt((count * own.width * own.height) / (pixels > most ? most : least));
+  const smaller = (side: number) => Math.max(block, Math.floor(side / ratio / block) * block);
+  const larger = (side: number) => Math.ceil(side / ratio / block) * block;
+  const to = pixels > most ? smaller : pixels < least ? larger : near;
+  const [width, height] = [to(own.width), to(own.height)];
+  return { width, height, tokens: Math.ceil(count / temporalPatchSize) * (width / block) * (height / block) };
+}
