@@ -15,8 +15,20 @@ export function createThreadHost(): ThreadHost {
         'and "Cross-Origin-Embedder-Policy: require-corp" (over https or from localhost).',
     );
   }
-  return { spawn: spawnWorker };
+  return { spawn: spawnWorker, turn };
 }
+
+/** A message to oneself: timers of 0 ms wait 4 after a few. */
+const turn: ThreadHost['turn'] = () => {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+};
 
 /** The first message is the data. */
 const program = (source: string) => `const post = (message) => self.postMessage(message); self.onmessage = ({ data }) => { ${source} };`;

@@ -20,7 +20,7 @@ import { ADDRESS_LIMIT, checkCapacity, growTo } from './memory.ts';
 import { Threads } from './threads.ts';
 
 export interface CpuExecutorOptions {
-  /** Compute threads, at least 1; all of them are workers. */
+  /** Compute threads, at least 1: workers, one of which the calling thread stands in for in short steps. */
   readonly threads: number;
   readonly modules: KernelBytes;
   readonly threadHost: ThreadHost;
@@ -66,7 +66,7 @@ async function loadProgram(
   const snapshots = snapshotsThatFit(request, pages, kvBegin);
   growTo(memory, kvBegin);
   writeControl(memory, layout, count);
-  const threads = new Threads({ host: threadHost, count, module, memory, control: layout.control });
+  const threads = new Threads({ host: threadHost, count, module, memory, control: layout.control, kernels });
   try {
     // Threads start while the first weights are read.
     await loadWeights({ request, layout, memory, kernels, threads });

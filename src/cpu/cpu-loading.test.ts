@@ -7,8 +7,9 @@ import { createThreadHost } from '../node/thread-host.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
 import { CapacityError, FormatError, InputError } from '../tensor/errors.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
+import { CONTROL } from './control-layout.ts';
 import { createCpuExecutor } from './cpu-executor.ts';
-import { createMemory } from './kernel-module.ts';
+import { createMemory, instantiateKernels } from './kernel-module.ts';
 import { Threads } from './threads.ts';
 import type { ThreadEvents, ThreadHost } from './thread-host.ts';
 
@@ -186,42 +187,125 @@ describe('running', () => {
   });
 });
 
+/** Threads over a program of `ops` records, each begun by the given words, of 40 bytes. */
+async function openThreads({ op, ops, spins = 1000, count = 2, host = createThreadHost(), isHosted = false }: OpenThreads) {
+  const module = new WebAssembly.Module((await readKernelModules()).plain);
+  const memory = createMemory();
+  const control = 131072;
+  const words = new Uint32Array(memory.buffer, control);
+  words[CONTROL.threads / 4] = count;
+  words[CONTROL.spins / 4] = spins;
+  const program = control + 4096;
+  for (let i = 0; i < ops; i++) words.set([op, 40], (4096 + i * 40) / 4);
+  const kernels = isHosted ? instantiateKernels(module, memory) : undefined;
+  const threads = new Threads({ host, count, module, memory, control, kernels });
+  await threads.start();
+  const step = { program, programEnd: program + ops * 40, step: program + 8192, rows: 1 };
+  return { threads, step, words, empty: { ...step, programEnd: program } };
+}
+
+interface OpenThreads {
+  readonly op: number;
+  readonly ops: number;
+  readonly spins?: number;
+  readonly count?: number;
+  readonly host?: ThreadHost;
+  readonly isHosted?: boolean;
+}
+
+/** Ends steps of no ops, and fails in the first one that the host takes part in. */
+const TROUBLED_WORKER = `
+  const { exports } = new WebAssembly.Instance(data.module, { env: { memory: data.memory, abort() {} } });
+  const words = new Int32Array(data.memory.buffer, data.control);
+  post('ready');
+  for (let seen = 0; ; seen++) {
+    while (Atomics.load(words, 0) === seen) Atomics.wait(words, 0, seen, 1);
+    if (words[${CONTROL.hosted / 4}] === 1) break;
+    if (Atomics.add(words, 80, 1) === 0) continue;
+    words[80] = 0;
+    post('done');
+  }
+  // The host waits by now.
+  setTimeout(() => {
+    exports.abandonStep(data.control);
+    post({ failure: 'in trouble' });
+  }, 20);
+`;
+
+const QUANTIZE = 3;
+const UNKNOWN = 99;
+
 describe('threads', () => {
-  test('a trap rejects the run, and every later one', async () => {
-    const { plain } = await readKernelModules();
-    const memory = createMemory();
-    const control = 131072;
-    const words = new Uint32Array(memory.buffer);
-    words[(control + 384) / 4] = 2;
-    words[(control + 408) / 4] = 1000;
-    const program = control + 4096;
-    words.set([99, 12, 0], program / 4);
-    const threads = new Threads({ host: createThreadHost(), count: 2, module: new WebAssembly.Module(plain), memory, control });
-    await threads.start();
-    await threads.run({ program, programEnd: program, step: program });
-    await expect(threads.run({ program, programEnd: program + 12, step: program })).rejects.toThrow(/compute thread failed.*unreachable/s);
-    await expect(threads.run({ program, programEnd: program, step: program })).rejects.toThrow(/compute thread failed/);
+  test.each([false, true])('a trap rejects the run, and every later one (the host takes part: %s)', async (isHosted) => {
+    const { threads, step, empty } = await openThreads({ op: UNKNOWN, ops: 1, isHosted });
+    await threads.run(empty);
+    await threads.run(empty);
+    await expect(threads.run(step)).rejects.toThrow(/compute thread failed.*unreachable/s);
+    await expect(threads.run(empty)).rejects.toThrow(/compute thread failed/);
     await threads.dispose();
   });
 
   test.each([0, 1_000_000])('hundreds of steps with barriers, cold and hot, with %i spins before sleep', async (spins) => {
-    const { plain } = await readKernelModules();
-    const memory = createMemory();
-    const control = 131072;
-    const words = new Uint32Array(memory.buffer);
-    words[(control + 384) / 4] = 2;
-    words[(control + 408) / 4] = spins;
-    const program = control + 4096;
-    // Sixty-four quantise ops of no rows.
-    for (let i = 0; i < 64; i++) words.set([3, 40], program / 4 + i * 10);
-    const threads = new Threads({ host: createThreadHost(), count: 2, module: new WebAssembly.Module(plain), memory, control });
-    await threads.start();
-    for (let step = 0; step < 200; step++) {
+    // Quantise ops of no rows.
+    const { threads, step, words } = await openThreads({ op: QUANTIZE, ops: 64, spins });
+    for (let i = 0; i < 200; i++) {
       // At rest the threads sleep, so that both ways of waiting are taken.
-      if (step % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
-      await threads.run({ program, programEnd: program + 64 * 40, step: program + 8192 });
-      expect([words[control / 4], words[control / 4 + 32]]).toEqual([step + 1, (step + 1) * 63]);
+      if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+      await threads.run(step);
+      expect([words[CONTROL.generation / 4], words[CONTROL.barrier / 4]]).toEqual([i + 1, (i + 1) * 63]);
     }
+    await threads.dispose();
+  });
+
+  test.each([
+    [1, 0], [1, 1_000_000], [2, 0], [2, 1_000_000], [3, 1000],
+  ])('%i thread(s), one of them the host in short steps, with %i spins', async (count, spins) => {
+    const { threads, step, words } = await openThreads({ op: QUANTIZE, ops: 64, spins, count, isHosted: true });
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    let hosted = 0;
+    for (let i = 0; i < 300; i++) {
+      if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+      // Every seventh goes to the workers, so that the last of them sleeps through some steps, not all.
+      await threads.run(i % 7 === 0 ? { ...step, rows: undefined } : step);
+      hosted += words[CONTROL.hosted / 4] as number;
+      expect(words[CONTROL.generation / 4]).toBe(i + 1);
+    }
+    clearInterval(timer);
+    expect(hosted).toBeGreaterThan(200);
+    expect(turns).toBeGreaterThan(5);
+    await threads.dispose();
+  });
+
+  test('the host takes no part in a step that was long, nor on a platform that gives others no turn', async () => {
+    const { threads, step, words } = await openThreads({ op: QUANTIZE, ops: 1, isHosted: true });
+    const clock = vi.spyOn(performance, 'now');
+    const take = async (ms: number) => {
+      clock.mockReturnValueOnce(0).mockReturnValueOnce(ms);
+      await threads.run(step);
+      return words[CONTROL.hosted / 4] === 1;
+    };
+    // The first of all, whose time nobody knows, and those behind one that took 50 ms.
+    expect([await take(50), await take(1), await take(1)]).toEqual([false, false, false]);
+    for (let i = 0; i < 20; i++) await take(1);
+    expect([await take(90), await take(1)]).toEqual([true, false]);
+    clock.mockRestore();
+    await threads.dispose();
+    const { spawn } = createThreadHost();
+    const other = await openThreads({ op: QUANTIZE, ops: 1, isHosted: true, host: { spawn } });
+    for (let i = 0; i < 3; i++) await other.threads.run(other.step);
+    expect(other.words[CONTROL.hosted / 4]).toBe(0);
+    await other.threads.dispose();
+  });
+
+  test('a worker that fails in a step of the host sends it out of the step, in its own words', async () => {
+    const host = createThreadHost();
+    const spawn: ThreadHost['spawn'] = (source, data, events) =>
+      host.spawn((data as { thread: number }).thread === 0 ? TROUBLED_WORKER : source, data, events);
+    const { threads, empty } = await openThreads({ op: QUANTIZE, ops: 1, isHosted: true, host: { ...host, spawn } });
+    await threads.run(empty);
+    await expect(threads.run(empty)).rejects.toThrow('A compute thread failed: in trouble');
+    await expect(threads.run(empty)).rejects.toThrow('in trouble');
     await threads.dispose();
   });
 

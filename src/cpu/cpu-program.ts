@@ -178,8 +178,9 @@ class CpuProgram implements Program {
       held: { pages: this.#pages, slots: this.#slots, pageTokens: this.#layout.pages.pageTokens },
       shape: { threads: this.#threadCount, kvHeads, rowsPerTile, causal },
     });
-    if (Object.values(sizes).every((size) => size === 0)) return;
-    if (signal === undefined) await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record });
+    const rows = Math.max(0, ...Object.values(sizes));
+    if (rows === 0) return;
+    if (signal === undefined) await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record, rows });
     else await runInParts(threads, { address, words, step: step.record }, signal);
   }
 

@@ -4,6 +4,8 @@ import type { KernelBytes } from './thread-host.ts';
 /** What the host calls; the threads call the rest. Addresses are byte offsets in the module's memory. */
 export interface KernelExports {
   heapBase(): number;
+  /** Runs a step on the calling thread in the last worker's place, and on the other workers. Traps where one of them has failed. */
+  hostMain(control: number): void;
   relaxedIsExact(): number;
   activationBytes(type: number, cols: number): number;
   matmulScratchBytes(type: number, cols: number): number;

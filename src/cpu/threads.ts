@@ -1,8 +1,11 @@
 /**
  * Worker threads over one shared memory. They run the module's `threadMain`, which waits inside WebAssembly for steps;
- * the host starts a step by a counter in memory and hears of its end by a message from the last thread.
+ * the host starts a step by a counter in memory and hears of its end by a message from the last thread. In short steps the host's
+ * own thread takes the place of the last worker, which stays asleep: no message, and no more threads than there are cores.
  */
 import { CONTROL } from './control-layout.ts';
+import type { KernelExports } from './kernel-module.ts';
+import { createStepTimes } from './step-times.ts';
 import type { ThreadHandle, ThreadHost } from './thread-host.ts';
 
 interface ThreadData {
@@ -14,13 +17,15 @@ interface ThreadData {
 
 /** As text, so that it runs from source, from a build, from a package and in a page alike. */
 const THREAD_SOURCE = `
+  let exports;
   try {
-    const { exports } = new WebAssembly.Instance(data.module, {
+    ({ exports } = new WebAssembly.Instance(data.module, {
       env: { memory: data.memory, abort: () => { throw new Error('the kernel module aborted'); } },
-    });
+    }));
     post('ready');
     while (exports.threadMain(data.control, data.thread) === 1) post('done');
   } catch (error) {
+    if (exports !== undefined) exports.abandonStep(data.control);
     post({ failure: String((error && error.stack) || error) });
   }
 `;
@@ -32,12 +37,16 @@ export interface ThreadsOptions {
   readonly memory: WebAssembly.Memory;
   /** Address of the control block, filled but for the words that a step needs. */
   readonly control: number;
+  /** The module over the same memory on the host's thread. Left out: workers run every step. */
+  readonly kernels?: Pick<KernelExports, 'hostMain'> | undefined;
 }
 
 export interface StepRange {
   readonly program: number;
   readonly programEnd: number;
   readonly step: number;
+  /** The most rows of any kind that the step has. Left out: the workers run it, however short it is. */
+  readonly rows?: number | undefined;
 }
 
 /** A fixed set of threads that run one step at a time. After a failure every run rejects with it. */
@@ -45,12 +54,20 @@ export class Threads {
   readonly #handles: ThreadHandle[];
   readonly #words: Int32Array;
   readonly #ready: Promise<void>;
+  readonly #times = createStepTimes();
+  /** Runs a step on this thread too; undefined where this thread may not, or need not. */
+  readonly #runHosted: (() => void) | undefined;
+  readonly #turn: () => Promise<void>;
   #waiting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #failure: Error | undefined;
   #ending: Promise<unknown> | undefined;
 
-  constructor({ host, count, module, memory, control }: ThreadsOptions) {
+  constructor({ host, count, module, memory, control, kernels }: ThreadsOptions) {
     this.#words = new Int32Array(memory.buffer, control, 512 / 4);
+    const { turn } = host;
+    const isAble = kernels !== undefined && turn !== undefined && (count === 1 || mayBlock(this.#words));
+    this.#runHosted = isAble ? () => kernels.hostMain(control) : undefined;
+    this.#turn = async () => turn?.();
     let missing = count;
     this.#ready = new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -72,19 +89,49 @@ export class Threads {
   }
 
   /** Runs the ops in [program, programEnd) on all threads. */
-  run({ program, programEnd, step }: StepRange): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#waiting !== undefined) return Promise.reject(new Error('Threads.run: a step is still running'));
+  async run({ program, programEnd, step, rows }: StepRange): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#waiting !== undefined) throw new Error('Threads.run: a step is still running');
     const words = this.#words;
     words[CONTROL.program / 4] = program;
     words[CONTROL.programEnd / 4] = programEnd;
     words[CONTROL.step / 4] = step;
+    if (rows === undefined) return this.#runOnWorkers();
+    const begin = performance.now();
+    const hosted = this.#times.isShort(program, rows) ? this.#runHosted : undefined;
+    await (hosted === undefined ? this.#runOnWorkers() : this.#runHere(hosted));
+    this.#times.add(program, rows, performance.now() - begin);
+  }
+
+  #runOnWorkers(): Promise<void> {
+    const words = this.#words;
+    words[CONTROL.hosted / 4] = 0;
     this.#keepAlive(true);
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
-      Atomics.add(words, CONTROL.generation / 4, 1);
-      Atomics.notify(words, CONTROL.generation / 4);
+      this.#wake();
     });
+  }
+
+  /** What waits for its turn on this thread (a timer, a request, a signal) has it between any two steps. */
+  async #runHere(hosted: () => void): Promise<void> {
+    try {
+      hosted();
+    } catch (error) {
+      const isWorkers = Atomics.load(this.#words, CONTROL.stop / 4) !== 0;
+      // A worker that failed has sent this thread out of the step; its own words are on their way.
+      if (isWorkers) await new Promise<void>((resolve, reject) => void (this.#waiting = { resolve, reject }));
+      this.#fail(new Error(`A compute thread failed: ${failureText(error)}`));
+    }
+    await this.#turn();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #wake(): void {
+    for (const word of [CONTROL.generation, CONTROL.lastGeneration]) {
+      Atomics.add(this.#words, word / 4, 1);
+      Atomics.notify(this.#words, word / 4);
+    }
   }
 
   /** Ends the threads; a run that is under way rejects. Idempotent. */
@@ -110,8 +157,7 @@ export class Threads {
     this.#waiting = undefined;
     waiting?.reject(error);
     Atomics.store(this.#words, CONTROL.stop / 4, 1);
-    Atomics.add(this.#words, CONTROL.generation / 4, 1);
-    Atomics.notify(this.#words, CONTROL.generation / 4);
+    this.#wake();
     this.#ending = Promise.all(this.#handles.map((handle) => handle.terminate()));
   }
 
@@ -120,6 +166,16 @@ export class Threads {
   }
 }
 
+/** Whether this thread may wait for others: a page's own may not. */
+function mayBlock(words: Int32Array): boolean {
+  try {
+    return Atomics.wait(words, CONTROL.stop / 4, -1, 0) === 'not-equal';
+  } catch {
+    return false;
+  }
+}
+
 function failureText(message: unknown): string {
+  if (message instanceof Error) return String(message.stack ?? message);
   return typeof message === 'object' && message !== null && 'failure' in message ? String(message.failure) : String(message);
 }

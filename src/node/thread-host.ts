@@ -27,6 +27,7 @@ export function createThreadHost(): ThreadHost {
         },
       };
     },
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
     reclaim: collectGarbage,
   };
 }

@@ -17,7 +17,14 @@ const SCRATCH_BYTES: usize = 404;
 const SPINS: usize = 408;
 const STOP: usize = 412;
 const WILD_HALVES: usize = 416;
-/** A cache line for each thread: the generation it has run last, how long it spins now, and how often that was in vain. */
+/** 1: the host's thread takes the last thread's part in this step, whose worker stays away. */
+const HOSTED: usize = 420;
+/** The step counter of the last thread's worker. */
+const LAST_GENERATION: usize = 448;
+/**
+ * A cache line for each thread, and one for the host where it is the last thread: the generation it has run last, how long it spins now,
+ * how often that was in vain, and how it sleeps.
+ */
 const OWN: usize = 512;
 const SEEN: usize = 0;
 const BUDGET: usize = 4;
@@ -27,6 +34,13 @@ const SLEEPER: usize = 12;
 /** Looks at a word before a thread sleeps: the least, and how many while it waits for the host, which may need its core. */
 const LEAST_SPINS: i32 = 500;
 const HOST_SPINS: i32 = 2000;
+/**
+ * Times the spins of a barrier: how long a worker waits awake for a host that takes part in steps, which needs no core but its own. It is
+ * what a host does between two tokens, and short where barriers have found the machine busy.
+ */
+const HOSTED_SPINS: i32 = 4;
+/** How long the host waits for the others, in nanoseconds: its part ends with them, but for threads that were ended from outside. */
+const HOST_PATIENCE: i64 = 60_000_000_000;
 /** Every so many waits that ended in sleep, a thread tries the longest spin again. */
 const RETRY_AFTER: i32 = 32;
 
@@ -109,6 +123,11 @@ function sleep(address: usize, value: i32): void {
   atomic.wait<i32>(address, value, -1);
 }
 
+/** The host's way to sleep, of the same form: one that nobody ends must not hold the host's events for ever. */
+function sleepOfHost(address: usize, value: i32): void {
+  if (atomic.wait<i32>(address, value, HOST_PATIENCE) == 2) unreachable();
+}
+
 /** Spins `spins` times at most while the word at `address` holds `value`, then sleeps. True when spinning was enough. */
 function waitWhile(control: usize, own: usize, address: usize, value: i32, spins: i32): bool {
   for (; spins > 0; spins--) {
@@ -129,7 +148,7 @@ function learn(control: usize, own: usize, wasEnough: bool): void {
   const longest = load<i32>(control, SPINS);
   const budget = load<i32>(own, BUDGET);
   if (wasEnough) {
-    store<i32>(own, min(longest, budget * 2), BUDGET);
+    store<i32>(own, min(longest, max(LEAST_SPINS, budget) * 2), BUDGET);
     return;
   }
   const failures = load<i32>(own, FAILURES) + 1;
@@ -137,12 +156,17 @@ function learn(control: usize, own: usize, wasEnough: bool): void {
   store<i32>(own, failures % RETRY_AFTER == 0 ? longest : max(LEAST_SPINS, budget / 2), BUDGET);
 }
 
-/** Waits until every thread is here. All work handed out before it is done, and the counter starts at zero again. */
+/**
+ * Waits until every thread is here. All work handed out before it is done, and the counter starts at zero again. Traps where another
+ * thread has failed, since it will not come: `abandonStep` sets STOP before it opens the barrier, so that it is seen here or there.
+ */
 export function barrier(control: usize, thread: i32): void {
   const generation = atomic.load<i32>(control + BARRIER);
+  if (atomic.load<i32>(control + STOP) != 0) unreachable();
   if (atomic.add<i32>(control + ARRIVED, 1) + 1 < threadCount(control)) {
-    const own = ownOf(control, thread);
+    const own = ownOf(control, thread + i32(isHosted(control) && isLast(control, thread)));
     learn(control, own, waitWhile(control, own, control + BARRIER, generation, load<i32>(own, BUDGET)));
+    if (atomic.load<i32>(control + STOP) != 0) unreachable();
     return;
   }
   atomic.store<i32>(control + ARRIVED, 0);
@@ -151,20 +175,60 @@ export function barrier(control: usize, thread: i32): void {
   if (atomic.load<i32>(control + SLEEPERS) != 0) atomic.notify(control + BARRIER, -1);
 }
 
+// @ts-ignore: decorator
+@inline
+function isHosted(control: usize): bool {
+  return load<i32>(control, HOSTED) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function isLast(control: usize, thread: i32): bool {
+  return thread + 1 == threadCount(control);
+}
+
 /** Waits for the host to start a step. False when it asks the threads to end. */
 export function awaitStep(control: usize, thread: i32): bool {
   const own = ownOf(control, thread);
   store<u32>(own, sleep.index, SLEEPER);
-  waitWhile(control, own, control + GENERATION, load<i32>(own, SEEN), HOST_SPINS);
+  const generation = control + (isLast(control, thread) ? LAST_GENERATION : GENERATION);
+  const spins = isHosted(control) && !isLast(control, thread) ? HOSTED_SPINS * load<i32>(own, BUDGET) : HOST_SPINS;
+  waitWhile(control, own, generation, load<i32>(own, SEEN), spins);
   // The host starts one step at a time: this is the one waited for.
-  store<i32>(own, atomic.load<i32>(control + GENERATION), SEEN);
+  store<i32>(own, atomic.load<i32>(generation), SEEN);
   return atomic.load<i32>(control + STOP) == 0;
 }
 
-/** Ends a thread's part of a step. True for the last thread: the step is done. */
-export function finishStep(control: usize): bool {
+/**
+ * Ends a worker's part of a step. True for the last of them where the host waits for a message: the step is done. A host that took part
+ * waits as the threads do.
+ */
+export function finishStep(control: usize, thread: i32): bool {
+  if (isHosted(control)) {
+    barrier(control, thread);
+    return false;
+  }
   if (atomic.add<i32>(control + FINISHED, 1) + 1 < threadCount(control)) return false;
   atomic.store<i32>(control + FINISHED, 0);
   atomic.store<i32>(control + NEXT_ITEM, 0);
   return true;
+}
+
+/** Starts a step in which the calling thread, the host's, is the last one; the step is done when `endHosted` returns. */
+export function startHosted(control: usize): void {
+  store<u32>(ownOf(control, threadCount(control)), sleepOfHost.index, SLEEPER);
+  store<i32>(control, 1, HOSTED);
+  atomic.add<i32>(control + GENERATION, 1);
+  if (atomic.load<i32>(control + SLEEPERS) != 0) atomic.notify(control + GENERATION, -1);
+}
+
+export function endHosted(control: usize): void {
+  barrier(control, threadCount(control) - 1);
+}
+
+/** Sends every thread that waits for the calling one, which has failed, out of its step: they trap. */
+export function abandonStep(control: usize): void {
+  atomic.store<i32>(control + STOP, 1);
+  atomic.add<i32>(control + BARRIER, 1);
+  atomic.notify(control + BARRIER, -1);
 }

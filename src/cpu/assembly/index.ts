@@ -13,5 +13,6 @@ export { addRow, expRow, scaleRow, softcapRow } from './elementwise';
 export { firstBad } from './check';
 export { packHalves, unpackAnyHalves, unpackHalves } from './kv-element';
 export { layerNormVector, rmsNormVector } from './norm';
-export { heapBase, threadMain } from './program';
+export { abandonStep } from './control';
+export { heapBase, hostMain, threadMain } from './program';
 export { ropeVector } from './rope';

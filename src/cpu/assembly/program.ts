@@ -1,7 +1,9 @@
 /** What a thread runs: it waits for a step, goes through the plan's ops with all other threads, and waits again. */
 import { runAttention, runStoredAttention, runWriteMemory } from './attention-step';
 import { runCheck, runPack } from './check';
-import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, stepOf } from './control';
+import {
+  awaitStep, barrier, endHosted, finishStep, programBegin, programEnd, scratchOf, startHosted, stepOf, threadCount,
+} from './control';
 import { runChoose } from './choose';
 import { runDeltaRule } from './delta-rule';
 import { runExpertMix, runExperts } from './expert-steps';
@@ -70,9 +72,16 @@ const OP_JOIN_COLUMNS: i32 = 36;
 export function threadMain(control: usize, thread: i32): i32 {
   while (awaitStep(control, thread)) {
     runProgram(control, thread);
-    if (finishStep(control)) return 1;
+    if (finishStep(control, thread)) return 1;
   }
   return 0;
+}
+
+/** Runs a step on the calling thread, the host's, in the last worker's place, and on the others. It is done when this returns. */
+export function hostMain(control: usize): void {
+  startHosted(control);
+  runProgram(control, threadCount(control) - 1);
+  endHosted(control);
 }
 
 function runProgram(control: usize, thread: i32): void {
