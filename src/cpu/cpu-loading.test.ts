@@ -237,9 +237,11 @@ const UNKNOWN = 99;
 
 describe('threads', () => {
   test.each([false, true])('a trap rejects the run, and every later one (the host takes part: %s)', async (isHosted) => {
-    const { threads, step, empty } = await openThreads({ op: UNKNOWN, ops: 1, isHosted });
-    await threads.run(empty);
-    await threads.run(empty);
+    const { threads, step, words, empty } = await openThreads({ op: UNKNOWN, ops: 1, isHosted });
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+    for (let i = 0; i < 2; i++) await threads.run({ ...step, programEnd: empty.programEnd });
+    clock.mockRestore();
+    expect(words[CONTROL.hosted / 4]).toBe(Number(isHosted));
     await expect(threads.run(step)).rejects.toThrow(/compute thread failed.*unreachable/s);
     await expect(threads.run(empty)).rejects.toThrow(/compute thread failed/);
     await threads.dispose();
@@ -264,6 +266,7 @@ describe('threads', () => {
     let turns = 0;
     const timer = setInterval(() => turns++, 0);
     let hosted = 0;
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
     for (let i = 0; i < 300; i++) {
       if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
       // Every seventh goes to the workers, so that the last of them sleeps through some steps, not all.
@@ -271,6 +274,7 @@ describe('threads', () => {
       hosted += words[CONTROL.hosted / 4] as number;
       expect(words[CONTROL.generation / 4]).toBe(i + 1);
     }
+    clock.mockRestore();
     clearInterval(timer);
     expect(hosted).toBeGreaterThan(200);
     expect(turns).toBeGreaterThan(5);
@@ -303,8 +307,11 @@ describe('threads', () => {
     const spawn: ThreadHost['spawn'] = (source, data, events) =>
       host.spawn((data as { thread: number }).thread === 0 ? TROUBLED_WORKER : source, data, events);
     const { threads, empty } = await openThreads({ op: QUANTIZE, ops: 1, isHosted: true, host: { ...host, spawn } });
+    // However busy the machine is.
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
     await threads.run(empty);
     await expect(threads.run(empty)).rejects.toThrow('A compute thread failed: in trouble');
+    clock.mockRestore();
     await expect(threads.run(empty)).rejects.toThrow('in trouble');
     await threads.dispose();
   });
