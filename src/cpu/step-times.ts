@@ -1,6 +1,7 @@
 /**
- * Which steps the host's own thread takes part in. A short step (a token of a small model) spends more on the message that ends it, and on waking
- * one thread more than there are cores, than the host would lose by computing; a long one would keep the host from everything else.
+ * Which steps the host's own thread takes part in. A short step (a token of a small model) spends more on the message that ends it,
+ * and on waking one thread more than there are cores, than the host would lose by computing; a long one would keep the host from
+ * everything else.
  */
 
 /** A step that takes longer than this, in milliseconds, leaves the host's thread alone: people notice pauses of some ten of them. */

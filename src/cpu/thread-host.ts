@@ -21,8 +21,8 @@ export interface ThreadHost {
    */
   spawn(source: string, data: object, events: ThreadEvents): ThreadHandle;
   /**
-   * Lets what waits for this thread (timers, requests) have its turn. Where it is given, the thread that calls the executor computes along in
-   * short steps, and has such a turn behind each.
+   * Lets what waits for this thread (timers, requests) have its turn. Where it is given, the thread that calls the executor computes
+   * along in short steps, and has such a turn behind each.
    */
   turn?(): Promise<void>;
   /** Asks the engine to give back memory that nothing refers to any more, where it can be asked. */
