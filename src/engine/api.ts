@@ -6,6 +6,7 @@ import type { JsonObject } from '../tensor/checkpoint.ts';
 import type { Pooling } from '../graph/model-graphs.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
+import type { VisionInfo } from '../models/vision.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type {
   ChatMessage, ConversationOptions, DecodingOptions, GenerateOptions, Generation, InfillOptions, SamplingOptions,
@@ -173,6 +174,8 @@ export interface ReadyOptions {
 /** A loaded model. Calls made at the same time share its steps, and its memory. */
 export interface Model {
   readonly info: ModelInfo;
+  /** What pictures a model that sees takes; undefined for one that does not. */
+  readonly vision: VisionInfo | undefined;
   /** Undefined for a model without one, which generates from ids only. */
   readonly tokenizer: Tokenizer | undefined;
   generate(options: GenerateOptions): Generation;

@@ -2,6 +2,7 @@
 import type { ChoosingRows } from '../graph/executor.ts';
 import type { SequenceStep } from '../graph/decoder-steps.ts';
 import { compareRanks } from './admission.ts';
+import { pictureAt, shiftAt, textEnd } from './pictures.ts';
 import { FEWEST_ROWS } from './prefill-pace.ts';
 import type { PrefillPace } from './prefill-pace.ts';
 import type { Sequence, StagedRows } from './sequence.ts';
@@ -32,6 +33,8 @@ export interface StagedWork {
   /** Position after the last row. */
   readonly end: number;
   readonly wanted: ChoosingRows['wanted'];
+  /** As {@link ChoosingRows.shift}. */
+  readonly shift: number;
   /** It goes on with its answer; else it is a chunk of a prompt. */
   readonly goesOn: boolean;
 }
@@ -56,6 +59,11 @@ function left(work: Work): number {
   return idsOf(work).length - (work.member.sequence as Sequence).staged;
 }
 
+/** Whether its next row is one of a picture. */
+export function isAtPicture({ advance, member: { sequence } }: Work): boolean {
+  return sequence !== undefined && pictureAt(advance?.pictures, sequence.staged) !== undefined;
+}
+
 /** Whether its reader has to see each token before anything can be computed of the next one. */
 export function isSeenFirst({ advance }: Pick<Work, 'advance'>): boolean {
   return advance?.choose === undefined;
@@ -72,6 +80,7 @@ function leftToChoose({ asked, limit }: Ahead): number {
 
 /** Whether there is anything to compute for it: known ids, or the token after one that is being chosen. */
 function canGoOn(work: Work): boolean {
+  if (isAtPicture(work)) return false;
   if (left(work) > 0) return true;
   const { ahead } = work.member;
   return ahead !== undefined && !isSeenFirst(work) && leftToChoose(ahead) > 0;
@@ -83,7 +92,8 @@ function chunkEnd(work: Work, room: number, { pace, causal }: BatchLimits, isBes
   const { staged } = work.member.sequence as Sequence;
   // Each token of the answer saw none after it.
   if (!causal) return staged < promptTokens ? (promptTokens - staged <= room ? promptTokens : staged) : staged + 1;
-  return staged + pace.next((keepAt.find((position) => position > staged) ?? idsOf(work).length) - staged, { room, isBeside });
+  const end = textEnd(work.advance?.pictures, staged, keepAt.find((position) => position > staged) ?? idsOf(work).length);
+  return staged + pace.next(end - staged, { room, isBeside });
 }
 
 interface Filling {
@@ -104,13 +114,14 @@ function stage(filling: Filling, work: Work, end: number, goesOn: boolean): void
   const isLast = end >= ids.length;
   if (end <= sequence.staged || (isLast && filling.wanting === 0)) return;
   try {
+    const shift = shiftAt(advance.pictures, sequence.staged);
     const rows = sequence.stage(ids, { end, outputs: isLast ? [end - 1] : [], settled: isLast ? advance.settled?.() : undefined });
     const pages = longestTable(rows.step);
     if (pages > filling.pages && filling.works.length > 0) return rows.withdraw();
     filling.rows -= Math.max(1, rows.step.tokens.length);
     filling.pages -= pages;
     if (isLast) filling.wanting--;
-    filling.works.push({ work, rows, end, goesOn, wanted: !isLast ? 'state' : advance.choose === undefined ? 'logits' : 'token' });
+    filling.works.push({ work, rows, end, goesOn, shift, wanted: !isLast ? 'state' : advance.choose === undefined ? 'logits' : 'token' });
   } catch (error) {
     if (error instanceof MemoryHeld) filling.held.push(work);
     else filling.failed.push({ work, error });

@@ -44,7 +44,7 @@ function placeOf(ids: readonly number[], token: number, { messages, options, dro
   const all = renderOptions(options, text);
   const whole = renderMessages(messages, all);
   // The tokens before it, as text; an encoder that normalises may be some units off.
-  const at = tokenizer.decode(ids.slice(0, token).filter((id) => id < tokenizer.vocabSize)).length;
+  const at = tokenizer.decode(ids.slice(0, token).filter((id) => id >= 0 && id < tokenizer.vocabSize)).length;
   if ((all.tools ?? []).length > 0) {
     const [from, to] = changedRange(whole, renderMessages(messages, { ...all, tools: undefined }));
     if (at >= from && at < to) return { part: 'tools' } as const;

@@ -23,6 +23,6 @@ export async function* echoPieces(
 ): AsyncGenerator<TextPiece, void, undefined> {
   const { promptIds, text: { tokenizer }, settings: { topLogprobs } } = job;
   const logprobs = topLogprobs === undefined ? undefined : await promptLogprobs(job, topLogprobs);
-  const text = prompt ?? tokenizer?.decode(promptIds.filter((id) => id < tokenizer.vocabSize)) ?? '';
+  const text = prompt ?? tokenizer?.decode(promptIds.filter((id) => id >= 0 && id < tokenizer.vocabSize)) ?? '';
   for (let index = 0; index < count; index++) yield { text, tokens: promptIds, parts: [], index, logprobs };
 }

@@ -1,4 +1,5 @@
 /** A generation: it subscribes to a sequence, asks for token after token, and makes text of them until something ends it. */
+import type { Picture } from '../models/vision.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { answerRoom } from './answer-room.ts';
 import type { AnswerRoom } from './answer-room.ts';
@@ -9,6 +10,8 @@ import type { DecodingSettings } from './decoding-settings.ts';
 import type { ModelCore } from './model-core.ts';
 import { createAnswerText } from './answer-text.ts';
 import type { AnswerFormat, AnswerText, NewText } from './answer-text.ts';
+import { placePictures } from './pictures.ts';
+import type { PlacedPicture } from './pictures.ts';
 import { answerFormat, answerOpening, openThoughtEnd } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { rowConstraint } from './row-constraint.ts';
@@ -22,7 +25,10 @@ import type { Sequence } from './sequence.ts';
 export interface GenerationJob {
   readonly core: ModelCore;
   readonly text: TextSide;
+  /** Those below 0 are of {@link GenerationJob.pictures}. */
   readonly promptIds: readonly number[];
+  /** By the ids that stand for them, as `promptPictures` gives them. Default: none. */
+  readonly pictures?: ReadonlyMap<number, Picture> | undefined;
   /** How many of them the prompts of later turns begin with: their state is kept. Absent: no turn follows, and none is kept. */
   readonly lastingTokens?: number | undefined;
   /** How many of them other prompts are likely to begin with too. Absent: nobody knows. */
@@ -57,6 +63,7 @@ interface Run {
   parting: number | undefined;
   readonly answer: AnswerText;
   readonly thought: ThoughtBudget | undefined;
+  readonly pictures: readonly PlacedPicture[] | undefined;
   /** Prompt and answer. */
   readonly ids: number[];
   /** Lengths of the prompt at which steps end, since the state there is kept. */
@@ -86,6 +93,7 @@ function startRun(job: GenerationJob): Run {
     clock: { calledAt: performance.now(), startedAt: 0, prefillMs: 0, ttftMs: 0, decodeMs: 0 },
     cachedTokens: 0,
     parting: undefined,
+    pictures: job.pictures && core.pictures && placePictures(core.pictures, promptIds, job.pictures),
     room: answerRoom(promptIds.length, { ...settings, context: core }),
     answer: createAnswerText({
       tokenizer: text.tokenizer,
@@ -267,11 +275,14 @@ function advanceOf(run: Run): Advance<NextTokens> {
   const answered = run.ids.slice(promptTokens);
   const thoughtEnd = settings.grammar && openThoughtEnd(promptIds, format, text);
   const constraint = rowConstraint({ ...run.job, thoughtEnd }, answered);
-  const sampler = createSampler({ settings: sampling, promptIds, candidates: core.candidates });
+  // Penalties know no pictures.
+  const readIds = run.pictures === undefined ? promptIds : promptIds.filter((id) => id >= 0);
+  const sampler = createSampler({ settings: sampling, promptIds: readIds, candidates: core.candidates });
   for (const token of answered) sampler.count(token);
   return {
     ids: run.ids,
     promptTokens,
+    pictures: run.pictures,
     get keepAt() {
       return run.keepAt;
     },
@@ -294,7 +305,7 @@ function advanceOf(run: Run): Advance<NextTokens> {
       constraint,
       request: () => ({
         sampling,
-        history: { promptIds, outputIds: run.ids.slice(promptTokens) },
+        history: { promptIds: readIds, outputIds: run.ids.slice(promptTokens) },
         limit: run.room.tokens - (run.ids.length - promptTokens),
       }),
       take(tokens) {

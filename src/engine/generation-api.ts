@@ -1,4 +1,5 @@
 /** The public types of a generation: what `generate`, `chat.send` and their like take and give. */
+import type { Picture } from '../models/vision.ts';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
@@ -137,12 +138,17 @@ export interface ConversationOptions extends TemplateOptions {
   readonly dialect?: string | undefined;
 }
 
-/** Exactly one of `prompt`, `ids` and `messages`. */
+/** Exactly one of `prompt`, `ids`, `segments` and `messages`. */
 export interface GenerateOptions extends DecodingOptions, ConversationOptions {
   /** Text to continue: gets the model's beginning token where it has one; special tokens in it are plain text. */
   readonly prompt?: string | undefined;
   /** Token ids to continue, as they are. */
   readonly ids?: ArrayLike<number> | undefined;
+  /**
+   * Token ids and pictures in turn, as they are, of a model that sees: a text's end is the last of them. Pictures are as the model's tower
+   * takes them ({@link Model.vision}); those of one `key` are taken for the same.
+   */
+  readonly segments?: readonly (readonly number[] | Picture)[] | undefined;
   /**
    * A conversation to answer, rendered by the model's chat template. Where it ends with an assistant's message, the model goes on with
    * that: its turn is left open, and the answer is what follows.

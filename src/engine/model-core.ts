@@ -6,6 +6,7 @@ import { attendsToMemory, sequenceDim } from '../graph/run-check.ts';
 import { textGraphOf } from '../graph/model-graphs.ts';
 import { stateGroups } from '../graph/state.ts';
 import { mostPages, mostSlots } from '../graph/state-sizes.ts';
+import type { VisionTower } from '../models/vision.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { CapacityError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
@@ -14,10 +15,13 @@ import { resolveCallLimits } from './admission.ts';
 import type { ResolvedLimits } from './admission.ts';
 import { createCandidates } from './candidates.ts';
 import type { Candidates } from './candidates.ts';
+import { createPictures, pictureRuns } from './pictures.ts';
+import type { Pictures, PlacedPicture } from './pictures.ts';
 import { createPrefillPace } from './prefill-pace.ts';
 import type { PrefillPace } from './prefill-pace.ts';
 import { createScheduler } from './scheduler.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { StagedRows } from './sequence.ts';
 import { spareMemoryOf } from './spare-memory.ts';
 import { createStatePool } from './state-pool.ts';
 import type { StatePool } from './sequence-state.ts';
@@ -38,6 +42,8 @@ export interface ModelCore {
   readonly state: StatePool;
   readonly scheduler: Scheduler;
   readonly candidates: Candidates;
+  /** Of a model that sees. */
+  readonly pictures: Pictures | undefined;
   /** Most pages of a group that the sequences of one step may have together. */
   readonly stepPages: number;
   /** One step of the decoder. @throws the closing error once {@link ModelCore.close} was called. */
@@ -66,6 +72,8 @@ export interface ModelCoreOptions {
   readonly snapshots?: number | undefined;
   /** What rows of each step's tokens are read of; undefined where the program has all that it needs. */
   readonly hostTable?: WeightSource | undefined;
+  /** The tower of a model that sees. */
+  readonly vision?: VisionTower | undefined;
   readonly limits?: ResolvedLimits | undefined;
   /** As {@link ModelOptions.spareMemory}. */
   readonly spareMemory?: (() => number) | undefined;
@@ -151,8 +159,15 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
   // A program that runs ahead would need the rows of tokens that it has not chosen yet.
   const chooser = steps === undefined || hostTable !== undefined ? undefined : program.chooser && trackedChooser(program.chooser);
   const makeRoom = (refusal: CapacityError) => state.makeRoom(refusal);
+  const pictures = options.vision && createPictures(options.vision);
+  const see = pictures && {
+    async run(picture: PlacedPicture, rows: readonly StagedRows[]) {
+      checkOpen();
+      await tracked(program.run(pictureRuns(pictures, picture, rows)));
+    },
+  };
   const scheduler = createScheduler({
-    maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES), causal, pace, run, chooser, makeRoom,
+    pictures: see, maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES), causal, pace, run, chooser, makeRoom,
     ...(options.limits ?? resolveCallLimits({})),
   });
   return {
@@ -165,6 +180,7 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     scheduler,
     pace,
     candidates: createCandidates(vocabSize),
+    pictures,
     state,
     checkOpen,
     stepPages: Math.min(...pages, kv.maxPages),

@@ -41,7 +41,7 @@ const SEND: NamesOf<SendOptions> = { ...DECODING, ...CONVERSATION };
 const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;
 
 export const GENERATE_NAMES: NamesOf<GenerateOptions> = {
-  ...SEND, prompt: true, ids: true, messages: true, cachePrompt: true, n: true, echo: true,
+  ...SEND, prompt: true, ids: true, segments: true, messages: true, cachePrompt: true, n: true, echo: true,
 };
 const { format: _format, n: _n, ignoreEos: _ignoreEos, ...OF_OBJECTS } = GENERATE_NAMES;
 export const GENERATE_OBJECT_NAMES: NamesOf<GenerateObjectOptions<JsonObject>> = { ...OF_OBJECTS, schema: true, jsonSchema: true,

@@ -45,7 +45,7 @@ export function prepareGeneration(core: ModelCore, text: TextSide, asked: Genera
   options.signal?.throwIfAborted();
   if (settings.stops.length > 0 && text.tokenizer === undefined)
     throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
-  const { ids, droppedMessages, droppedTurns } = encodeRequest(options, text, core);
+  const { ids, pictures, droppedMessages, droppedTurns } = encodeRequest(options, text, core);
   const format = answerFormat(options, text, options.messages);
   const { promptIds, thoughtTokens } = limitThought(ids, options, format, text);
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
@@ -55,7 +55,7 @@ export function prepareGeneration(core: ModelCore, text: TextSide, asked: Genera
   const source = messages && promptSource(messages, options, droppedMessages);
   const isPrivate = options.cachePrompt === false;
   return {
-    core, text, promptIds, source, sharedLengths, droppedTurns, isPrivate, settings, signal, onProgress,
+    core, text, promptIds, pictures, source, sharedLengths, droppedTurns, isPrivate, settings, signal, onProgress,
     answerFormat: format, thoughtTokens,
   };
 }

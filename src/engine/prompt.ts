@@ -1,4 +1,5 @@
 /** From what a caller passes (a prompt, ids or messages) to token ids. */
+import type { Picture } from '../models/vision.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import { isJsonObject } from '../tensor/json.ts';
@@ -16,6 +17,8 @@ import type { AnswerDialect } from '../text/answers/answer-dialect.ts';
 import { toolSignatures } from '../text/answers/tool-signature.ts';
 import type { AnswerFormat } from './answer-text.ts';
 import { describeValue } from '../tensor/option-names.ts';
+import { promptPictures } from './pictures.ts';
+import type { Pictures, PromptPictures } from './pictures.ts';
 import { checkPrefilled, isPrefilled } from './prefilled-answer.ts';
 import { reasoningVariables } from './reasoning.ts';
 import type { ReasoningSide } from './reasoning.ts';
@@ -65,6 +68,8 @@ export interface TextSide {
 
 export interface ContextSize extends ContextLengths {
   readonly vocabSize: number;
+  /** Of a model that sees. */
+  readonly pictures?: Pictures | undefined;
 }
 
 export interface CheckOptions {
@@ -72,12 +77,16 @@ export interface CheckOptions {
   readonly where?: string | undefined;
   /** What the caller may do where there are too many. */
   readonly remedies?: readonly string[] | undefined;
+  /** Those that ids below 0 may stand for. Default none. */
+  readonly pictures?: ReadonlyMap<number, Picture> | undefined;
 }
 
 const SHORTEN = ['Shorten it'];
 
 /** @throws InputError for an empty list or an id outside the vocabulary; CapacityError where they exceed the context. */
-export function checkIds(ids: ArrayLike<number>, size: ContextSize, { where, remedies = SHORTEN }: CheckOptions = {}): number[] {
+export function checkIds(
+  ids: ArrayLike<number>, size: ContextSize, { where, remedies = SHORTEN, pictures }: CheckOptions = {},
+): number[] {
   const { vocabSize, contextLength } = size;
   const at = where === undefined ? '' : `${where}: `;
   if (typeof ids !== 'object' || ids === null || !Number.isSafeInteger(ids.length) || ids.length < 0) {
@@ -92,7 +101,7 @@ export function checkIds(ids: ArrayLike<number>, size: ContextSize, { where, rem
     });
   }
   const checked = Array.from(ids);
-  const bad = checked.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
+  const bad = checked.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize) && pictures?.has(id) !== true);
   if (bad >= 0) {
     throw new InputError(
       `${at}Token ids must be integers from 0 to ${vocabSize - 1} (the vocabulary), found ${String(checked[bad])} at index ${bad}.`,
@@ -135,7 +144,7 @@ function encodePrompt(prompt: string, text: TextSide, size: ContextSize): number
 
 /** The end of a prompt as text, control tokens spelled out: a template, or the caller, may have opened a thought there. */
 export function promptTail(promptIds: readonly number[], { tokenizer }: TextSide): string {
-  return tokenizer === undefined ? '' : tokenizer.decode(promptIds.slice(-TAIL_TOKENS).filter((id) => id < tokenizer.vocabSize));
+  return tokenizer === undefined ? '' : tokenizer.decode(promptIds.slice(-TAIL_TOKENS).filter((id) => id >= 0 && id < tokenizer.vocabSize));
 }
 
 /** Whether a prompt ends inside a thought. */
@@ -232,7 +241,7 @@ const CONVERSATION_REMEDIES = ['Shorten it', SLIDE_REMEDY] as const;
 
 /** Without messages no template runs and there are no turns, so that what is meant for those would be lost. */
 function refuseConversationOptions(options: GenerateOptions): void {
-  const source = options.prompt === undefined ? 'ids' : 'prompt';
+  const source = options.prompt !== undefined ? 'prompt' : options.segments !== undefined ? 'segments' : 'ids';
   if (checkPolicy(options.contextPolicy) === 'slide')
     throw new InputError(
       `contextPolicy "slide" leaves out turns of messages, and ${source} has none: pass messages instead, or leave it out.`,
@@ -265,13 +274,30 @@ export function encodeFitting(
   return { ...fitted, ids: checkIds(fitted.ids, size, { remedies: CONVERSATION_REMEDIES }) };
 }
 
+/** @throws InputError, CapacityError */
+function joinSegments(segments: NonNullable<GenerateOptions['segments']>, size: ContextSize): PromptPictures {
+  if (size.pictures === undefined) throw new InputError('segments is for a model that sees: this one has no tower; pass ids or a prompt.');
+  if (!Array.isArray(segments)) throw new InputError(`segments must be an array, found ${describeValue(segments)}.`);
+  for (const [i, segment] of segments.entries())
+    if (Array.isArray(segment) && segment.length > 0) checkIds(segment, size, { where: `segments[${i}]` });
+  if (!Array.isArray(segments.at(-1)) || (segments.at(-1) as readonly number[]).length === 0)
+    throw new InputError('segments must end with token ids, which the answer follows.');
+  const { ids, pictures } = promptPictures(size.pictures, segments);
+  return { ids: checkIds(ids, size, { pictures }), pictures };
+}
+
 /** The ids that one call starts from. @throws InputError, CapacityError */
-export function encodeRequest(options: GenerateOptions, text: TextSide, size: ContextSize): FittedPrompt {
-  const given = (['prompt', 'ids', 'messages'] as const).filter((name) => options[name] !== undefined);
+export function encodeRequest(
+  options: GenerateOptions, text: TextSide, size: ContextSize,
+): FittedPrompt & Pick<Partial<PromptPictures>, 'pictures'> {
+  const given = (['prompt', 'ids', 'segments', 'messages'] as const).filter((name) => options[name] !== undefined);
   if (given.length !== 1) {
-    throw new InputError(`Pass exactly one of prompt, ids and messages; found ${given.length === 0 ? 'none' : given.join(' and ')}.`);
+    throw new InputError(
+      `Pass exactly one of prompt, ids, segments and messages; found ${given.length === 0 ? 'none' : given.join(' and ')}.`,
+    );
   }
   if (options.messages === undefined) refuseConversationOptions(options);
+  if (options.segments !== undefined) return { ...joinSegments(options.segments, size), droppedMessages: 0, droppedTurns: 0 };
   const whole = (ids: ArrayLike<number>) => ({ ids: checkIds(ids, size), droppedMessages: 0, droppedTurns: 0 });
   if (options.ids !== undefined) return whole(options.ids);
   if (options.prompt !== undefined) return whole(encodePrompt(options.prompt, text, size));

@@ -6,8 +6,12 @@
 import { CapacityError } from '../tensor/errors.ts';
 import { compareRanks } from './admission.ts';
 import { createBreather, yieldToEventLoop } from './event-loop.ts';
+import { isAtPicture } from './batch.ts';
 import type { Batch } from './batch.ts';
 import { GOES_ON, Members, READER_PATIENCE_MS } from './members.ts';
+import { pictureAt } from './pictures.ts';
+import type { PlacedPicture } from './pictures.ts';
+import type { Sequence, StagedRows } from './sequence.ts';
 import { MemoryHeld } from './sequence-state.ts';
 import { Submits } from './submits.ts';
 import type { Arrival, SubmitsOptions } from './submits.ts';
@@ -27,6 +31,8 @@ export interface SchedulerOptions extends SubmitsOptions {
   readonly maxConcurrent: number;
   readonly queueLimit: number;
   readonly queueTimeoutMs: number;
+  /** Of a model that sees: makes the state of rows of a picture. */
+  readonly pictures?: { run(picture: PlacedPicture, rows: readonly StagedRows[]): Promise<void> } | undefined;
   /** Gives back memory that nobody needs, for a step that failed for want of it; false where there is none. */
   makeRoom(refusal: CapacityError): boolean;
 }
@@ -134,7 +140,8 @@ class Loop implements Scheduler {
 
   #nextStep(): (() => Promise<void>) | undefined {
     const works = this.#members.admit();
-    const other = works.find(({ member: { waiting }, alone }) => waiting !== undefined && alone !== undefined);
+    const isAlone = (work: Work) => work.alone !== undefined || isAtPicture(work);
+    const other = works.find((work) => work.member.waiting !== undefined && !this.#held.has(work.member) && isAlone(work));
     const rows = works.filter(({ member: { waiting }, advance }) => waiting !== undefined && advance !== undefined);
     const arrive = this.#submits.count > 0 ? () => this.#arrive() : undefined;
     if (other !== undefined && (!this.#wasAlone || rows.length === 0)) {
@@ -167,13 +174,40 @@ class Loop implements Scheduler {
     this.#steps++;
     this.#alone = work;
     try {
-      const result = await (work.alone as () => Promise<unknown>)();
+      const result = work.alone === undefined ? await this.#see(work) : await work.alone();
       this.#alone = undefined;
       this.#members.answer(work, () => result);
     } catch (error) {
       this.#alone = undefined;
       this.#fail([work], error);
     }
+  }
+
+  /** A step over what is left of the picture that a sequence is at, in as many runs as it takes. */
+  async #see({ member, advance, signal }: Work): Promise<typeof GOES_ON> {
+    const { pictures, maxRows } = this.#options;
+    const { ids, pictures: placed, keepAt = [], onStep } = advance as Advance<unknown>;
+    const sequence = member.sequence as Sequence;
+    const picture = pictureAt(placed, sequence.staged);
+    if (pictures === undefined || picture === undefined) throw new Error('scheduler: a step over a picture that there is none of');
+    member.lastStep = this.#steps;
+    const staged: { readonly rows: StagedRows; readonly end: number }[] = [];
+    try {
+      for (let from = sequence.staged; from < picture.end; from = sequence.staged) {
+        const end = Math.min(from + maxRows, keepAt.find((position) => position > from) ?? Infinity, picture.end);
+        staged.push({ rows: sequence.stage(ids, { end, outputs: [] }), end });
+      }
+      await pictures.run(picture, staged.map(({ rows }) => rows));
+    } catch (error) {
+      for (const { rows } of staged.toReversed()) rows.withdraw();
+      throw error;
+    }
+    for (const { rows, end } of staged) {
+      rows.commit(ids);
+      if (keepAt.includes(end)) sequence.keep(end);
+    }
+    if (signal?.aborted !== true) onStep?.(picture.end);
+    return GOES_ON;
   }
 
   async #submit(batch: Batch): Promise<void> {

@@ -96,7 +96,7 @@ export class Submits {
 
   /** False where all is there. What cannot be made is told by the submit that needs it. */
   #beginsToPrepare({ works, steps }: Batch): boolean {
-    const sequences = works.map(({ wanted, rows: { step } }): ChoosingRows => ({ ...step, wanted }));
+    const sequences = works.map(({ wanted, shift, rows: { step } }): ChoosingRows => ({ ...step, shift, wanted }));
     const preparing = this.#options.chooser?.prepare({ sequences, steps });
     if (preparing === undefined) return false;
     const end = () => void (this.#preparing = undefined);
@@ -148,7 +148,7 @@ export class Submits {
   async #run(works: readonly StagedWork[]): Promise<readonly ChosenTokens[]> {
     const signals = works.flatMap(({ work: { signal } }) => signal ?? []);
     const running = this.#options.run({
-      sequences: works.map(({ rows: { step } }) => step),
+      sequences: works.map(({ shift, rows: { step } }) => ({ ...step, shift })),
       signal: works.length === 1 ? signals[0] : undefined,
     });
     for (const { wanted, work: { advance } } of works) if (wanted !== 'state') prepare(advance);
@@ -161,13 +161,14 @@ export class Submits {
   }
 
   #choose(chooser: TokenChooser, works: readonly StagedWork[], steps: number): Promise<Submitted> {
-    const sequences = works.map(({ work, wanted, rows: { step } }): ChoosingRows => {
+    const sequences = works.map(({ work, wanted, shift, rows: { step } }): ChoosingRows => {
       const { member, advance } = work as Work & { readonly advance: Advance<unknown> };
       if (wanted === 'token') this.#open(chooser, member, advance);
       // A sequence may be closed while memory for the step is made.
       const pages = step.pages.map((own) => Array.from(own));
       const isMasked = wanted === 'token' && advance.choose?.constraint !== undefined;
-      return { tokens: step.tokens, start: step.start, pages, slots: step.slots, wanted, choice: member.ahead?.choice, isMasked };
+      const { tokens, start, slots } = step;
+      return { tokens, start, pages, slots, shift, wanted, choice: member.ahead?.choice, isMasked };
     });
     return chooser.submit({ sequences, steps });
   }

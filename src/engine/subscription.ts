@@ -1,6 +1,7 @@
 /** What a call has of the scheduler, and what it asks of it. */
 import type { TokenChoice } from '../graph/executor.ts';
 import type { CallTerms, Rank } from './admission.ts';
+import type { PlacedPicture } from './pictures.ts';
 import type { Sequence } from './sequence.ts';
 
 /** What a call asks of its sequence, whose state must be a prefix of `ids`: to be brought up to all of them. */
@@ -8,6 +9,8 @@ export interface Advance<Result> {
   readonly ids: ArrayLike<number>;
   /** How many of the ids are the prompt; the rest is the answer to it so far. */
   readonly promptTokens: number;
+  /** Pictures among the ids, whose rows are steps of their own. Default none. */
+  readonly pictures?: readonly PlacedPicture[] | undefined;
   /** Ascending positions in the prompt whose states are kept, its end excepted: steps end there. */
   readonly keepAt?: readonly number[] | undefined;
   /** How many ids are certain to stay: the sequence can go back to about as many. Default all. */

@@ -74,8 +74,9 @@ export interface OpenDecoderOptions extends ReadOptions {
   readonly perLayerTable?: PerLayerTable | undefined;
   /** The type that weights of floats are quantised to as they are read. Default: none. */
   readonly quantize?: QuantizeType | undefined;
-  /** Most patches of a picture. Default {@link MOST_PATCHES}. */
+  /** Most patches of a picture. Default: those of a tile, or of a family without tiles `usualPatches`, by default 12,288. */
   readonly mostPatches?: number | undefined;
+  readonly usualPatches?: number | undefined;
 }
 
 /** Whether a checkpoint, or its text part, is of an architecture that is known. */
@@ -134,20 +135,21 @@ export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions
   };
 }
 
-/** Patches of a picture of 4 million pixels, where nobody says how many there may be. */
-export const MOST_PATCHES = 16_384;
+/** Patches of 16 x 16 pixels of a picture of 2,048 x 1,536. */
+const MOST_PATCHES = 12_288;
 
 /**
  * The tower of a model that sees, and its weights; undefined for a model that does not, and for a folder with a tower that is not known.
  * @throws FormatError for a projector that does not belong to the model
  */
 function openVision(
-  whole: Checkpoint, architecture: Architecture, { dim }: DecoderConfig, { mostPatches = MOST_PATCHES }: OpenDecoderOptions,
+  whole: Checkpoint, architecture: Architecture, { dim }: DecoderConfig,
+  { mostPatches, usualPatches = MOST_PATCHES }: OpenDecoderOptions,
 ) {
   const found = knownTower(whole);
   if (found === undefined) return undefined;
   const { checkpoint } = found;
-  const tower = openTower(found, { outDim: dim, mostPatches });
+  const tower = openTower(found, { outDim: dim, mostPatches, usualPatches });
   const isOwn = architecture.sees?.includes(tower.info.family) === true;
   if (!isOwn && whole.projector === undefined) return undefined;
   if (!isOwn)

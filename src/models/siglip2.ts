@@ -37,6 +37,8 @@ interface SiglipConfig extends TowerSizes {
 
 const CHANNELS = 3;
 const PROJECTOR_EPS = 1e-5;
+/** Of a tile of 512 x 512 pixels, and at most of a picture that is no tile: larger ones are cut into tiles. */
+const TILE_PATCHES = 1024;
 
 /** Layers up to the one whose states are taken: the last where nothing is said (mlx-vlm, llama.cpp's conversion/lfm2.py). */
 function usedLayers({ config = {}, name }: Checkpoint, layers: number): number {
@@ -204,7 +206,9 @@ export function squareOrder({ rows, columns }: Pick<Picture, 'rows' | 'columns'>
 export function siglip2Tower(part: VisionPart): VisionTower {
   const config = parse(part);
   return {
-    info: visionInfo(part, { family: 'lfm2-vl', temporalPatchSize: 1, patchSize: config.patchSize, mergeSize: config.mergeSize }),
+    info: visionInfo(part, {
+      family: 'lfm2-vl', temporalPatchSize: 1, patchSize: config.patchSize, mergeSize: config.mergeSize, ownPatches: TILE_PATCHES,
+    }),
     weights: weightsOf(config),
     skips: SKIPS,
     deep: 0,

@@ -13,7 +13,9 @@ export interface VisionPart {
   readonly checkpoint: Checkpoint;
   /** Width of the language model. */
   readonly outDim: number;
-  readonly mostPatches: number;
+  /** Most patches of a picture, where somebody says it; else as many as a family's pictures have, and no more than `usualPatches`. */
+  readonly mostPatches?: number | undefined;
+  readonly usualPatches: number;
 }
 
 /** Which tower a checkpoint has: `model_type` of a folder, `clip.projector_type` of a GGUF file. */
@@ -91,14 +93,17 @@ function colours(value: unknown): readonly number[] {
 }
 
 export function visionInfo(
-  { checkpoint, mostPatches }: VisionPart, sizes: Pick<VisionInfo, 'family' | 'patchSize' | 'mergeSize' | 'temporalPatchSize'>,
+  { checkpoint, usualPatches, ...part }: VisionPart,
+  sizes: Pick<VisionInfo, 'family' | 'patchSize' | 'mergeSize' | 'temporalPatchSize'> & { readonly ownPatches?: number },
 ): VisionInfo {
+  const { ownPatches = Infinity, ...own } = sizes;
   const { format, metadata, config = {}, name } = checkpoint;
   const isGguf = format === 'gguf';
   const processor = isGguf ? {} : processorOf(checkpoint);
-  const part = (key: string) => colours(isGguf ? metadata.get(`clip.vision.${key}`) : processor[key]);
+  const ofColours = (key: string) => colours(isGguf ? metadata.get(`clip.vision.${key}`) : processor[key]);
   return {
-    ...sizes, mostPatches, processor, mean: part('image_mean'), std: part('image_std'),
+    ...own, processor, mean: ofColours('image_mean'), std: ofColours('image_std'),
+    mostPatches: part.mostPatches ?? Math.min(ownPatches, usualPatches),
     imageToken: isGguf ? undefined : (jsonNumber(config, 'image_token_id', name) ?? jsonNumber(config, 'image_token_index', name)),
   };
 }

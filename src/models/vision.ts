@@ -72,6 +72,12 @@ export function deepName(k: number): string {
   return `deep.${k}`;
 }
 
+/** Largest sizes of the dims that runs over pictures give. */
+export function visionSizes({ info }: VisionTower): Readonly<Record<string, number>> {
+  const { mostPatches, mergeSize } = info;
+  return { [SEEING.tower.patches]: mostPatches, [SEEING.seen.pictureRows]: Math.ceil(mostPatches / (mergeSize * mergeSize)) };
+}
+
 /** Rows of the language model that a picture takes. */
 export function pictureTokens({ mergeSize }: Pick<VisionInfo, 'mergeSize'>, { rows, columns }: Pick<Picture, 'rows' | 'columns'>): number {
   return (rows / mergeSize) * (columns / mergeSize);

@@ -53,6 +53,8 @@ export interface LoadModelOptions extends CallLimits {
   readonly spareMemory?: (() => number) | undefined;
   /** As {@link CreateModelOptions.perLayerTable}: `host` reads the table of Gemma 4's small models from the file. Default `device`. */
   readonly perLayerTable?: PerLayerTable | undefined;
+  /** As {@link CreateModelOptions.mostPatches}: most patches of a picture, of a model that sees. */
+  readonly mostPatches?: number | undefined;
   /** As {@link CreateModelOptions.quantize}: weights of floats become blocks while they are loaded. Default: as they are. */
   readonly quantize?: QuantizeType | undefined;
   readonly signal?: CancelSignal | undefined;
@@ -63,6 +65,7 @@ export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software
 
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
   device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true,
+  mostPatches: true,
   memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
 };
 
