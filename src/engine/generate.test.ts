@@ -193,7 +193,7 @@ describe('generate', () => {
 
 describe('generate refuses', () => {
   const cases: [string, GenerateOptions, typeof InputError | typeof CapacityError, string][] = [
-    ['nothing', {}, InputError, 'exactly one of prompt, ids and messages; found none'],
+    ['nothing', {}, InputError, 'exactly one of prompt, ids, segments and messages; found none'],
     ['two of them', { prompt: 'a', ids: [1] }, InputError, 'found prompt and ids'],
     ['an empty prompt', { prompt: '' }, InputError, 'The prompt is empty'],
     ['no ids', { ids: [] }, InputError, 'is empty'],

@@ -42,7 +42,7 @@ function checkPicture({ info }: VisionTower, { patches, rows, columns }: Picture
     throw new InputError(`pictures[${at}]: rows and columns must be multiples of ${mergeSize} above 0, found ${rows} x ${columns}.`);
   if (rows * columns > mostPatches)
     throw new CapacityError(
-      `pictures[${at}] has ${rows} x ${columns} patches, and the model was loaded for ${mostPatches} a picture: make the picture smaller, ` +
+      `pictures[${at}] has ${rows} x ${columns} patches, and the model was loaded for ${mostPatches} a picture: make it smaller, ` +
         `or load the model with mostPatches ${rows * columns}.`,
     );
   const width = 3 * temporalPatchSize * patchSize * patchSize;
