@@ -3,13 +3,14 @@
  * share each tile of keys and values while it is in cache.
  */
 import { takeItems } from './control';
-import { expRow, scaleRow } from './elementwise';
-import { exp1, madd, sumOfEach } from './float-math';
+import { scaleRow } from './elementwise';
+import { madd, sumOfEach } from './float-math';
+import { attendTwoRows, scoreTwoRows } from './full-attention-pairs';
+import { KEYS, weighTile } from './tile-weights';
 import { FullAttentionRecord, rowsOf, StepRecord } from './step-records';
 
-/** Rows of a work item, and keys of a tile; cpu/ops/full-attention.ts reckons the scratch by them. */
+/** Rows of a work item; cpu/ops/full-attention.ts reckons the scratch by them and by the keys of a tile. */
 const ROWS: i32 = 8;
-const KEYS: i32 = 64;
 
 export function runFullAttention(control: usize, op: FullAttentionRecord, step: StepRecord, scratch: usize): void {
   const rows = rowsOf(op, step);
@@ -23,13 +24,13 @@ export function runFullAttention(control: usize, op: FullAttentionRecord, step: 
 
 /**
  * The result so far is kept as a sum of values with the weight of the best key as 1, and divided by the sum of weights at the end.
- * Scratch: f32[64] scores, then the best score and the sum of weights of each row.
+ * Scratch: f32[2, 64] scores, then the best score and the sum of weights of each row.
  */
 function attendHead(op: FullAttentionRecord, first: i32, rows: i32, head: i32, keys: i32, scores: usize): void {
   const kvHead = head / (op.heads / op.kvHeads);
   const q = op.q + <usize>first * op.qStride + <usize>(head * op.keyDim * 4);
   const out = op.out + <usize>first * op.outStride + <usize>(head * op.valueDim * 4);
-  const sums = scores + <usize>(KEYS * 4);
+  const sums = scores + <usize>(2 * KEYS * 4);
   for (let row: usize = 0; row < <usize>rows; row++) {
     memory.fill(out + row * op.outStride, 0, <usize>(op.valueDim * 4));
     store<f32>(sums + row * 8, -Infinity);
@@ -39,7 +40,12 @@ function attendHead(op: FullAttentionRecord, first: i32, rows: i32, head: i32, k
     const count = min(KEYS, keys - key);
     const k = op.k + <usize>key * op.kStride + <usize>(kvHead * op.keyDim * 4);
     const v = op.v + <usize>key * op.vStride + <usize>(kvHead * op.valueDim * 4);
-    for (let row: usize = 0; row < <usize>rows; row++) {
+    let row: usize = 0;
+    for (; row + 2 <= <usize>rows; row += 2) {
+      scoreTwoRows(q + row * op.qStride, op.qStride, op.keyDim, k, op.kStride, count, scores, op.scale);
+      attendTwoRows(scores, count, sums + row * 8, v, op.vStride, out + row * op.outStride, op.outStride, op.valueDim);
+    }
+    if (row < <usize>rows) {
       scoreKeys(q + row * op.qStride, op.keyDim, k, op.kStride, count, scores, op.scale);
       attendTile(scores, count, sums + row * 8, v, op.vStride, out + row * op.outStride, op.valueDim);
     }
@@ -81,18 +87,9 @@ export function scoreKeys(q: usize, dim: i32, k: usize, stride: usize, count: i3
   }
 }
 
-/** Adds a tile of keys to a row. `sums`: its best score so far, and the sum of weights. */
+/** Adds a tile of keys to a row. `scores` has room up to a multiple of 4; `sums`: the row's best score so far, and the sum of weights. */
 export function attendTile(scores: usize, count: i32, sums: usize, v: usize, stride: usize, out: usize, dim: i32): void {
-  let best = load<f32>(sums);
-  for (let i = 0; i < count; i++) best = max(best, load<f32>(scores + <usize>(i * 4)));
-  const kept = exp1(load<f32>(sums) - best);
-  for (let i = 0; i < count; i++) store<f32>(scores + <usize>(i * 4), load<f32>(scores + <usize>(i * 4)) - best);
-  expRow(scores, scores, (count + 3) & ~3);
-  let total = load<f32>(sums, 4) * kept;
-  for (let i = 0; i < count; i++) total += load<f32>(scores + <usize>(i * 4));
-  store<f32>(sums, best);
-  store<f32>(sums, total, 4);
-  addValues(scores, count, kept, v, stride, out, dim);
+  addValues(scores, count, weighTile(scores, count, sums), v, stride, out, dim);
 }
 
 /** out = kept * out + the sum over i of weights[i] * v[i]. */

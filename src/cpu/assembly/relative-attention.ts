@@ -5,11 +5,11 @@
 import { takeItems } from './control';
 import { addRow, scaleRow } from './elementwise';
 import { attendTile, scoreKeys } from './full-attention';
+import { KEYS } from './tile-weights';
 import { RelativeAttentionRecord, rowsOf, StepRecord } from './step-records';
 
-/** Rows of a work item, and keys of a tile; cpu/ops/relative-attention.ts reckons the scratch by them. */
+/** Rows of a work item; cpu/ops/relative-attention.ts reckons the scratch by them and by the keys of a tile. */
 const ROWS: i32 = 8;
-const KEYS: i32 = 64;
 
 export function runRelativeAttention(control: usize, op: RelativeAttentionRecord, step: StepRecord, scratch: usize): void {
   const rows = rowsOf(op, step);

@@ -3,8 +3,8 @@ import type { Dim } from '../../graph/value.ts';
 import { rowsAt } from '../cpu-op-rules.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 
-/** Bytes of a thread's scratch: scores of 64 keys, and two numbers of each of 8 rows (`assembly/full-attention.ts`). */
-export const FULL_ATTENTION_SCRATCH_BYTES = 64 * 4 + 8 * 8;
+/** Bytes of a thread's scratch: scores of 64 keys of two rows, and two numbers of each of 8 rows (`assembly/full-attention.ts`). */
+export const FULL_ATTENTION_SCRATCH_BYTES = 2 * 64 * 4 + 8 * 8;
 
 export const fullAttentionRules: CpuOpRules<FullAttentionOp> = {
   code: 12,

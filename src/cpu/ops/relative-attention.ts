@@ -6,7 +6,7 @@ import { FULL_ATTENTION_SCRATCH_BYTES } from './full-attention.ts';
 
 /** Bytes of a thread's scratch: scores of distances, and 8 rows of queries with either bias (`assembly/relative-attention.ts`). */
 export function relativeScratchBytes({ headDim }: Pick<RelativeAttentionOp, 'headDim'>): number {
-  return FULL_ATTENTION_SCRATCH_BYTES + 64 * 4 + 2 * 8 * headDim * 4;
+  return FULL_ATTENTION_SCRATCH_BYTES + 2 * 8 * headDim * 4;
 }
 
 export const relativeAttentionRules: CpuOpRules<RelativeAttentionOp> = {
