@@ -3,12 +3,13 @@
  * time, since its recogniser hears whole turns alone. While a pause lasts that may end it, the turn is heard as it would be then, so that
  * its text is there when the pause is long enough.
  */
-import { SILERO_RATE, SILERO_SAMPLES } from '../../audio/silero-frames.ts';
-import type { TurnOptions } from '../../audio/turn-taking.ts';
+import { SILERO_RATE } from '../../audio/silero-frames.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
 import type { TranscriptSegment } from '../../text/transcript-formats.ts';
 import { createTurnCutter } from './sound-turns.ts';
-import type { HeardPart, SoundPart, TurnCut, TurnCutter } from './sound-turns.ts';
+import type { SoundPart, TurnCut, TurnCutter } from './sound-turns.ts';
+import { TurnHearing } from './turn-hearing.ts';
+import type { TurnHearingOptions } from './turn-hearing.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 export type LiveEvent =
@@ -19,26 +20,12 @@ export type LiveEvent =
   /** What a turn said: one for each `start`; its text is empty where no words were heard. */
   | { readonly kind: 'final'; readonly segment: TranscriptSegment; readonly lateMs: number };
 
-export interface LiveTurnsOptions {
+export interface LiveTurnsOptions extends TurnHearingOptions {
   readonly detector: VoiceDetector;
-  /** What a turn says. Called for one at a time. */
-  readonly recognise: (part: SoundPart, options: RecogniseOptions) => Promise<HeardPart>;
-  readonly turns: TurnOptions;
-  /** Least sound between two partial texts, in ms. */
-  readonly partialMs: number;
   readonly signal?: CancelSignal | undefined;
   readonly onHeard?: ((samples: number) => void) | undefined;
 }
 
-export interface RecogniseOptions {
-  readonly signal: CancelSignal;
-  /** What was heard last of the same turn, when there was less of it. */
-  readonly before: HeardPart | undefined;
-}
-
-const FRAME_MS = (1000 * SILERO_SAMPLES) / SILERO_RATE;
-/** Of the time, at most so much goes into partial texts: 1 / (1 + this). */
-const REST = 1.5;
 /** Turns that wait to be heard: then the sound is not read on. */
 const MOST_WAITING = 2;
 
@@ -66,39 +53,26 @@ interface EndedTurn {
   readonly atMs: number;
 }
 
-/** A turn being heard. */
-interface Job {
-  readonly part: SoundPart;
-  /** Whether it is over: it is heard to its end. */
-  readonly isFinal: boolean;
-  readonly controller: AbortController;
-}
-
 class LiveTurns {
   readonly #options: LiveTurnsOptions;
   readonly #cutter: TurnCutter;
-  /** How long a pause is heard as an end. */
-  readonly #speculateMs: number;
+  readonly #hearing: TurnHearing;
   readonly #ended: (EndedTurn | { readonly start: number })[] = [];
   #isOver = false;
   #failure: { readonly reason: unknown } | undefined;
   #soundFailure: { readonly reason: unknown } | undefined;
   #wakeWorker = (): void => {};
   #wakeReader = (): void => {};
-  /** Of the last job: what it heard, and what it cost. */
-  #last = { startSample: -1, length: 0, heard: { text: '' } as HeardPart, costMs: 0 };
-  #job: Job | undefined;
 
   constructor(options: LiveTurnsOptions) {
     this.#options = options;
     this.#cutter = createTurnCutter(options.detector, options.turns);
-    // As many frames as a turn keeps of a pause.
-    this.#speculateMs = FRAME_MS * Math.round((options.turns.postRollMs ?? 100) / FRAME_MS);
+    this.#hearing = new TurnHearing(options);
   }
 
   fail(reason: unknown): void {
     this.#failure ??= { reason };
-    this.#job?.controller.abort(reason);
+    this.#hearing.abort(reason);
     this.#wakeWorker();
     this.#wakeReader();
   }
@@ -130,16 +104,11 @@ class LiveTurns {
 
   #take(cuts: readonly TurnCut[]): void {
     const atMs = performance.now();
-    const job = this.#job?.isFinal === false ? this.#job : undefined;
     for (const cut of cuts) {
       if (cut.kind === 'start') this.#ended.push({ start: cut.startSample / SILERO_RATE });
       else this.#ended.push({ part: cut.part, atMs });
-      // What is heard of it meanwhile is of no use, unless it is all of it.
-      if (cut.kind === 'end' && job !== undefined && !isSame(job.part, cut.part)) job.controller.abort();
     }
-    const open = this.#cutter.open();
-    const isPausing = open !== undefined && open.quietMs >= this.#speculateMs;
-    if (isPausing && job !== undefined && job.part.samples.length < open.length) job.controller.abort();
+    this.#hearing.update(cuts.flatMap((cut) => (cut.kind === 'end' ? [cut.part] : [])), this.#cutter.open());
     this.#wakeWorker();
   }
 
@@ -155,9 +124,9 @@ class LiveTurns {
         continue;
       }
       if (this.#soundFailure !== undefined) throw this.#soundFailure.reason;
-      const part = this.#partToHear();
+      const part = this.#hearing.partToHear(this.#cutter.open());
       if (part !== undefined) {
-        const text = await this.#hear(part, false);
+        const text = await this.#hearing.partial(part);
         if (text !== undefined && text !== '') yield { kind: 'partial', segment: segmentOf(part, text) };
         continue;
       }
@@ -167,47 +136,10 @@ class LiveTurns {
   }
 
   async #final({ part, atMs }: EndedTurn): Promise<LiveEvent> {
-    const { startSample, length, heard } = this.#last;
-    const said = startSample === part.startSample && length === part.samples.length ? heard.text : await this.#hear(part, true);
+    const said = await this.#hearing.final(part);
     if (said === undefined) throw this.#failure?.reason ?? new Error('a turn was not heard to its end');
     return { kind: 'final', segment: segmentOf(part, said), lateMs: performance.now() - atMs };
   }
-
-  /** What is worth hearing of the turn that goes on. */
-  #partToHear(): SoundPart | undefined {
-    const open = this.#cutter.open();
-    if (open === undefined) return undefined;
-    const { startSample, length, quietMs } = open;
-    const heard = startSample === this.#last.startSample ? this.#last.length : 0;
-    const newMs = (1000 * (length - heard)) / SILERO_RATE;
-    const isPausing = quietMs >= this.#speculateMs;
-    // A pause that begins may be the end: then nothing is to be under way.
-    if (quietMs > 0 && !isPausing) return undefined;
-    const least = isPausing ? 0 : Math.max(this.#options.partialMs, REST * this.#last.costMs);
-    return newMs > least ? { startSample, samples: open.samples() } : undefined;
-  }
-
-  /** Undefined where it was stopped. */
-  async #hear(part: SoundPart, isFinal: boolean): Promise<string | undefined> {
-    const controller = new AbortController();
-    const startMs = performance.now();
-    this.#job = { part, isFinal, controller };
-    try {
-      const before = this.#last.startSample === part.startSample ? this.#last.heard : undefined;
-      const heard = await this.#options.recognise(part, { signal: controller.signal, before });
-      this.#last = { startSample: part.startSample, length: part.samples.length, heard, costMs: performance.now() - startMs };
-      return heard.text;
-    } catch (error) {
-      if (controller.signal.aborted) return undefined;
-      throw error;
-    } finally {
-      this.#job = undefined;
-    }
-  }
-}
-
-function isSame(a: SoundPart, b: SoundPart): boolean {
-  return a.startSample === b.startSample && a.samples.length === b.samples.length;
 }
 
 function segmentOf({ startSample, samples }: SoundPart, text: string): TranscriptSegment {

@@ -30,7 +30,7 @@ const KEPT_SAMPLES = 5 * SILERO_RATE;
 export type TurnCut =
   /** @see TurnEvent */
   | { readonly kind: 'start'; readonly startSample: number }
-  | { readonly kind: 'end'; readonly part: SoundPart };
+  | { readonly kind: 'end'; readonly part: SoundPart; readonly reason: Extract<TurnEvent, { readonly kind: 'end' }>['reason'] };
 
 /** Cuts a sound into turns while it comes. A call at a time. */
 export interface TurnCutter {
@@ -42,6 +42,10 @@ export interface TurnCutter {
   end(): Promise<TurnCut[]>;
   /** The turn that goes on, as far as it would be kept if nothing more were said, and the milliseconds since its last speech. */
   open(): OpenPart | undefined;
+  /** Ends the turn that goes on, if there is one; what comes next may be another. */
+  cut(): TurnCut[];
+  /** As of {@link TurnTaking}. */
+  setOtherSpeaking(isSpeaking: boolean): void;
   /** To be called whether the sound was heard to the end or not. */
   close(): void;
 }
@@ -54,7 +58,10 @@ export interface OpenPart {
   samples(): Float32Array;
 }
 
-export function createTurnCutter(detector: VoiceDetector, options: TurnOptions): TurnCutter {
+/** @param onFrame told of each frame's probability, before what it decides */
+export function createTurnCutter(
+  detector: VoiceDetector, options: TurnOptions, onFrame: (probability: number) => void = () => {},
+): TurnCutter {
   const voice = detector.open();
   const turns = createTurnTaking(options);
   const window = createWindow();
@@ -66,14 +73,17 @@ export function createTurnCutter(detector: VoiceDetector, options: TurnOptions):
         window.openFrom = event.from * SILERO_SAMPLES;
         cuts.push({ kind: 'start', startSample: window.openFrom });
       } else if (event.kind === 'end') {
-        cuts.push({ kind: 'end', part: part(event.from, event.to) });
+        cuts.push({ kind: 'end', part: part(event.from, event.to), reason: event.reason });
         window.openFrom = undefined;
       }
     }
     window.forget();
     return cuts;
   };
-  const eventsOf = (probabilities: Float32Array): TurnEvent[] => [...probabilities].flatMap((probability) => turns.push(probability));
+  const eventsOf = (probabilities: Float32Array): TurnEvent[] => [...probabilities].flatMap((probability) => {
+    onFrame(probability);
+    return turns.push(probability);
+  });
   return {
     get heard() {
       return window.end;
@@ -92,6 +102,8 @@ export function createTurnCutter(detector: VoiceDetector, options: TurnOptions):
         samples: () => part(from, to).samples,
       };
     },
+    cut: () => cutsOf(turns.close()),
+    setOtherSpeaking: (isSpeaking) => turns.setOtherSpeaking(isSpeaking),
     close: () => voice.close(),
   };
 }
