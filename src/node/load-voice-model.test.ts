@@ -47,6 +47,15 @@ describe.skipIf(!hasShared(KOKORO_GOLDEN))('a voice model', () => {
       expect(samples.some((sample) => sample !== 0)).toBe(true);
       expect(samples.every(Number.isFinite)).toBe(true);
     }
+    expect(pieces.map(({ words }) => words.map(({ text: word }) => word))).toEqual([['Hello', 'Dr.', 'Smith.'], ['It', 'is', '5!'], ['Fine…']]);
+    for (const { words, samples } of pieces) {
+      const times = words.flatMap(({ start, end }) => [start, end]);
+      expect(times.toSorted((a, b) => a - b)).toEqual(times);
+      expect(times[0]).toBe(0);
+      expect(times.at(-1)! * 24_000).toBeLessThanOrEqual(samples.length);
+      // The last phoneme ends before the silence that the model puts behind it.
+      expect(times.at(-1)!).toBeGreaterThan(0);
+    }
     expect(seen.toSorted((a, b) => a - b)).toEqual(seen);
     expect(seen.every((share) => share > 0 && share <= 1)).toBe(true);
   });

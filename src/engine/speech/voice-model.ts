@@ -13,6 +13,9 @@ import { kokoroPhonemes } from '../../text/speech/espeak-phonemes.ts';
 import type { EspeakLanguage } from '../../text/speech/espeak-phonemes.ts';
 import { hasWords, splitSentences } from '../../text/speech/sentences.ts';
 import { splitPhonemes } from '../../text/speech/split-phonemes.ts';
+import { wordPlaces } from '../../text/speech/word-places.ts';
+import type { WordPlace } from '../../text/speech/word-places.ts';
+import type { TranscriptWord } from '../../text/transcript-formats.ts';
 import { tooLong } from './kokoro/kokoro-speaker.ts';
 import type { KokoroSpeaker, SpeakerOptions } from './kokoro/kokoro-speaker.ts';
 import { blendVoices, parseVoice, voiceRow } from './voice-pack.ts';
@@ -42,6 +45,8 @@ export interface SpokenPiece {
   /** What of the text this is; the phonemes where those were given. */
   readonly text: string;
   readonly phonemes: string;
+  /** When its words are said, in seconds from the piece's first sample; none where phonemes were given. */
+  readonly words: readonly TranscriptWord[];
 }
 
 export interface VoiceModelInfo {
@@ -198,6 +203,8 @@ async function* pieces(phonemes: string, text: string, speaking: Speaking): Asyn
   const { speaker, pack, speed, seed, signal } = speaking;
   const waiting = splitPhonemes(phonemes, speaker.mostPhonemes);
   const isWhole = waiting.length === 1;
+  const places = phonemes === text ? [] : wordPlaces(text, phonemes);
+  let end = 0;
   while (waiting.length > 0) {
     const piece = waiting.shift() as string;
     const symbols = Array.from(piece);
@@ -209,7 +216,28 @@ async function* pieces(phonemes: string, text: string, speaking: Speaking): Asyn
       waiting.unshift(...splitPhonemes(piece, most));
       continue;
     }
-    yield { samples: made, text: isWhole && piece === phonemes ? text : piece, phonemes: piece };
+    const start = phonemes.indexOf(piece, end);
+    end = start + piece.length;
+    const own = places.filter(({ phonemeEnd }) => phonemeEnd > start && phonemeEnd <= end);
+    const words = timedWords(own, { symbols, start, ends: made.ends, sampleRate: speaker.sampleRate });
+    yield { samples: made.samples, text: isWhole && piece === phonemes ? text : piece, phonemes: piece, words };
   }
 }
 
+interface TimedPiece {
+  readonly symbols: readonly string[];
+  /** In the sentence's phonemes. */
+  readonly start: number;
+  readonly ends: Int32Array;
+  readonly sampleRate: number;
+}
+
+function timedWords(places: readonly WordPlace[], { symbols, start, ends, sampleRate }: TimedPiece): TranscriptWord[] {
+  let [at, symbol, before] = [start, -1, 0];
+  return places.map(({ word, phonemeEnd }) => {
+    while (at < phonemeEnd && symbol + 1 < symbols.length) at += symbols[++symbol]!.length;
+    const [from, to] = [before, ends[symbol]! / sampleRate];
+    before = to;
+    return { text: word, start: from, end: to };
+  });
+}

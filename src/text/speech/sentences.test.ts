@@ -63,5 +63,20 @@ describe('pieces of phonemes', () => {
     expect(splitPhonemes('aa bb cc', 6)).toEqual(['aa bb', 'cc']);
     expect(splitPhonemes('aaaaaaa', 3)).toEqual(['aaa', 'aaa', 'a']);
     expect(splitPhonemes(' a. ', 5)).toEqual(['a.']);
+    expect(splitPhonemes('aa  bb', 3)).toEqual(['aa', 'bb']);
+    expect(splitPhonemes('  ', 3)).toEqual([]);
+  });
+
+  test('take time that grows as the text does', () => {
+    const timeOf = (words: number): number => {
+      const text = 'ab '.repeat(words);
+      const startMs = performance.now();
+      expect(splitPhonemes(text, 510).join(' ')).toBe(text.trim());
+      return performance.now() - startMs;
+    };
+    timeOf(1000);
+    // A text of 64 times the length took 4,000 times as long when each piece copied all behind it.
+    const small = Math.min(timeOf(5000), timeOf(5000));
+    expect(timeOf(320_000)).toBeLessThan(64 * 8 * Math.max(small, 0.5));
   });
 });

@@ -9,14 +9,18 @@ const PLACES: readonly RegExp[] = [/[!.?…][)”"]?\s*[^!.?…]*$/, /[:;][)”"
  */
 export function splitPhonemes(phonemes: string, most: number): string[] {
   const pieces: string[] = [];
-  let rest = Array.from(phonemes.trim());
-  while (rest.length > most) {
-    const cut = placeIn(rest.slice(0, most).join(''), most);
-    pieces.push(rest.slice(0, cut).join('').trim());
-    rest = Array.from(rest.slice(cut).join('').trim());
+  const symbols = Array.from(phonemes.trim());
+  // Only what a piece may take is looked at: a text may have thousands of pieces.
+  for (let at = 0; at < symbols.length; ) {
+    const isLast = symbols.length - at <= most;
+    const head = symbols.slice(at, at + most).join('');
+    const cut = isLast ? symbols.length - at : placeIn(head, most);
+    const piece = symbols.slice(at, at + cut).join('').trim();
+    if (piece !== '') pieces.push(piece);
+    at += cut;
+    while (at < symbols.length && symbols[at]!.trim() === '') at++;
   }
-  pieces.push(rest.join(''));
-  return pieces.filter((piece) => piece !== '');
+  return pieces;
 }
 
 function placeIn(head: string, most: number): number {

@@ -28,6 +28,12 @@ export interface TooLong {
   readonly mostFrames: number;
 }
 
+export interface SpokenPhonemes {
+  readonly samples: Float32Array;
+  /** The sample at which each phoneme ends, as the model timed them: [phonemes]. */
+  readonly ends: Int32Array;
+}
+
 export interface KokoroSpeaker {
   readonly config: KokoroConfig;
   readonly sampleRate: number;
@@ -35,11 +41,11 @@ export interface KokoroSpeaker {
   readonly mostPhonemes: number;
   readonly memory: MemoryUse;
   /**
-   * Samples of one piece, or how much too long it is.
+   * The sound of one piece, or how much too long it is.
    * @param row of a voice: [2 * style]
    * @throws FormatError where weights make what is no number; the signal's reason when it aborts
    */
-  speak(phonemes: readonly number[], row: Float32Array, options: SpeakerOptions): Promise<Float32Array | TooLong>;
+  speak(phonemes: readonly number[], row: Float32Array, options: SpeakerOptions): Promise<SpokenPhonemes | TooLong>;
   dispose(): Promise<void>;
 }
 
@@ -71,7 +77,8 @@ export async function createKokoroSpeaker(
       const text = await timed(parts, Int32Array.from([0, ...phonemes, 0]), { styles, speed: options.speed });
       const frames = text.durations.reduce((sum, each) => sum + each, 0);
       if (frames > mostFrames) return { frames, mostFrames };
-      return soundOf(parts, { text, styles, frames, options });
+      const samples = await soundOf(parts, { text, styles, frames, options });
+      return { samples, ends: endsOf(text.durations, frames, samples.length) };
     }),
     dispose: () => inTurn(() => program.dispose()),
   };
@@ -93,6 +100,12 @@ async function timed(
     prosody: made!.get(KOKORO_TEXT.prosody)!.slice(), sounds: made!.get(KOKORO_TEXT.sounds)!.slice(),
     durations: durationsOf(numbers, tokens.length, speed),
   };
+}
+
+/** Of phonemes, without the marks of the beginning and the end around them. */
+function endsOf(durations: Int32Array, frames: number, samples: number): Int32Array {
+  let at = durations[0]!;
+  return durations.slice(1, -1).map((duration) => Math.round(((at += duration) / frames) * samples));
 }
 
 interface Sounding {
