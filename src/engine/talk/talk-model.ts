@@ -53,6 +53,8 @@ export interface TalkModelInfo {
   readonly sampleRate: number;
   /** Positions of a conversation. */
   readonly contextLength: number;
+  /** Of the sound of a turn. */
+  readonly mostSeconds: number;
   readonly memory: MemoryUse;
   readonly warnings: readonly string[];
 }
@@ -65,7 +67,7 @@ export interface TalkConversation {
   /** As {@link Talk.say}. */
   say(turn: TalkTurn, options?: SayOptions): AsyncGenerator<TalkOutput>;
   /** As {@link Talk.keepHeard}. */
-  keepHeard(samples: number): void;
+  keepHeard(samples: number): string;
   /** Frees what it took. Idempotent. */
   close(): void;
 }
@@ -81,7 +83,7 @@ export interface TalkModel {
 }
 
 export interface TalkModelParts {
-  readonly about: Omit<TalkModelInfo, 'sampleRate' | 'contextLength' | 'memory'>;
+  readonly about: Omit<TalkModelInfo, 'sampleRate' | 'contextLength' | 'mostSeconds' | 'memory'>;
   readonly engine: TalkEngine;
   readonly tokenizer: Tokenizer;
   /** Of a sound. */
@@ -97,7 +99,7 @@ export function createTalkModel({ about, engine, tokenizer, mostSeconds }: TalkM
   };
   return {
     get info() {
-      return { ...about, sampleRate: VOICE_RATE, contextLength: engine.contextLength, memory: engine.program.memory };
+      return { ...about, sampleRate: VOICE_RATE, contextLength: engine.contextLength, mostSeconds, memory: engine.program.memory };
     },
     async *talk(turn, options = {}) {
       checkOptionNames(options, { ...OPEN_NAMES, ...SAY_NAMES }, 'talk');

@@ -148,21 +148,29 @@ export class Talk {
   /**
    * Cuts the last answer to what was heard of it: so many samples of its speech, and the text before them. What comes next then follows
    * that. While the answer still comes it must be left first.
+   * @returns the answer's text that stays
    * @throws InputError for what is no count of samples, and while the answer comes
    */
-  keepHeard(samples: number): void {
+  keepHeard(samples: number): string {
     if (this.#isSaying) throw new InputError('The answer still comes: leave it before it is cut.');
     if (!(samples >= 0)) throw new InputError(`samples must be a number of at least 0, found ${describeNumber(samples)}.`);
     const { answerBegins, pending, sequence } = this.#state;
-    if (answerBegins === undefined || this.#said.length === 0) return;
+    if (answerBegins === undefined || this.#said.length === 0) return '';
     let frames = Math.ceil(samples / FRAME_SAMPLES);
     const isHeard = ({ codes }: { readonly codes: readonly number[] }) => !isSpoken(codes, this.#parts.engine.endOfAudio) || frames-- > 0;
     const end = this.#said.findIndex((event) => 'codes' in event && !isHeard(event));
-    if (end < 0) return;
+    if (end < 0) return this.#textSaid();
     this.#said = this.#said.slice(0, end);
     sequence.goTo(answerBegins);
     pending.splice(0, pending.length, ...joinParts(this.#said.map(partOfEvent)));
     this.#state.isEnded = false;
+    return this.#textSaid();
+  }
+
+  /** Of the last answer. */
+  #textSaid(): string {
+    const decoder = this.#parts.tokenizer.streamDecoder({ skipSpecial: true, atStart: true });
+    return this.#said.map((event) => ('token' in event ? decoder.push(event.token) : '')).join('') + decoder.flush();
   }
 
   /** Frees what the conversation took. Idempotent. */

@@ -12,6 +12,10 @@ import type { SoundPlayer } from './sound-player.ts';
 
 /** What a talker has: other settings are refused by name. */
 export interface TalkerAbilities {
+  /** It takes sound; else texts alone. */
+  readonly hears: boolean;
+  /** It answers with speech. */
+  readonly speaks: boolean;
   /** It calls tools. */
   readonly tools: boolean;
   /** It tells what it heard as text. */
@@ -20,10 +24,12 @@ export interface TalkerAbilities {
   readonly edits: boolean;
   /** It answers in text alone, where asked to. */
   readonly textAlone: boolean;
-  /** Names that `voice` may have; none where it has one voice, or where they cannot be listed. */
+  /** Names that `voice` may have; none where they cannot be listed. */
   readonly voices: readonly string[];
-  /** It takes `speed`. */
-  readonly speed: boolean;
+  /** It takes `voice` and `speed`. */
+  readonly voice: boolean;
+  /** It takes `priority`. */
+  readonly priority: boolean;
   /** Sampling options of the text that it takes. */
   readonly sampling: readonly ('temperature' | 'topK' | 'topP' | 'minP')[];
 }
@@ -58,6 +64,8 @@ export interface AnswerSettings {
   /** JSON descriptions of functions, as `generate` takes them. */
   readonly tools?: readonly JsonObject[] | undefined;
   readonly toolChoice?: ToolChoice | undefined;
+  /** As of a generation: of calls that wait the greater goes first. */
+  readonly priority?: number | undefined;
 }
 
 export interface SessionSettings extends AnswerSettings {
@@ -88,7 +96,7 @@ export interface SessionOptions extends SessionSettings {
 export type NewTalkItem = { readonly id?: string | undefined } & (
   | { readonly role: 'user'; readonly text?: string | undefined; readonly sound?: Waveform | undefined }
   | { readonly role: 'system'; readonly text: string }
-  | { readonly role: 'assistant'; readonly text: string; readonly toolCalls?: readonly ToolCall[] | undefined }
+  | { readonly role: 'assistant'; readonly text?: string | undefined; readonly toolCalls?: readonly ToolCall[] | undefined }
   /** The result of a call. */
   | { readonly role: 'tool'; readonly callId: string; readonly text: string }
 );
@@ -169,6 +177,8 @@ export interface TalkSession {
   readonly settings: SessionSettings;
   /** Whether an answer is being made or, with a player, heard. */
   readonly isAnswering: boolean;
+  /** Whether a turn goes on, or (with turns `none`) sound is held that `commit` makes one. */
+  readonly isHearing: boolean;
   /**
    * The next samples of one channel, of any rate, which may change. Resolves when they have been listened to, so that whoever awaits it
    * goes no faster than this machine.
@@ -183,7 +193,7 @@ export interface TalkSession {
   /** Forgets the sound of a turn that is not over. */
   clear(): Promise<void>;
   /**
-   * Puts an item into the history, at its end or behind another.
+   * Puts an item into the history: at its end, behind another, or in front of all (`root`).
    * @returns its id. @throws InputError for what the talker does not take
    */
   add(item: NewTalkItem, options?: { readonly after?: string | undefined }): string;

@@ -1,0 +1,485 @@
+/** A cascade over models that a test scripts: what overlaps, what an interruption leaves, and what goes wrong. */
+import { describe, expect, it } from 'vitest';
+import { loudnessDetector, SCRIPTED_RATE, scriptedEars, scriptedModel, scriptedVoice } from '../../../../test/scripted-cascade.ts';
+import { simulatedPlayer } from '../../../../test/simulated-player.ts';
+import type { SimulatedPlayer } from '../../../../test/simulated-player.ts';
+import type { Talker, TalkSession, TalkSessionEvent } from '../live/talker.ts';
+import { createCascade } from './cascade.ts';
+
+const RATE = 16_000;
+const FRAME_MS = 32;
+
+const sound = (ms: number, level: number) => ({ samples: new Float32Array((RATE * ms) / 1000).fill(level), sampleRate: RATE });
+const speech = (ms: number) => sound(ms, 0.9);
+const silence = (ms: number) => sound(ms, 0);
+
+async function* written(...texts: string[]): AsyncGenerator<string> {
+  for (const text of texts) yield text;
+}
+
+/** Collects events as they come. */
+function follow(session: TalkSession): { readonly events: TalkSessionEvent[]; readonly over: Promise<void> } {
+  const events: TalkSessionEvent[] = [];
+  const over = (async () => {
+    for await (const event of session.events()) events.push(event);
+  })();
+  over.catch(() => {});
+  return { events, over };
+}
+
+const kinds = (events: readonly TalkSessionEvent[]) => events.map(({ kind }) => kind);
+const ofKind = <Kind extends TalkSessionEvent['kind']>(events: readonly TalkSessionEvent[], kind: Kind) =>
+  events.filter((event): event is Extract<TalkSessionEvent, { kind: Kind }> => event.kind === kind);
+const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+/** Hears a sound in the time that it takes: the player's clock goes with it, in steps of 8 ms. */
+async function hearLive(session: TalkSession, player: SimulatedPlayer, { samples, sampleRate }: { samples: Float32Array; sampleRate: number }) {
+  const step = (sampleRate * 8) / 1000;
+  for (let at = 0; at < samples.length; at += step) {
+    player.advance(8);
+    await session.hear({ samples: samples.subarray(at, at + step), sampleRate });
+  }
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let i = 0; i < 1000 && !isSo(); i++) await tick();
+  expect(isSo()).toBe(true);
+}
+
+function cascade(write: Parameters<typeof scriptedModel>[0], options: { readonly wordMs?: number; readonly heard?: string } = {}) {
+  const { model, asked } = scriptedModel(write);
+  const voice = scriptedVoice(options.wordMs ?? 200);
+  const ears = scriptedEars(() => options.heard ?? 'hello there');
+  return { talker: createCascade({ ears, model, voice, detector: loudnessDetector() }), asked };
+}
+
+describe('a cascade', () => {
+  it('speaks the first sentence while the model still writes', async () => {
+    let hasSound = (): void => {};
+    const sounds = new Promise<void>((resolve) => void (hasSound = resolve));
+    // The model writes its second sentence when it hears the first: without overlap nobody would.
+    const { talker } = cascade(async function* () {
+      yield 'Good morning. H';
+      await sounds;
+      yield 'ow are you?';
+    });
+    const session = talker.open();
+    session.add({ role: 'user', text: 'hi' });
+    session.respond();
+    const seen: string[] = [];
+    for await (const event of session.events()) {
+      if (event.kind === 'answer-audio') {
+        seen.push(`${event.samples.length}`);
+        hasSound();
+      }
+      if (event.kind === 'answer-text') seen.push(event.text);
+      if (event.kind === 'answer-done') {
+        expect(event).toMatchObject({ status: 'completed', reason: 'stop', item: { text: 'Good morning. How are you?', status: 'completed' } });
+        expect(event.usage).toEqual({ inputTokens: 10, cachedTokens: 4, textTokens: 5, heardMs: 0, spokenMs: 1000 });
+        break;
+      }
+    }
+    expect(seen).toEqual(['Good morning. H', String(0.4 * SCRIPTED_RATE), 'ow are you?', String(0.6 * SCRIPTED_RATE)]);
+    await session.close();
+  });
+
+  it('makes a sentence of speech ahead of what is taken of it, no more', async () => {
+    const sentences: string[] = [];
+    const { model } = scriptedModel(() => written('One. Two. Three. Four. Five. Six. Seven. Eight.'));
+    const voice = scriptedVoice(12_000, (sentence) => void sentences.push(sentence));
+    const talker = createCascade({ ears: scriptedEars(() => ''), model, voice, detector: loudnessDetector() });
+    const player = simulatedPlayer(1000);
+    const session = talker.open({ player });
+    const { events } = follow(session);
+    session.add({ role: 'user', text: 'count' });
+    session.respond();
+    for (let i = 0; i < 20; i++) await tick();
+    // One is heard, one waits for the player, one for its reader.
+    expect(sentences.length).toBeLessThanOrEqual(4);
+    for (let ms = 0; ms < 8 * 12_000; ms += 1000) {
+      player.advance(1000);
+      await tick();
+    }
+    await session.idle();
+    expect(sentences.length).toBe(8);
+    expect(ofKind(events, 'answer-played')[0]!.playedMs).toBe(96_000);
+    await session.close();
+  });
+
+  it('answers a turn when it is over, and tells its text while it is said and after', async () => {
+    const { talker, asked } = cascade(() => written('Hello you.'));
+    const session = talker.open({ system: 'Be kind.' });
+    const { events } = follow(session);
+    await session.hear(silence(320));
+    for (let i = 0; i < 20; i++) {
+      await session.hear(speech(96));
+      await tick();
+    }
+    await session.hear(silence(800));
+    await session.idle();
+    const turn = ['speech-started', 'speech-stopped', 'committed', 'item-added', 'input-text', 'answer-started', 'item-added'];
+    expect(kinds(events).filter((kind) => !kind.startsWith('answer-') || kind === 'answer-started').filter((kind, i, all) =>
+      kind !== 'input-text' || all[i - 1] === 'item-added')).toEqual(turn);
+    const texts = ofKind(events, 'input-text');
+    expect(texts.length).toBeGreaterThan(1);
+    expect(texts.map(({ isFinal }) => isFinal)).toEqual([...texts.slice(1).map(() => false), true]);
+    const { startMs, endMs } = ofKind(events, 'committed')[0]!;
+    // 300 ms before its first speech and 200 ms behind its last, in frames.
+    expect(Math.abs(startMs - 20)).toBeLessThanOrEqual(FRAME_MS);
+    expect(Math.abs(endMs - (320 + 1920 + 200))).toBeLessThanOrEqual(FRAME_MS);
+    expect(asked).toEqual([[{ role: 'system', content: 'Be kind.' }, { role: 'user', content: 'hello there' }]]);
+    expect(session.history.map(({ role, text }) => [role, text])).toEqual([['user', 'hello there'], ['assistant', 'Hello you.']]);
+    await session.close();
+  });
+
+  it('is silent within a frame of speech, and keeps the words that were heard', async () => {
+    const { talker, asked } = cascade((call) => written(call === 0 ? 'One two three four five. Six seven eight.' : 'Yes.'));
+    const player = simulatedPlayer();
+    const session = talker.open({ player });
+    const { events } = follow(session);
+    session.add({ role: 'user', text: 'count' });
+    session.respond();
+    await until(() => ofKind(events, 'answer-done').length === 1);
+    await hearLive(session, player, silence(736));
+    const onsetMs = player.nowMs;
+    await hearLive(session, player, speech(640));
+    // 736 ms are three words of 200 ms and most of a fourth; the silence came with the first frame of speech.
+    expect(player.silencedMs.length).toBe(1);
+    expect(player.silencedMs[0]! - onsetMs).toBeLessThanOrEqual(100);
+    await until(() => ofKind(events, 'truncated').length === 1);
+    const [played] = ofKind(events, 'answer-played');
+    expect(played!.playedMs).toBeCloseTo(player.silencedMs[0]!, 0);
+    const [cut] = ofKind(events, 'truncated');
+    expect(cut).toMatchObject({ audioEndMs: played!.playedMs, text: 'One two three' });
+    expect(session.history.at(-1)).toMatchObject({ text: 'One two three', status: 'incomplete', audioMs: played!.playedMs });
+    await hearLive(session, player, silence(900));
+    await until(() => asked.length === 2);
+    expect(asked[1]!.slice(1).map(({ content }) => content)).toEqual(['count', 'One two three', 'hello there']);
+    await session.close();
+  });
+
+  it('goes on after a sound that was no speech, from where it was', async () => {
+    const { talker } = cascade(() => written('One two three four five.'));
+    const player = simulatedPlayer();
+    const session = talker.open({ player });
+    const { events } = follow(session);
+    session.add({ role: 'user', text: 'count' });
+    session.respond();
+    await until(() => ofKind(events, 'answer-done').length === 1);
+    await hearLive(session, player, silence(320));
+    await hearLive(session, player, speech(64));
+    const heardMs = (1000 * player.played) / SCRIPTED_RATE;
+    await hearLive(session, player, silence(160));
+    expect(kinds(events).filter((kind) => kind.includes('hushed') || kind.includes('speech'))).toEqual(['hushed', 'unhushed']);
+    expect(player.isAudible).toBe(true);
+    // It was silent meanwhile.
+    expect((1000 * player.played) / SCRIPTED_RATE - heardMs).toBeLessThan(160);
+    await hearLive(session, player, silence(1000));
+    await session.idle();
+    expect(session.history.at(-1)).toMatchObject({ text: 'One two three four five.', status: 'completed' });
+    await session.close();
+  });
+
+  it('an interruption stops the model and the voice in the middle of their work', async () => {
+    let pieces = 0;
+    const { talker } = cascade(async function* (call, signal) {
+      if (call > 0) yield 'Fine.';
+      else
+        for (let i = 0; !signal.aborted; i++) {
+          pieces++;
+          yield `Sentence ${i}. `;
+          await tick();
+        }
+    });
+    const player = simulatedPlayer();
+    const session = talker.open({ player });
+    const { events } = follow(session);
+    session.add({ role: 'user', text: 'go on' });
+    session.respond();
+    await until(() => player.isAudible);
+    await hearLive(session, player, speech(500));
+    await until(() => ofKind(events, 'answer-done').length === 1);
+    expect(ofKind(events, 'answer-done')[0]).toMatchObject({ status: 'cancelled', reason: 'interrupted' });
+    const stoppedAt = pieces;
+    for (let i = 0; i < 5; i++) await tick();
+    expect(pieces).toBeLessThanOrEqual(stoppedAt + 1);
+    await hearLive(session, player, silence(900));
+    await until(() => ofKind(events, 'answer-done').length === 2);
+    expect(session.history.at(-1)!.text).toBe('Fine.');
+    await session.close();
+  });
+
+  it('without a player, whoever plays it says what was heard', async () => {
+    const { talker, asked } = cascade((call) => written(call === 0 ? 'One two three.' : 'Yes.'));
+    const session = talker.open();
+    const { events } = follow(session);
+    session.add({ role: 'user', text: 'count' });
+    session.respond();
+    await session.idle();
+    const { id } = session.history.at(-1)!;
+    expect(() => session.truncate(id, 601)).toThrow(/has 600 ms of speech, found audioEndMs 601/);
+    expect(() => session.truncate(id, NaN)).toThrow(/audioEndMs must be a number of at least 0, found NaN/);
+    expect(() => session.truncate(session.history[0]!.id, 1)).toThrow(/Only answers can be cut/);
+    session.truncate(id, 450);
+    expect(ofKind(events, 'truncated').length).toBeLessThanOrEqual(1);
+    expect(session.history.at(-1)!.text).toBe('One two');
+    session.truncate(id, 100);
+    expect(session.history.at(-1)!.text).toBe('');
+    session.add({ role: 'user', text: 'more' });
+    session.respond();
+    await session.idle();
+    // An answer of which nothing was heard was none.
+    expect(asked[1]!.slice(1).map(({ content }) => content)).toEqual(['count\nmore']);
+    await session.close();
+  });
+});
+
+describe('a session', () => {
+  const open = (options: Parameters<Talker['open']>[0] = {}, write: Parameters<typeof scriptedModel>[0] = () => written('Yes.')) => {
+    const { talker, asked } = cascade(write);
+    const session = talker.open(options);
+    return { session, asked, ...follow(session) };
+  };
+
+  it('waits for commit where there is no turn taking', async () => {
+    const { session, events, asked } = open({ turns: 'none' });
+    await expect(session.commit()).rejects.toThrow(/no turn to commit/);
+    await session.hear(speech(500));
+    await session.hear(silence(2000));
+    expect(asked).toEqual([]);
+    const id = await session.commit();
+    await session.idle();
+    expect(session.history[0]).toMatchObject({ id, audioMs: 2500, text: 'hello there' });
+    expect(kinds(events).filter((kind) => kind.startsWith('speech'))).toEqual([]);
+    await session.hear(speech(300));
+    await session.clear();
+    await expect(session.commit()).rejects.toThrow(/no turn to commit/);
+    await session.close();
+  });
+
+  it('ends a turn that goes on by commit, and forgets one by clear', async () => {
+    const { session, events } = open();
+    await session.hear(speech(600));
+    expect(session.isHearing).toBe(true);
+    await session.commit();
+    await session.idle();
+    expect(session.history.length).toBe(2);
+    await session.hear(speech(600));
+    await session.clear();
+    await session.hear(silence(1000));
+    await session.idle();
+    expect(session.history.length).toBe(2);
+    expect(ofKind(events, 'speech-started').length).toBe(2);
+    await session.close();
+  });
+
+  it('answers when it is asked, with settings of that answer', async () => {
+    const { session, events, asked } = open({ answersTurns: false });
+    await session.hear(speech(500));
+    await session.hear(silence(900));
+    await session.idle();
+    expect(asked).toEqual([]);
+    const id = session.respond({ system: 'Be short.', speaks: false });
+    await session.idle();
+    expect(ofKind(events, 'answer-done')[0]).toMatchObject({ answerId: id, usage: { spokenMs: 0 } });
+    expect(ofKind(events, 'answer-audio')).toEqual([]);
+    expect(asked[0]![0]).toEqual({ role: 'system', content: 'Be short.' });
+    await session.close();
+  });
+
+  it('one who speaks on is answered when they are done', async () => {
+    let release: (text: string) => void = () => {};
+    const { model, asked } = scriptedModel(() => written('Yes.'));
+    // The first turn is heard when the second is being said.
+    let calls = 0;
+    const ears = scriptedEars((samples) => (samples.length < 24_000 ? new Promise((resolve) => void (release = resolve)) : `second ${++calls}`));
+    const talker = createCascade({ ears, model, voice: scriptedVoice(100), detector: loudnessDetector() });
+    const session = talker.open();
+    const { events } = follow(session);
+    await session.hear(speech(320));
+    await session.hear(silence(640));
+    await session.hear(speech(2000));
+    release('first');
+    await until(() => ofKind(events, 'input-text').some(({ isFinal }) => isFinal));
+    await tick();
+    expect(asked).toEqual([]);
+    await session.hear(silence(900));
+    await session.idle();
+    expect(asked.length).toBe(1);
+    expect(asked[0]!.at(-1)!.content).toMatch(/^first\nsecond \d$/);
+    await session.close();
+  });
+
+  it('stays usable when hearing, writing or speaking fails', async () => {
+    let call = 0;
+    const { model, asked } = scriptedModel(async function* (n) {
+      yield 'Some words. And';
+      if (n === 0) throw new Error('out of memory');
+      yield ' more.';
+    });
+    const ears = scriptedEars(() => {
+      if (call++ === 0) throw new Error('deaf');
+      return 'now';
+    });
+    let sentences = 0;
+    const voice = scriptedVoice(100, () => {
+      if (sentences++ === 2) throw new Error('hoarse');
+    });
+    const session = createCascade({ ears, model, voice, detector: loudnessDetector() }).open({ turns: 'none' });
+    const { events } = follow(session);
+    await session.hear(speech(300));
+    await session.commit();
+    await session.idle();
+    expect(ofKind(events, 'input-failed').map(({ error }) => (error as Error).message)).toEqual(['deaf']);
+    for (const _ of [1, 2, 3]) {
+      await session.hear(speech(300));
+      await session.commit();
+      await session.idle();
+    }
+    const ends = ofKind(events, 'answer-done');
+    expect(ends.map(({ status, ...rest }) => [status, 'error' in rest ? (rest.error as Error).message : ''])).toEqual([
+      ['failed', 'out of memory'], ['failed', 'hoarse'], ['completed', ''],
+    ]);
+    expect(asked.length).toBe(3);
+    expect(session.history.at(-1)!.text).toBe('Some words. And more.');
+    await session.close();
+  });
+
+  it('takes items of any role anywhere, and forgets them', async () => {
+    const { session, asked } = open({ items: [{ role: 'user', text: 'a' }, { role: 'assistant', text: 'b' }] });
+    const id = session.add({ role: 'system', text: 'c' }, { after: session.history[0]!.id });
+    session.add({ role: 'user', sound: speech(200), id: 'mine' });
+    expect(() => session.add({ role: 'user', text: 'x', id: 'mine' })).toThrow(/There is an item string "mine" already/);
+    session.respond();
+    await session.idle();
+    expect(asked[0]!.slice(1).map(({ role, content }) => `${role} ${String(content)}`)).toEqual(['user a', 'system c', 'assistant b', 'user hello there']);
+    session.remove(id);
+    expect(session.history.map(({ text }) => text)).toEqual(['a', 'b', 'hello there', 'Yes.']);
+    expect(() => session.remove(id)).toThrow(/There is no item string "item_3"/);
+    session.add({ role: 'system', text: 'first' }, { after: 'root' });
+    const call = { id: 'call_1', name: 'look', arguments: {} };
+    session.add({ role: 'user', text: 'look!' });
+    session.add({ role: 'assistant', toolCalls: [call] });
+    session.add({ role: 'tool', callId: 'call_1', text: 'a tree' });
+    expect(() => session.add({ role: 'assistant' })).toThrow(/An item of role assistant needs a text/);
+    session.respond({ tools: [{ type: 'function', function: { name: 'look' } }] });
+    await session.idle();
+    expect(session.history[0]!.text).toBe('first');
+    expect(asked[1]!.slice(-2)).toEqual([
+      { role: 'assistant', content: '', tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'look', arguments: {} } }] },
+      { role: 'tool', content: 'a tree', tool_call_id: 'call_1' },
+    ]);
+    await session.close();
+  });
+
+  it('refuses to answer nothing, and goes on', async () => {
+    const { session, events } = open();
+    session.add({ role: 'user', text: 'a' });
+    session.respond();
+    await session.idle();
+    session.respond();
+    await session.idle();
+    expect(String((ofKind(events, 'answer-done')[1] as { error?: unknown }).error)).toMatch(/nothing to answer/);
+    session.add({ role: 'user', text: 'b' });
+    session.respond();
+    await session.idle();
+    expect(ofKind(events, 'answer-done').at(-1)).toMatchObject({ status: 'completed' });
+    await session.close();
+  });
+
+  it('ends with its signal, whatever goes on', async () => {
+    const controller = new AbortController();
+    const { session, over, events } = open({ signal: controller.signal }, async function* (_, signal) {
+      yield 'One. Two.';
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    });
+    session.add({ role: 'user', text: 'a' });
+    session.respond();
+    await until(() => kinds(events).includes('answer-audio'));
+    controller.abort(new Error('enough'));
+    await expect(over).rejects.toThrow('enough');
+    await expect(session.hear(speech(10))).rejects.toThrow(/session is closed/);
+    await session.close();
+  });
+
+  it.each([
+    ['a rate that is none', { samples: new Float32Array(4), sampleRate: 0 }, /sampleRate must be a whole number of Hz/],
+    ['NaN', { samples: Float32Array.of(0, NaN), sampleRate: 16_000 }, /sample 1 of 2 is NaN/],
+    ['what is no sound', { samples: [0, 1], sampleRate: 16_000 }, /samples must be a Float32Array/],
+  ] as const)('refuses %s, and hears on', async (_, odd, message) => {
+    const { session } = open();
+    await session.hear(speech(300));
+    await expect(session.hear(odd as never)).rejects.toThrow(message);
+    await session.hear(speech(300));
+    await session.hear(silence(900));
+    await session.idle();
+    expect(session.history.length).toBe(2);
+    await session.close();
+  });
+
+  it('without what hears takes texts alone, without a voice answers in text', async () => {
+    const { model } = scriptedModel(() => written('Yes.'));
+    const talker = createCascade({ model, detector: loudnessDetector() });
+    const session = talker.open();
+    await expect(session.hear(speech(10))).rejects.toThrow(/writer has nothing that hears/);
+    expect(() => session.add({ role: 'user', sound: speech(10) })).toThrow(/writer has nothing that hears/);
+    expect(() => session.respond({ speaks: true })).toThrow(/writer has no voice: leave out speaks/);
+    expect(() => session.respond({ voice: 'ann' })).toThrow(/writer has no voice: leave it out/);
+    session.add({ role: 'user', text: 'a' });
+    session.respond();
+    await session.idle();
+    expect(session.history.at(-1)).toMatchObject({ text: 'Yes.', audioMs: 0 });
+    await session.close();
+  });
+
+  it.each([
+    [{ voice: 'zoe' }, /no voice "zoe": there are ann, bob/],
+    [{ speed: 9 }, /speed must be a number from 0.25 to 4, found number 9/],
+    [{ turns: { endSilence: 1 } }, /has no option "endSilence"/],
+    [{ turns: { maxTurnMs: 50_000 } }, /maxTurnMs must be at most 20000/],
+    [{ loud: true }, /a session has no option "loud"/],
+    [{ speaks: 1 }, /speaks must be true or false/],
+    [{ maxTokens: 0 }, /maxTokens must be an integer of at least 1/],
+  ] as const)('refuses the settings %j', (settings, message) => {
+    const { talker } = cascade(() => written(''));
+    expect(() => talker.open(settings as never)).toThrow(message);
+  });
+});
+
+describe('talk', () => {
+  it('takes what is said and gives events, until all was answered', async () => {
+    const { talker, asked } = cascade((call) => written(`Answer ${call}.`));
+    const input = async function* () {
+      yield { text: 'hi' };
+      yield silence(300);
+      yield { samples: new Float32Array(24_000).fill(0.9), sampleRate: 48_000 };
+    };
+    const events: TalkSessionEvent[] = [];
+    for await (const event of talker.talk(input())) events.push(event);
+    expect(ofKind(events, 'answer-done').map(({ item }) => item.text)).toEqual(['Answer 0.', 'Answer 1.']);
+    expect(asked[1]!.slice(1).map(({ content }) => content)).toEqual(['hi', 'Answer 0.', 'hello there']);
+  });
+
+  it('throws what the input does, and what is no sound', async () => {
+    const { talker } = cascade(() => written('Yes.'));
+    const run = async (input: AsyncIterable<never>): Promise<void> => {
+      for await (const event of talker.talk(input)) void event;
+    };
+    const failing = async function* (): AsyncGenerator<never> {
+      yield speech(300) as never;
+      throw new Error('unplugged');
+    };
+    await expect(run(failing())).rejects.toThrow('unplugged');
+    await expect(run((async function* () { yield 7 as never; })())).rejects.toThrow(/must be a sound/);
+  });
+
+  it.each([
+    ['nothing', new Float32Array(0)], ['one sample', Float32Array.of(0.5)], ['silence', new Float32Array(32_000)],
+  ])('of %s has no turn', async (_, samples) => {
+    const { talker, asked } = cascade(() => written('Yes.'));
+    const events: TalkSessionEvent[] = [];
+    for await (const event of talker.talk((async function* () { yield { samples, sampleRate: 16_000 }; })())) events.push(event);
+    expect(events).toEqual([]);
+    expect(asked).toEqual([]);
+  });
+});
