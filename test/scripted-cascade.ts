@@ -66,7 +66,9 @@ export const SCRIPTED_RATE = 24_000;
 /** Speaks every word for so many milliseconds. */
 export function scriptedVoice(wordMs: number, onSentence: (sentence: string) => void | Promise<void> = () => {}): VoiceModel {
   return {
-    info: { name: 'voice', architecture: 'voice', device: 'test', sampleRate: SCRIPTED_RATE, voices: ['ann', 'bob'], memory: {}, warnings: [] },
+    info: {
+      name: 'voice', architecture: 'voice', device: 'test', sampleRate: SCRIPTED_RATE, voices: ['ann', 'bob'], memory: {}, warnings: [],
+    },
     async *speak(what: string, { signal }: { readonly signal?: CancelSignal } = {}): AsyncGenerator<SpokenPiece> {
       await onSentence(what);
       signal?.throwIfAborted();

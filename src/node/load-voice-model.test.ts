@@ -47,7 +47,8 @@ describe.skipIf(!hasShared(KOKORO_GOLDEN))('a voice model', () => {
       expect(samples.some((sample) => sample !== 0)).toBe(true);
       expect(samples.every(Number.isFinite)).toBe(true);
     }
-    expect(pieces.map(({ words }) => words.map(({ text: word }) => word))).toEqual([['Hello', 'Dr.', 'Smith.'], ['It', 'is', '5!'], ['Fine…']]);
+    const said = pieces.map(({ words }) => words.map(({ text: word }) => word));
+    expect(said).toEqual([['Hello', 'Dr.', 'Smith.'], ['It', 'is', '5!'], ['Fine…']]);
     for (const { words, samples } of pieces) {
       const times = words.flatMap(({ start, end }) => [start, end]);
       expect(times.toSorted((a, b) => a - b)).toEqual(times);

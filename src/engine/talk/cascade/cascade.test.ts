@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { loudnessDetector, SCRIPTED_RATE, scriptedEars, scriptedModel, scriptedVoice } from '../../../../test/scripted-cascade.ts';
 import { simulatedPlayer } from '../../../../test/simulated-player.ts';
 import type { SimulatedPlayer } from '../../../../test/simulated-player.ts';
+import type { Waveform } from '../../../audio/audio-stream.ts';
 import type { Talker, TalkSession, TalkSessionEvent } from '../live/talker.ts';
 import { createCascade } from './cascade.ts';
 
@@ -33,7 +34,7 @@ const ofKind = <Kind extends TalkSessionEvent['kind']>(events: readonly TalkSess
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 /** Hears a sound in the time that it takes: the player's clock goes with it, in steps of 8 ms. */
-async function hearLive(session: TalkSession, player: SimulatedPlayer, { samples, sampleRate }: { samples: Float32Array; sampleRate: number }) {
+async function hearLive(session: TalkSession, player: SimulatedPlayer, { samples, sampleRate }: Waveform): Promise<void> {
   const step = (sampleRate * 8) / 1000;
   for (let at = 0; at < samples.length; at += step) {
     player.advance(8);
@@ -74,7 +75,8 @@ describe('a cascade', () => {
       }
       if (event.kind === 'answer-text') seen.push(event.text);
       if (event.kind === 'answer-done') {
-        expect(event).toMatchObject({ status: 'completed', reason: 'stop', item: { text: 'Good morning. How are you?', status: 'completed' } });
+        const item = { text: 'Good morning. How are you?', status: 'completed' };
+        expect(event).toMatchObject({ status: 'completed', reason: 'stop', item });
         expect(event.usage).toEqual({ inputTokens: 10, cachedTokens: 4, textTokens: 5, heardMs: 0, spokenMs: 1000 });
         break;
       }
@@ -292,7 +294,8 @@ describe('a session', () => {
     const { model, asked } = scriptedModel(() => written('Yes.'));
     // The first turn is heard when the second is being said.
     let calls = 0;
-    const ears = scriptedEars((samples) => (samples.length < 24_000 ? new Promise((resolve) => void (release = resolve)) : `second ${++calls}`));
+    const first = () => new Promise<string>((resolve) => void (release = resolve));
+    const ears = scriptedEars((samples) => (samples.length < 24_000 ? first() : `second ${++calls}`));
     const talker = createCascade({ ears, model, voice: scriptedVoice(100), detector: loudnessDetector() });
     const session = talker.open();
     const { events } = follow(session);
@@ -352,7 +355,9 @@ describe('a session', () => {
     expect(() => session.add({ role: 'user', text: 'x', id: 'mine' })).toThrow(/There is an item string "mine" already/);
     session.respond();
     await session.idle();
-    expect(asked[0]!.slice(1).map(({ role, content }) => `${role} ${String(content)}`)).toEqual(['user a', 'system c', 'assistant b', 'user hello there']);
+    expect(asked[0]!.slice(1).map(({ role, content }) => `${role} ${String(content)}`)).toEqual(
+      ['user a', 'system c', 'assistant b', 'user hello there'],
+    );
     session.remove(id);
     expect(session.history.map(({ text }) => text)).toEqual(['a', 'b', 'hello there', 'Yes.']);
     expect(() => session.remove(id)).toThrow(/There is no item string "item_3"/);

@@ -26,8 +26,8 @@ export function createModelTalker(model: TalkModel, detector: VoiceDetector): Ta
     kind: 'model',
     sampleRate: model.info.sampleRate,
     abilities: {
-      hears: true, speaks: true, tools: false, transcripts: false, edits: false, textAlone: false, voices: [], voice: false, priority: false,
-      sampling: ['temperature', 'topK'],
+      hears: true, speaks: true, tools: false, transcripts: false, edits: false, textAlone: false, voices: [], voice: false,
+      priority: false, sampling: ['temperature', 'topK'],
     },
     warnings: model.info.warnings,
   };

@@ -58,7 +58,8 @@ export class RunningAnswer {
     const end = await this.#give(items, settings);
     record.status = end.status === 'completed' ? 'completed' : 'incomplete';
     record.audioMs = (1000 * record.samples) / this.#parts.sampleRate;
-    queue.push({ kind: 'answer-done', answerId, item: viewOf(record), usage: { ...this.#usage, heardMs, spokenMs: record.audioMs }, ...end });
+    const usage = { ...this.#usage, heardMs, spokenMs: record.audioMs };
+    queue.push({ kind: 'answer-done', answerId, item: viewOf(record), usage, ...end });
     await this.#playOut();
   }
 

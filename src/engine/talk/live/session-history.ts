@@ -39,7 +39,8 @@ export class SessionHistory {
 
   /** @throws InputError for an id that is taken */
   checkFree(id: string): void {
-    if (id === ROOT || this.#records.some((record) => record.id === id)) throw new InputError(`There is an item ${describeValue(id)} already.`);
+    if (id === ROOT || this.#records.some((record) => record.id === id))
+      throw new InputError(`There is an item ${describeValue(id)} already.`);
   }
 
   remove(id: string): void {
@@ -49,7 +50,8 @@ export class SessionHistory {
 
 export function newRecord(id: string, role: ItemRecord['role'], rest: Partial<ItemRecord> = {}): ItemRecord {
   return {
-    id, role, status: 'in-progress', text: '', audioMs: 0, toolCalls: [], callId: undefined, sound: [], marks: [], samples: 0, ...rest,
+    id, role, status: 'in-progress', text: '', audioMs: 0, toolCalls: [], callId: undefined, sound: [], marks: [], samples: 0,
+    ...rest,
   };
 }
 
@@ -61,11 +63,14 @@ const ROLES = ['user', 'system', 'assistant', 'tool'];
 
 /** @throws InputError for what is no item; its sound is looked at where it is heard */
 export function checkItem(item: NewTalkItem): void {
-  if (typeof item !== 'object' || item === null) throw new InputError(`An item must be an object with a role, found ${describeValue(item)}.`);
+  if (typeof item !== 'object' || item === null)
+    throw new InputError(`An item must be an object with a role, found ${describeValue(item)}.`);
   const { id, role } = item;
-  if (id !== undefined && (typeof id !== 'string' || id === '')) throw new InputError(`An item's id must be a text, found ${describeValue(id)}.`);
+  if (id !== undefined && (typeof id !== 'string' || id === ''))
+    throw new InputError(`An item's id must be a text, found ${describeValue(id)}.`);
   if (!ROLES.includes(role)) throw new InputError(`An item's role must be one of ${ROLES.join(', ')}, found ${describeValue(role)}.`);
-  const hasMore = (role === 'user' && item.sound !== undefined) || (role === 'assistant' && (item.toolCalls ?? []).length > 0);
+  const hasCalls = role === 'assistant' && (item.toolCalls ?? []).length > 0;
+  const hasMore = hasCalls || (role === 'user' && item.sound !== undefined);
   if (typeof item.text !== 'string' && !(hasMore && item.text === undefined))
     throw new InputError(`An item of role ${role} needs a text${role === 'user' ? ' or a sound' : ''}, found ${describeValue(item.text)}.`);
   if (role === 'tool' && typeof item.callId !== 'string')
