@@ -167,6 +167,13 @@ export interface ModelInfo {
   readonly embedding: EmbeddingInfo | undefined;
 }
 
+/** How long a prompt is. */
+export interface PromptCount {
+  readonly tokens: number;
+  /** By image, in their order: what it has of those, and its pixels as it is seen. A video is one. */
+  readonly images: readonly { readonly tokens: number; readonly width: number; readonly height: number }[];
+}
+
 export interface ReadyOptions {
   readonly signal?: CancelSignal | undefined;
 }
@@ -222,9 +229,15 @@ export interface Model {
   rerank(query: string, documents: readonly string[], options?: RerankOptions): Promise<number[]>;
   /**
    * Ids of the tokens that {@link Model.generate} with these options would begin with: of a conversation as the template renders it.
+   * Not of one with images, which have none: {@link Model.countTokens}.
    * @throws InputError and CapacityError as that does
    */
   promptIds(options: GenerateOptions): readonly number[];
+  /**
+   * How many tokens the prompt of {@link Model.generate} with these options has, those of images too: of these the headers are read alone.
+   * @throws InputError and CapacityError as that does
+   */
+  countTokens(options: GenerateOptions): PromptCount;
   /**
    * Resolves when no later call waits for anything to be made: on a GPU, kernels that the first answer does not need are compiled beside
    * the first calls, which costs those some of their speed. At once on a CPU.

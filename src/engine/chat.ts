@@ -11,6 +11,8 @@ import { decodeChat, encodeChat } from './chat-file.ts';
 import type { ChatFiles, ChatModel, ChatRecord } from './chat-file.ts';
 import { generatePieces } from './generate.ts';
 import { lastingTokens, openingTokens } from './lasting-tokens.ts';
+import { seeMessages } from './images/see-messages.ts';
+import type { Seeing } from './images/see-messages.ts';
 import type { ModelCore } from './model-core.ts';
 import { CHAT_NAMES, SEND_NAMES } from './option-names.ts';
 import { answerFormat, checkMessages, checkPolicy, encodeFitting } from './prompt.ts';
@@ -27,6 +29,8 @@ import type { TurnOrder } from './turn-order.ts';
 export interface ChatHost {
   readonly core: ModelCore;
   readonly text: TextSide;
+  /** Of a model that sees. */
+  readonly seeing?: Seeing | undefined;
 }
 
 /** A host that can name its model and has files: what chats are saved with. */
@@ -70,13 +74,15 @@ async function* answer(
   message: string | ChatMessage | readonly ChatMessage[],
   options: SendOptions,
 ): AsyncGenerator<Piece, void, undefined> {
-  const { core, text } = state.host;
-  const merged = obeyToolChoice(withDefaults(state.defaults, options), text);
-  const settings = resolveDecoding(merged, decodingHost(core, text));
+  const { core, seeing } = state.host;
+  const merged = obeyToolChoice(withDefaults(state.defaults, options), state.host.text);
+  const settings = resolveDecoding(merged, decodingHost(core, state.host.text));
   const messages = [...state.messages, ...newMessages(message)];
   const lasting = lastingMessages(messages);
   const seen = [...messages.slice(0, lasting), ...messages.slice(lasting + state.dropped.messages)];
-  const { ids, ...more } = encodeFitting(seen, merged, text, core);
+  const images = seeMessages(seeing, state.host.text, seen, options.signal);
+  const text = images instanceof Promise ? await images : images;
+  const { ids, pictures, ...more } = encodeFitting(seen, merged, text, core);
   const format = answerFormat(merged, text, messages);
   const { promptIds, thoughtTokens } = limitThought(ids, merged, format, text);
   const dropped = { messages: state.dropped.messages + more.droppedMessages, turns: state.dropped.turns + more.droppedTurns };
@@ -98,6 +104,7 @@ async function* answer(
       core,
       text,
       promptIds,
+      pictures,
       lastingTokens: core.state.keepsSnapshots ? lastingTokens(promptIds, prompted, merged, text) : undefined,
       sharedLengths: core.state.sharesSnapshots && sequence.length === 0 ? [openingTokens(promptIds, prompted, merged, text)] : [],
       droppedTurns: dropped.turns,

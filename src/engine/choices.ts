@@ -2,7 +2,7 @@
 import type { GenerateOptions, Piece } from './api.ts';
 import { echoPieces } from './echo.ts';
 import { generatePieces } from './generate.ts';
-import type { GenerationJob } from './generate.ts';
+import type { GenerationJob, PreparedJob } from './generate.ts';
 
 /** One of the answers, and the piece that it has been asked for. */
 interface Choice {
@@ -31,8 +31,8 @@ function jobOfChoice(job: GenerationJob, index: number): GenerationJob {
 }
 
 /** Pieces of `count` answers as they come, each with its index. The job that `prepare` gives has no sequence: each answer opens one. */
-export async function* generateChoices(prepare: () => GenerationJob, count: number): AsyncGenerator<Piece, void, undefined> {
-  const job = prepare();
+export async function* generateChoices(prepare: () => PreparedJob, count: number): AsyncGenerator<Piece, void, undefined> {
+  const job = await prepare();
   const open = (index: number): Choice => ({ index, pieces: generatePieces(() => jobOfChoice(job, index)) });
   const all = [open(0)];
   const asked = new Map<Choice, Promise<Arrival>>();
@@ -56,9 +56,10 @@ export async function* generateChoices(prepare: () => GenerationJob, count: numb
 
 /** Pieces of as many answers as were asked for, the prompt first where that was. */
 export async function* generateAnswers(
-  prepare: () => GenerationJob, { n = 1, echo = false, prompt }: GenerateOptions,
+  prepare: () => PreparedJob, { n = 1, echo = false, prompt }: GenerateOptions,
 ): AsyncGenerator<Piece, void, undefined> {
-  const job = prepare();
+  const prepared = prepare();
+  const job = prepared instanceof Promise ? await prepared : prepared;
   if (echo) yield* echoPieces(job, { prompt }, n);
   yield* n === 1 ? generatePieces(() => job) : generateChoices(() => job, n);
 }

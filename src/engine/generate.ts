@@ -53,6 +53,9 @@ export interface GenerationJob {
 }
 
 /** The state of a running generation. */
+/** Waited for where images are decoded first. */
+export type PreparedJob = GenerationJob | Promise<GenerationJob>;
+
 interface Run {
   readonly job: GenerationJob;
   readonly sequence: Sequence;
@@ -333,8 +336,9 @@ async function firstTokens(run: Run, subscription: Subscription, advance: Advanc
  * Runs one generation, from what `prepare` gives when it is first asked for a piece. The last token comes with the final piece.
  * A sequence that is kept open is left with the state of everything that was computed.
  */
-export async function* generatePieces(prepare: () => GenerationJob): AsyncGenerator<Piece, void, undefined> {
-  const job = prepare();
+export async function* generatePieces(prepare: () => PreparedJob): AsyncGenerator<Piece, void, undefined> {
+  const prepared = prepare();
+  const job = prepared instanceof Promise ? await prepared : prepared;
   const run = startRun(job);
   const { clock, sequence } = run;
   let subscription = job.core.scheduler.subscribe({ sequence, onBegin: () => begin(run), ...job.settings.terms });

@@ -10,8 +10,9 @@ import type { OutputFormat } from '../text/grammars/output-format.ts';
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant' | 'tool' | (string & {});
   /**
-   * A text, parts that are texts (`{ type: 'text', text }`), or null beside tool calls; where the template reads no parts they become a
-   * text, a line each.
+   * A text, parts, or null beside tool calls. Parts are texts (`{ type: 'text', text }`; where the template reads none they become a text,
+   * a line each), and for a model that sees images and frames of videos, as `imagePart` and `videoPart` make them and OpenAI has them
+   * (`{ type: 'image_url', image_url: { url: 'data:image/png;base64,...' } }`).
    */
   readonly content: string | null | readonly JsonObject[];
   /** What an assistant thought before `content`. */

@@ -14,6 +14,10 @@ import { InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import { checkInteger, checkOptionNames } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
+import type { ImageDecoder } from '../image/image-decoder.ts';
+import type { ImageLimits } from './images/image-cache.ts';
+import { openSeeing } from './images/open-seeing.ts';
+import type { Pictures } from './pictures.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { ForwardOptions, ForwardResult, Model } from './api.ts';
@@ -31,7 +35,7 @@ import { modelInfo } from './model-info.ts';
 import type { ModelParts } from './model-parts.ts';
 import { kvLayoutOf, resolveContextLength, resolveRoom, resolveSequences } from './model-room.ts';
 import { FORWARD_NAMES, READY_NAMES } from './option-names.ts';
-import { prepareGeneration } from './prepare-generation.ts';
+import { countPrompt, preparedIds, prepareSeen } from './prepare-generation.ts';
 import { prepareInfill } from './prepare-infill.ts';
 import { rerankDocuments } from './rerank.ts';
 import { runTools } from './run-tools.ts';
@@ -63,6 +67,10 @@ export interface ModelOptions extends CallLimits {
   readonly spareMemory?: (() => number) | undefined;
   /** What chats are saved to and loaded from by name. Default: nothing, so that they are bytes. */
   readonly chatFiles?: ChatFiles | undefined;
+  /** Of a model that sees: limits of images in conversations, and how many of them are kept. */
+  readonly images?: ImageLimits | undefined;
+  /** What reads image files, for a model that sees. Default: none, so that conversations have pixels alone. */
+  readonly imageDecoder?: ImageDecoder | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -90,7 +98,8 @@ export interface CreateModelOptions extends ModelOptions {
 const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
   executor: true, contextLength: true, kvType: true, snapshotBytes: true, memoryBudget: true, spareMemory: true, perLayerTable: true,
   quantize: true, mostPatches: true,
-  maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, chatFiles: true, signal: true, onProgress: true,
+  maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, chatFiles: true, images: true, imageDecoder: true, signal: true,
+  onProgress: true,
 };
 
 /** Most patches of a picture where a tower's products take the time of the host. */
@@ -159,6 +168,8 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const kv = { ...layout, sequences: resolveSequences(options.memoryBudget, executor.memoryBytes, room) };
   const { vision } = decoder;
   const sizes = { rows: maxRows, ...(vision && visionSizes(vision)) };
+  const idOf: Pictures['idOf'] = (picture) => (core.pictures as Pictures).idOf(picture);
+  const seeing = openSeeing({ vision: vision?.info, idOf, limits: options.images, decoder: options.imageDecoder });
   const program = await executor.load({ model, weights, kv, sizes, snapshots, signal, onProgress });
   const core = createModelCore({
     program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,
@@ -176,7 +187,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     return pass.hidden === undefined ? result.logits : result;
   }
   const info = modelInfo({ parts, executor, program, contextLength, kvTypes, core });
-  const host = { core, text, model: info, files: options.chatFiles };
+  const host = { core, text, seeing, model: info, files: options.chatFiles };
   return {
     info,
     vision: vision?.info,
@@ -184,13 +195,13 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     generate(request) {
       const prepare = () => {
         checkDecoder(model, 'generate');
-        return prepareGeneration(core, text, request);
+        return prepareSeen(host, request);
       };
       return generateAnswers(prepare, request ?? {});
     },
     generateObject: (request) => generateObject((asked) => generatePieces(() => {
       checkDecoder(model, 'generateObject');
-      return prepareGeneration(core, text, asked);
+      return prepareSeen(host, asked);
     }), request),
     runTools: (request) => runTools(() => {
       checkDecoder(model, 'runTools');
@@ -204,7 +215,11 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     },
     promptIds(request) {
       checkDecoder(model, 'promptIds');
-      return prepareGeneration(core, text, request).promptIds;
+      return preparedIds(host, request);
+    },
+    countTokens(request) {
+      checkDecoder(model, 'countTokens');
+      return countPrompt(host, request);
     },
     forward,
     createChat(chat = {}) {

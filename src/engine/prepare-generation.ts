@@ -1,10 +1,12 @@
 import { InputError } from '../tensor/errors.ts';
 import { checkInteger, checkOptionNames, checkSwitch } from '../tensor/option-names.ts';
 import { answerRoom, lastingMessages } from './answer-room.ts';
-import type { ChatMessage, GenerateOptions } from './api.ts';
+import type { ChatMessage, GenerateOptions, PromptCount } from './api.ts';
 import type { PromptSource } from './cache-break.ts';
 import { decodingHost, resolveDecoding } from './decoding-settings.ts';
-import type { GenerationJob } from './generate.ts';
+import type { GenerationJob, PreparedJob } from './generate.ts';
+import { hasImages, measureMessages, seeMessages } from './images/see-messages.ts';
+import type { Seeing } from './images/see-messages.ts';
 import { openingTokens } from './lasting-tokens.ts';
 import type { ModelCore } from './model-core.ts';
 import { GENERATE_NAMES } from './option-names.ts';
@@ -58,4 +60,34 @@ export function prepareGeneration(core: ModelCore, text: TextSide, asked: Genera
     core, text, promptIds, pictures, source, sharedLengths, droppedTurns, isPrivate, settings, signal, onProgress,
     answerFormat: format, thoughtTokens,
   };
+}
+
+/** Who prepares: a loaded model. */
+export interface PreparingHost {
+  readonly core: ModelCore;
+  readonly text: TextSide;
+  /** Of a model that sees. */
+  readonly seeing: Seeing | undefined;
+}
+
+/** As {@link prepareGeneration}, of a conversation that may have images: those are decoded first. @throws as `seeMessages` too */
+export function prepareSeen({ core, text, seeing }: PreparingHost, asked: GenerateOptions): PreparedJob {
+  core.checkOpen();
+  const seen = seeMessages(seeing, text, asked?.messages, asked?.signal);
+  return seen instanceof Promise ? seen.then((own) => prepareGeneration(core, own, asked)) : prepareGeneration(core, seen, asked);
+}
+
+/** The ids of a prompt without images. @throws InputError for one that has some */
+export function preparedIds({ core, text }: PreparingHost, asked: GenerateOptions): readonly number[] {
+  if (hasImages(asked?.messages) || asked?.segments !== undefined)
+    throw new InputError('promptIds gives ids of tokens, and images have none: use countTokens.');
+  return prepareGeneration(core, text, asked).promptIds;
+}
+
+/** How long a prompt is, its images measured by their headers. @throws as {@link prepareSeen} */
+export function countPrompt({ core, text, seeing }: PreparingHost, asked: GenerateOptions): PromptCount {
+  core.checkOpen();
+  const { text: own, images } = measureMessages(seeing, text, asked?.messages);
+  const { promptIds } = prepareGeneration(core, own, asked);
+  return { tokens: promptIds.length, images: images.map(({ width, height, tokens }) => ({ width, height, tokens })) };
 }

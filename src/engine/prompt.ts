@@ -17,6 +17,7 @@ import type { AnswerDialect } from '../text/answers/answer-dialect.ts';
 import { toolSignatures } from '../text/answers/tool-signature.ts';
 import type { AnswerFormat } from './answer-text.ts';
 import { describeValue } from '../tensor/option-names.ts';
+import { isSeen } from './images/image-content.ts';
 import { promptPictures } from './pictures.ts';
 import type { Pictures, PromptPictures } from './pictures.ts';
 import { checkPrefilled, isPrefilled } from './prefilled-answer.ts';
@@ -56,6 +57,8 @@ export interface TextSide {
   readonly warnings?: readonly string[] | undefined;
   /** Of a vocabulary that has them: what stands around the texts before and behind a gap. */
   readonly infillTokens?: InfillTokens | undefined;
+  /** Of a conversation with images: its pictures, by the ids below 0 that {@link encodeMessages} gives for them. */
+  readonly pictures?: ReadonlyMap<number, Picture> | undefined;
   /** What a model of embeddings puts before texts. */
   readonly embeddingPrompts?: EmbeddingPrompts | undefined;
   /** Of a reranker whose files say them. */
@@ -181,11 +184,11 @@ export function answerFormat(
 const TAIL_TOKENS = 64;
 const ROLE_HINT = 'Each message needs a role (system, user, assistant or tool) and content: a string, or parts { type: "text", text }.';
 
-/** Whether it is a list of parts that are texts. */
-function isTexts(content: JsonValue | undefined): boolean {
+/** Whether it is a list of parts that are texts, or seen. */
+function isParts(content: JsonValue | undefined): boolean {
   if (!Array.isArray(content)) return false;
-  const parts = content as readonly JsonValue[];
-  return parts.every((part) => isJsonObject(part) && part['type'] === 'text' && typeof part['text'] === 'string');
+  const isText = (part: JsonValue) => isJsonObject(part) && part['type'] === 'text' && typeof part['text'] === 'string';
+  return (content as readonly JsonValue[]).every((part) => isText(part) || isSeen(part));
 }
 
 /** @throws InputError for what is not a list of messages. */
@@ -195,7 +198,7 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
   messages.forEach((message: Partial<ChatMessage> | null, index) => {
     const { role, content, tool_calls: calls, reasoning_content: reasoning } = message ?? {};
     const isNone = (content ?? null) === null && message?.tool_calls !== undefined;
-    const hasText = typeof content === 'string' || isNone || isTexts(content);
+    const hasText = typeof content === 'string' || isNone || isParts(content);
     if (typeof role !== 'string' || !hasText) {
       throw new InputError(
         `messages[${index}] has ${role === undefined ? 'no role' : `role ${String(JSON.stringify(role)).slice(0, 60)}`} and content of ` +
@@ -261,17 +264,23 @@ export function checkPolicy(policy: ContextPolicy | undefined): ContextPolicy {
   throw new InputError(`contextPolicy must be "error" or "slide", found ${describeValue(policy satisfies never)}.`);
 }
 
+/** A prompt, and the pictures that its ids below 0 are of. */
+export interface EncodedPrompt extends FittedPrompt {
+  readonly pictures?: PromptPictures['pictures'] | undefined;
+}
+
 /** @throws InputError, CapacityError */
 export function encodeFitting(
   messages: readonly ChatMessage[],
   options: ConversationOptions & { readonly maxTokens?: number | undefined },
   text: TextSide,
   size: ContextSize,
-): FittedPrompt {
+): EncodedPrompt {
   const policy = checkPolicy(options.contextPolicy);
   const encode = (some: readonly ChatMessage[]) => encodeConversation(some, options, text, size);
   const fitted = fitConversation(messages, { policy, encode, context: size, maxTokens: options.maxTokens });
-  return { ...fitted, ids: checkIds(fitted.ids, size, { remedies: CONVERSATION_REMEDIES }) };
+  const { pictures } = text;
+  return { ...fitted, ids: checkIds(fitted.ids, size, { remedies: CONVERSATION_REMEDIES, pictures }), pictures };
 }
 
 /** @throws InputError, CapacityError */
@@ -289,7 +298,7 @@ function joinSegments(segments: NonNullable<GenerateOptions['segments']>, size: 
 /** The ids that one call starts from. @throws InputError, CapacityError */
 export function encodeRequest(
   options: GenerateOptions, text: TextSide, size: ContextSize,
-): FittedPrompt & Pick<Partial<PromptPictures>, 'pictures'> {
+): EncodedPrompt {
   const given = (['prompt', 'ids', 'segments', 'messages'] as const).filter((name) => options[name] !== undefined);
   if (given.length !== 1) {
     throw new InputError(

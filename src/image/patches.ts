@@ -4,11 +4,13 @@ import type { Rgb } from './resize-image.ts';
 
 /** What a tower reads of one picture. */
 export interface PatchGrid {
-  /** [rows * columns, values of a patch], in the family's order of patches and of values. */
+  /** [rows * columns, values of a patch], in the family's order of patches and of values. Made anew each time: pixels take a quarter. */
   readonly patches: Float32Array;
   /** In patches. */
   readonly rows: number;
   readonly columns: number;
+  /** The pixels that it is made of, of each of its frames. */
+  readonly pixels: readonly Uint8Array[];
 }
 
 const COLOURS = 3;
@@ -22,7 +24,17 @@ function normalised({ mean, std }: Pick<ImageSettings, 'mean' | 'std'>): Float32
 }
 
 /** LFM2-VL: patches row by row, each [row, column, colour]. */
-export function rasterPatches({ width, height, data }: Rgb, settings: Pick<ImageSettings, 'patchSize' | 'mean' | 'std'>): PatchGrid {
+export function rasterPatches(rgb: Rgb, settings: Pick<ImageSettings, 'patchSize' | 'mean' | 'std'>): PatchGrid {
+  const [rows, columns] = [rgb.height / settings.patchSize, rgb.width / settings.patchSize];
+  return {
+    rows, columns, pixels: [rgb.data],
+    get patches() {
+      return rasterOrder(rgb, settings);
+    },
+  };
+}
+
+function rasterOrder({ width, height, data }: Rgb, settings: Pick<ImageSettings, 'patchSize' | 'mean' | 'std'>): Float32Array {
   const { patchSize } = settings;
   const [rows, columns] = [height / patchSize, width / patchSize];
   const table = normalised(settings);
@@ -37,17 +49,27 @@ export function rasterPatches({ width, height, data }: Rgb, settings: Pick<Image
       }
     }
   }
-  return { patches, rows, columns };
+  return patches;
 }
+
+type BlockSettings = Pick<ImageSettings, 'patchSize' | 'mergeSize' | 'mean' | 'std'>;
 
 /**
  * Qwen-VL: blocks of `mergeSize` by `mergeSize` patches row by row, the patches of a block side by side, each [colour, time, row, column].
  * @param frames of one size, one for each time of a patch: a still image is its own next frame
  */
-export function mergeBlockPatches(
-  frames: readonly Rgb[],
-  settings: Pick<ImageSettings, 'patchSize' | 'mergeSize' | 'mean' | 'std'>,
-): PatchGrid {
+export function mergeBlockPatches(frames: readonly Rgb[], settings: BlockSettings): PatchGrid {
+  const { width, height } = frames[0] as Rgb;
+  const [rows, columns] = [height / settings.patchSize, width / settings.patchSize];
+  return {
+    rows, columns, pixels: [...new Set(frames)].map(({ data }) => data),
+    get patches() {
+      return mergeBlockOrder(frames, settings);
+    },
+  };
+}
+
+function mergeBlockOrder(frames: readonly Rgb[], settings: BlockSettings): Float32Array {
   const { patchSize, mergeSize } = settings;
   const { width, height } = frames[0] as Rgb;
   const [rows, columns] = [height / patchSize, width / patchSize];
@@ -69,5 +91,5 @@ export function mergeBlockPatches(
       for (let row = top; row < top + mergeSize; row++) for (let column = left; column < left + mergeSize; column++) patchAt(row, column);
     }
   }
-  return { patches, rows, columns };
+  return patches;
 }

@@ -18,7 +18,9 @@ import { checkInteger, checkOptionNames } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { OnProgress, ProgressEvent } from '../tensor/progress.ts';
+import type { ImageLimits } from '../engine/images/image-cache.ts';
 import { chatFiles } from './chat-files.ts';
+import { openImageDecoder } from './image-decoder.ts';
 import { openGpuExecutor } from './gpu-executor.ts';
 import { defaultMemoryBudget } from './memory-budget.ts';
 import { locate } from './open-path.ts';
@@ -55,6 +57,8 @@ export interface LoadModelOptions extends CallLimits {
   readonly perLayerTable?: PerLayerTable | undefined;
   /** As {@link CreateModelOptions.mostPatches}: most patches of a picture, of a model that sees. */
   readonly mostPatches?: number | undefined;
+  /** Of a model that sees: limits of images in conversations, and how many of them are kept. */
+  readonly images?: ImageLimits | undefined;
   /** As {@link CreateModelOptions.quantize}: weights of floats become blocks while they are loaded. Default: as they are. */
   readonly quantize?: QuantizeType | undefined;
   readonly signal?: CancelSignal | undefined;
@@ -65,7 +69,7 @@ export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software
 
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
   device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true,
-  mostPatches: true,
+  mostPatches: true, images: true,
   memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
 };
 
@@ -142,5 +146,5 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
   const location = await locate(pathOrUrl, { signal, onRetry, onProgress: report });
   const checkpoint = await openCheckpoint(location, { signal });
-  return createModel({ ...settings, checkpoint, executor, chatFiles, signal, onProgress: report });
+  return createModel({ ...settings, checkpoint, executor, chatFiles, imageDecoder: openImageDecoder(), signal, onProgress: report });
 }
