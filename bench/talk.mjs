@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { featuresOfSound } from '../dist/engine/talk/hear-sound.js';
 import { createTalkEngine } from '../dist/engine/talk/talk-engine.js';
 import { createTalkFlow } from '../dist/engine/talk/talk-flow.js';
-import { backboneRun, frameRuns } from '../dist/engine/talk/talk-runs.js';
+import { backboneRun, frameRun } from '../dist/engine/talk/talk-runs.js';
 import { openCheckpoint } from '../dist/files/open-checkpoint.js';
 import { openDecoder } from '../dist/models/open-decoder.js';
 import { openExecutor } from '../dist/node/load-model.js';
@@ -125,7 +125,7 @@ async function depthMs(frames) {
   const state = openState();
   const { sequence } = state.sequence.walk().step(1);
   const timed = async (count) => {
-    const runs = Array.from({ length: count }, () => frameRuns(settings, { pages: [[0], []] })).flat();
+    const runs = Array.from({ length: count }, () => frameRun(settings, { pages: [[0], []] }));
     const start = performance.now();
     await engine.run([backboneRun(new Float32Array(dim).fill(0.1), sequence), ...runs]);
     return since(start);

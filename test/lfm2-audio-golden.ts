@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { featuresOfSound } from '../src/engine/talk/hear-sound.ts';
 import { openCheckpoint } from '../src/files/open-checkpoint.ts';
-import type { Executor, GraphRun, Program, RunResults } from '../src/graph/executor.ts';
+import type { Executor, GraphRun, Program } from '../src/graph/executor.ts';
 import { conformerInputs, CONFORMER } from '../src/models/conformer.ts';
 import { CODEBOOKS } from '../src/models/lfm2-audio-config.ts';
 import type { Lfm2AudioConfig } from '../src/models/lfm2-audio-config.ts';
-import { codeName, depthGraphName, SPECTRA_PER_FRAME, TALK } from '../src/models/lfm2-audio-graphs.ts';
+import { codeName, SPECTRA_PER_FRAME, TALK } from '../src/models/lfm2-audio-graphs.ts';
 import { openDecoder } from '../src/models/open-decoder.ts';
 import { locate } from '../src/node/open-path.ts';
 import { createReferenceExecutor } from '../src/reference/reference-executor.ts';
@@ -212,7 +212,7 @@ function checkEmbeddings(
   expect(checked).toBeGreaterThan(20 * dim);
 }
 
-/** Frames of states, six at a time: all eight graphs in one submit, whose codes no host sees before the last. */
+/** Frames of states, six at a time, whose codes no host sees before the last. */
 export async function checkDepth(executor: Executor, tolerance: number, source?: Lfm2AudioSource): Promise<void> {
   const { of, ints } = readLfm2AudioGolden();
   const { program, config } = await loadLfm2Audio(executor, source);
@@ -220,19 +220,18 @@ export async function checkDepth(executor: Executor, tolerance: number, source?:
     const { dim, audioVocab } = config;
     const hidden = of('depth.input');
     const voices = hidden.length / dim;
-    const runs = depthRuns({ hidden, voices, settings: new Float32Array(3 * voices) });
-    const results = await program.run(runs.map((run) => ({ ...run, wanted: [...run.wanted, TALK.depth.logits] })));
+    const run = depthRun({ hidden, voices, settings: new Float32Array(3 * CODEBOOKS * voices) });
+    const [last] = await program.run([{ ...run, wanted: [...run.wanted, ...ALL_LOGITS] }]) as [ReadonlyMap<string, Float32Array>];
     // Where the first code ends the sound, the golden has what the others would have been.
     const golden = ints('depth.codes');
     const ends = (v: number) => golden[v * CODEBOOKS] === audioVocab - 1;
     const wanted = Array.from(golden, (code, i) => (ends(Math.floor(i / CODEBOOKS)) ? audioVocab - 1 : code));
     expect(Array.from({ length: voices }, (_, v) => ends(v))).toContain(true);
-    const last = results.at(-1)!;
     const codes = Array.from({ length: voices * CODEBOOKS }, (_, i) => last.get(codeName(i % CODEBOOKS))![Math.floor(i / CODEBOOKS)]);
     expect(codes).toEqual(wanted);
     const logits = of('depth.logits');
-    results.forEach((result, k) => {
-      const found = result.get(TALK.depth.logits)!;
+    ALL_LOGITS.forEach((name, k) => {
+      const found = last.get(name)!;
       for (let v = 0; v < voices; v++) {
         if (ends(v) && k > 0) continue;
         const own = logits.subarray((v * CODEBOOKS + k) * audioVocab, (v * CODEBOOKS + k + 1) * audioVocab);
@@ -252,45 +251,42 @@ export async function checkDepth(executor: Executor, tolerance: number, source?:
 /** Codes and logits of frames beside the reference's, for heads of another width than the golden's. */
 export async function checkDepthBeside(executor: Executor, tolerance: number): Promise<void> {
   const { of } = readLfm2AudioGolden();
-  const run = async (room: Executor): Promise<RunResults> => {
+  const run = async (room: Executor): Promise<ReadonlyMap<string, Float32Array>> => {
     const { program, config } = await loadLfm2Audio(room, { hasWideHeads: true });
     try {
       const hidden = of('depth.input');
       const voices = hidden.length / config.dim;
-      // The first voices greedily, the others by their chances.
-      const settings = Float32Array.from({ length: 3 * voices }, (_, i) => (i < 9 ? 0 : [0.9, 5, 0.3 + i / 60][i % 3]!));
-      const runs = depthRuns({ hidden, voices, settings });
-      const results = await program.run(runs.map((each) => ({ ...each, wanted: [...each.wanted, TALK.depth.logits] })));
-      return results.map((result) => new Map([...result].map(([name, values]) => [name, values.slice()])));
+      // The first voices greedily, the others by their chances, each codebook by its own.
+      const chances = [0.9, 5, 0.3];
+      const each = 3 * CODEBOOKS;
+      const settings = Float32Array.from({ length: each * voices }, (_, i) =>
+        (i < 3 * each ? 0 : chances[i % 3]! + (i % 3 === 2 ? i / (3 * each * voices) : 0)));
+      const frame = depthRun({ hidden, voices, settings });
+      const [made] = await program.run([{ ...frame, wanted: [...frame.wanted, ...ALL_LOGITS] }]);
+      return new Map([...made!].map(([name, values]) => [name, values.slice()]));
     } finally {
       await program.dispose();
     }
   };
   const [wanted, found] = [await run(createReferenceExecutor()), await run(executor)];
-  wanted.forEach((result, k) => expectClose(`depth logits ${k}`, {
-    wanted: result.get(TALK.depth.logits)!, found: found[k]!.get(TALK.depth.logits)!,
-  }, tolerance));
-  const codes = (results: RunResults, k: number) => [...results.at(-1)!.get(codeName(k))!];
-  for (let k = 0; k < CODEBOOKS; k++) expect(codes(found, k), codeName(k)).toEqual(codes(wanted, k));
+  for (const name of ALL_LOGITS) expectClose(name, { wanted: wanted.get(name)!, found: found.get(name)! }, tolerance);
+  for (let k = 0; k < CODEBOOKS; k++) expect([...found.get(codeName(k))!], codeName(k)).toEqual([...wanted.get(codeName(k))!]);
 }
 
-/** Each voice has a page of its own, whose first positions are the frame's codebooks. */
-export function depthRuns({ hidden, voices, settings, firstPage = 0 }: {
+const ALL_LOGITS = Array.from({ length: CODEBOOKS }, (_, k) => TALK.depth.logits(k));
+
+/** Each voice has a page of its own, whose first positions are the frame's codebooks. @param settings [voices, 8 * 3] */
+export function depthRun({ hidden, voices, settings, firstPage = 0 }: {
   readonly hidden: GraphRun['inputs'][string]; readonly voices: number; readonly settings: Float32Array; readonly firstPage?: number;
-}): GraphRun[] {
-  return Array.from({ length: CODEBOOKS }, (_, k): GraphRun => {
-    const isLast = k === CODEBOOKS - 1;
-    const before = isLast ? upTo(k) : [...new Set([0, k - 1])].filter((i) => i >= 0 && i < k);
-    return {
-      graph: depthGraphName(k), dims: { voices },
-      inputs: {
-        [TALK.depth.hidden]: hidden, [TALK.depth.settings]: settings, [TALK.depth.positions]: new Int32Array(voices).fill(k),
-        ...Object.fromEntries(Array.from(before, (i) => [codeName(i), { graph: depthGraphName(i), output: codeName(i) }])),
-      },
-      sequences: Array.from({ length: voices }, (__, v) => ({ rows: 1, start: k, pages: [[firstPage + v], []] })),
-      wanted: isLast ? [...Array.from({ length: CODEBOOKS }, (__, i) => codeName(i)), TALK.depth.embeddings] : [],
-    };
-  });
+}): GraphRun {
+  const { depth } = TALK;
+  const positions = Array.from({ length: CODEBOOKS }, (_, k) => [depth.positions(k), new Int32Array(voices).fill(k)]);
+  return {
+    graph: depth.graph, dims: { voices },
+    inputs: { [depth.hidden]: hidden, [depth.settings]: settings, ...Object.fromEntries(positions) },
+    sequences: Array.from({ length: voices }, (_, v) => ({ rows: 1, start: 0, pages: [[firstPage + v], []] })),
+    wanted: [...Array.from({ length: CODEBOOKS }, (_, k) => codeName(k)), depth.embeddings],
+  };
 }
 
 /** What the vocoder makes of detok.codes under the mask that its authors mean (scripts/fixtures/lfm2_audio_vocoder.py). */

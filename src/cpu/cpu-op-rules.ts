@@ -31,8 +31,11 @@ export interface Addresses {
   ropeTable(table: RopeTable, positions: CpuValue, shift?: CpuValue): number;
   /** Number of a dim in the step's list of sizes. */
   dim(name: Dim): number;
-  /** Bytes from the page tables, and the pages of rows, of the first group to those of another. */
-  pageTables(group: number): { readonly pages: number; readonly rowPages: number };
+  /**
+   * Bytes from the page tables of the first group to those of another, and from the pages of rows, and their places in these, to those of
+   * positions so many behind.
+   */
+  pageTables(group: number, ahead: number): { readonly pages: number; readonly rowPages: number; readonly rowSlots: number };
   readonly partials: number;
   readonly pages: PageLayout;
   readonly threads: number;

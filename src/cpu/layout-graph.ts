@@ -139,7 +139,9 @@ function addressesOf(
         `${table.id} at ${label}`,
       ).address,
     dim: (name: Dim) => step.dims.indexOf(name),
-    pageTables: (group) => ({ pages: group * step.pageWords * 4, rowPages: group * step.rows * 4 }),
+    pageTables: (group, ahead) => ({
+      pages: group * step.pageWords * 4, rowPages: (ahead * step.groups + group) * step.rows * 4, rowSlots: ahead * step.rows * 4,
+    }),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Graph } from '../graph/graph.ts';
 import { axesOf } from '../graph/ops/rope.ts';
 import { rotationsOf } from '../graph/rotations.ts';
 import type { Rotation } from '../graph/rotations.ts';
-import { pagesOfSequence, pageTableWords, sequenceDim } from '../graph/run-check.ts';
+import { pagesOfSequence, pageTableWords, positionsAhead, sequenceDim } from '../graph/run-check.ts';
 import type { Dim } from '../graph/value.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { cutTiles } from './attention-tiles.ts';
@@ -43,6 +43,10 @@ export interface StepLayout {
   readonly pageWords: number;
   /** Most rows of all sequences. */
   readonly rows: number;
+  /** Groups of paged states. */
+  readonly groups: number;
+  /** Positions that a run makes behind those of its rows. */
+  readonly ahead: number;
   readonly tables: readonly PositionTable[];
 }
 
@@ -67,16 +71,19 @@ export function layOutStep(bump: Bump, { graph, sizes, maxPages, threads, groups
   const dim = sequenceDim(graph);
   const rows = dim === undefined ? 0 : (sizes[dim] as number);
   const dims = outerDims(graph);
+  const ahead = positionsAhead(graph);
   const pageWords = Math.max(maxPages, 1) * Math.min(rows, MOST_LONG_SEQUENCES) + rows;
   const sizeOf = (input: string) => sizes[String(graph.inputs.get(input)?.shape[0])] as number;
   return {
     dims,
     pageWords,
     rows,
+    groups,
+    ahead,
     record: words(STEP_WORDS),
     sizes: words(dims.length),
-    rowPages: words(rows * groups),
-    rowSlots: words(rows),
+    rowPages: words((ahead + 1) * rows * groups),
+    rowSlots: words((ahead + 1) * rows),
     tiles: words((rows + 8 * threads) * TILE_WORDS),
     combines: words(rows * COMBINE_WORDS),
     sequences: words(rows * SEQUENCE_WORDS),
@@ -107,7 +114,7 @@ export interface StepInput {
 /** Writes the step into memory. The caller has checked sizes and pages. @throws CapacityError for more pages than there is room for */
 export function writeStep(buffer: ArrayBufferLike, { sizes, sequences, positionsOf, layout, held, shape }: StepInput): void {
   // A recurrence goes on for ever, without pages.
-  const needed = held.pages.length === 0 ? 0 : pageTableWords(sequences, held.pageTokens);
+  const needed = held.pages.length === 0 ? 0 : pageTableWords(sequences, { pageTokens: held.pageTokens, ahead: layout.ahead });
   if (needed > layout.pageWords)
     throw new CapacityError(`The page tables of a step hold ${layout.pageWords} pages, found ${needed}: use fewer sequences at a time.`);
   new Int32Array(buffer, layout.sizes, layout.dims.length).set(
@@ -134,22 +141,26 @@ function writePlaces(
   { sequences, layout, held }: Pick<StepInput, 'sequences' | 'layout' | 'held'>,
 ): readonly number[] {
   const { pageTokens } = held;
-  const rowSlots = new Uint32Array(buffer, layout.rowSlots, layout.rows);
+  const { ahead } = layout;
+  const rowSlots = new Uint32Array(buffer, layout.rowSlots, (ahead + 1) * layout.rows);
   const records = createRecordWriter();
   const tables: number[] = [];
   let row = 0;
   let word = 0;
   for (const sequence of sequences) {
     const { rows, start, pages, slots, memory = 0 } = sequence;
-    const used = pagesOfSequence(sequence, pageTokens);
+    const used = pagesOfSequence(sequence, { pageTokens, ahead });
     for (const [group, addresses] of held.pages.entries()) {
       const table = new Uint32Array(buffer, layout.pages + (group * layout.pageWords + word) * 4, used);
-      const rowPages = new Uint32Array(buffer, layout.rowPages + (group * layout.rows + row) * 4, rows);
       const own = pages[group] ?? [];
       for (let i = 0; i < used; i++) table[i] = addresses[own[i] as number] as number;
-      for (let i = 0; i < rows; i++) rowPages[i] = table[Math.floor((start + i) / pageTokens)] as number;
+      for (let behind = 0; behind <= ahead; behind++) {
+        const rowPages = new Uint32Array(buffer, layout.rowPages + ((behind * layout.groups + group) * layout.rows + row) * 4, rows);
+        for (let i = 0; i < rows; i++) rowPages[i] = table[Math.floor((start + behind + i) / pageTokens)] as number;
+      }
     }
-    for (let i = 0; i < rows; i++) rowSlots[row + i] = (start + i) % pageTokens;
+    for (let behind = 0; behind <= ahead; behind++)
+      for (let i = 0; i < rows; i++) rowSlots[behind * layout.rows + row + i] = (start + behind + i) % pageTokens;
     records.ints(row, rows, held.slots[slots?.read ?? -1] ?? 0, held.slots[slots?.write ?? -1] ?? 0, memory);
     tables.push(layout.pages + word * 4);
     row += rows;

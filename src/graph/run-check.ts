@@ -6,7 +6,7 @@ import type { GraphRun, RunInput, SequenceRows, SlotPlace, StatePlace } from './
 import type { Graph } from './graph.ts';
 import { graphOf } from './model-graphs.ts';
 import type { ModelGraphs } from './model-graphs.ts';
-import { pagedStates, slotStates } from './state.ts';
+import { pagedStates, slotStates, stateName } from './state.ts';
 import type { State } from './state.ts';
 import { EMPTY_SLOT } from './state-sizes.ts';
 import { formatShape } from './value.ts';
@@ -37,6 +37,11 @@ export interface CheckedRun {
 export function sequenceDim({ nodes, states }: Graph): string | undefined {
   const node = nodes.find(({ op }) => 'state' in op && op.state !== undefined);
   return states.length === 0 ? undefined : String(node?.inputs[0]?.shape[0]);
+}
+
+/** Positions that a run makes behind those of its sequences' rows. */
+export function positionsAhead({ nodes }: Pick<Graph, 'nodes'>): number {
+  return Math.max(0, ...nodes.map(({ op }) => (op.kind === 'attention' ? op.ahead : 0)));
 }
 
 /** Names of the dims that a run of the graph gives. */
@@ -157,9 +162,12 @@ function checkSequences(graph: Graph, { run, sizes }: Pick<InputCheck, 'run' | '
   if (sequences.length === 0 || rows !== sizes[dim])
     throw new Error(`run of ${graph.name}: expected sequences of ${sizes[dim]} rows together, found ${rows}`);
   const readsMemory = attendsToMemory(graph);
+  const ahead = positionsAhead(graph);
   for (const sequence of sequences) {
+    if (ahead > 0 && sequence.rows !== 1)
+      throw new Error(`run of ${graph.name}: it makes ${ahead + 1} positions of each row; expected sequences of 1, found ${sequence.rows}`);
     const memory = readsMemory ? checkMemory(graph, sequence) : undefined;
-    checkPlace(sequence, { states: graph.states, end: sequence.start + sequence.rows, rows: sequence.rows, memory }, limits);
+    checkPlace(sequence, { states: graph.states, end: sequence.start + sequence.rows + ahead, rows: sequence.rows, memory }, limits);
   }
 }
 
@@ -188,6 +196,8 @@ export interface PlaceUse {
 export function checkPlace({ pages, slots }: StatePlace, use: PlaceUse, limits: Omit<RunLimits, 'sizes'>): void {
   const { states, end, rows, memory = end } = use;
   const { pageTokens } = limits;
+  const beyond = pagedStates(states).find(({ positions = Infinity }) => end > positions);
+  if (beyond !== undefined) throw new Error(`run: ${stateName(beyond)} has ${beyond.positions} positions, found ${end}`);
   const groups = new Map(pagedStates(states).map((state) => [state.group, state.memory ? memory : end]));
   for (const [group, used] of groups) checkPages(pages[group] ?? [], used, { pageTokens, pages: limits.pages[group] ?? 0 });
   if (slotStates(states).length > 0) checkSlots(slots, rows, limits);
@@ -214,12 +224,19 @@ function checkPages(
   }
 }
 
+/** How much of a sequence's pages a run of a graph uses. */
+export interface PagesUse {
+  readonly pageTokens: number;
+  /** {@link positionsAhead} of the graph. */
+  readonly ahead: number;
+}
+
 /** Pages that a sequence has in a run, in the group in which it has most. */
-export function pagesOfSequence({ start, rows, memory = 0 }: SequenceRows, pageTokens: number): number {
-  return Math.ceil(Math.max(start + rows, memory) / pageTokens);
+export function pagesOfSequence({ start, rows, memory = 0 }: SequenceRows, { pageTokens, ahead }: PagesUse): number {
+  return Math.ceil(Math.max(start + rows + ahead, memory) / pageTokens);
 }
 
 /** Words that the page table of one group takes in a run. */
-export function pageTableWords(sequences: readonly SequenceRows[], pageTokens: number): number {
-  return sequences.reduce((sum, sequence) => sum + pagesOfSequence(sequence, pageTokens), 0);
+export function pageTableWords(sequences: readonly SequenceRows[], use: PagesUse): number {
+  return sequences.reduce((sum, sequence) => sum + pagesOfSequence(sequence, use), 0);
 }

@@ -16,6 +16,8 @@ export interface PagedState {
   readonly window: number | undefined;
   /** True: the rows of one graph write it, once, and every row of another sees all of it (cross attention). */
   readonly memory: boolean;
+  /** Most positions that a sequence has in it; undefined: as many as a program has room for. */
+  readonly positions: number | undefined;
 }
 
 /** Numbers of a fixed shape, zeros before the first token, that every step replaces: those of a short convolution, or of a recurrence. */
@@ -29,8 +31,8 @@ export interface SlotState {
 
 export type State = PagedState | SlotState;
 
-/** Where they are not given, `window` is undefined and `memory` false. */
-export type PagedShape = Pick<PagedState, 'heads' | 'keyDim' | 'valueDim'> & Partial<Pick<PagedState, 'window' | 'memory'>>;
+/** Where they are not given, `window` and `positions` are undefined and `memory` false. */
+export type PagedShape = Pick<PagedState, 'heads' | 'keyDim' | 'valueDim'> & Partial<Pick<PagedState, 'window' | 'memory' | 'positions'>>;
 export type SlotShape = Pick<SlotState, 'shape' | 'dtype'>;
 
 /** States of one window, or memories: they have a page table together. */
@@ -57,14 +59,14 @@ export function stateGroups(states: readonly State[]): readonly StateGroup[] {
 
 /** A paged state after those that a model has. @throws Error for a window that is none */
 export function nextPagedState(states: readonly State[], shape: PagedShape): PagedState {
-  const { heads, keyDim, valueDim, window, memory = false } = shape;
+  const { heads, keyDim, valueDim, window, memory = false, positions } = shape;
   if (window !== undefined && !(Number.isSafeInteger(window) && window >= 1))
     throw new Error(`a state's window must be 1 position or more, found ${window}`);
   const paged = pagedStates(states);
   if (window !== undefined && memory) throw new Error(`a state that is a memory has no window, found ${window}`);
   const known = paged.find((state) => state.window === window && state.memory === memory);
   const group = known?.group ?? Math.max(-1, ...paged.map((state) => state.group)) + 1;
-  return { kind: 'paged', index: states.length, group, heads, keyDim, valueDim, window, memory };
+  return { kind: 'paged', index: states.length, group, heads, keyDim, valueDim, window, memory, positions };
 }
 
 /** `paged.3` */
@@ -74,7 +76,8 @@ export function stateName({ kind, index }: State): string {
 
 export function printState(state: State): string {
   if (state.kind === 'slot') return `${stateName(state)} ${state.dtype}[${state.shape.join(', ')}]`;
-  const { heads, keyDim, valueDim, window, memory } = state;
-  const kind = `${window === undefined ? '' : ` window=${window}`}${memory ? ' memory' : ''}`;
+  const { heads, keyDim, valueDim, window, memory, positions } = state;
+  const most = positions === undefined ? '' : ` positions=${positions}`;
+  const kind = `${window === undefined ? '' : ` window=${window}`}${memory ? ' memory' : ''}${most}`;
   return `${stateName(state)} heads=${heads} keyDim=${keyDim} valueDim=${valueDim}${kind}`;
 }

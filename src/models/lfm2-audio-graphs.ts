@@ -1,14 +1,15 @@
 /**
  * The graphs of LFM2-Audio. A position of the backbone is a text token, a frame of what is heard, or a frame of eight codes that was said;
- * each kind becomes embeddings in a graph of its own. Of a position's state either a text token is chosen, or a frame: by eight graphs, one
- * a codebook, over the layers of one small transformer whose positions are the codebooks. The vocoder makes spectra of codes.
+ * each kind becomes embeddings in a graph of its own. Of a position's state either a text token is chosen, or a frame: codebook by
+ * codebook, by one small transformer whose positions are the codebooks. The vocoder makes spectra of codes.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import type { ModelBuilder } from '../graph/model-graphs.ts';
 import { activation } from '../graph/ops/activation.ts';
 import { add } from '../graph/ops/add.ts';
 import { attention } from '../graph/ops/attention.ts';
-import { choose } from '../graph/ops/choose.ts';
+import { choose, CHOICE_SETTINGS } from '../graph/ops/choose.ts';
+import { columns } from '../graph/ops/columns.ts';
 import { embed } from '../graph/ops/embed.ts';
 import { gatherRows } from '../graph/ops/gather-rows.ts';
 import { layerNorm } from '../graph/ops/layer-norm.ts';
@@ -37,8 +38,14 @@ export const TALK = {
   backbone: { graph: 'backbone', embeddings: 'embeddings', positions: 'positions', outIndices: 'outIndices', hidden: 'hidden' },
   /** hidden [texts, dim] and settings [texts, 3] to logits [texts, vocab], token [texts], i32, and its embeddings [texts, dim]. */
   text: { graph: 'text', hidden: 'hidden', settings: 'settings', logits: 'logits', token: 'token', embeddings: 'embeddings' },
-  /** Of codebook k: hidden [voices, dim], settings [voices, 3], positions [voices], all k; codes before it. To logits and its own code. */
-  depth: { hidden: 'hidden', settings: 'settings', positions: 'positions', logits: 'logits', embeddings: 'embeddings' },
+  /**
+   * hidden [voices, dim], settings [voices, 8 * 3] and positions.k [voices], all k, of a sequence's first position to logits.k of each
+   * codebook, code.0 to code.7 [voices], i32, and the frame's embeddings [voices, dim].
+   */
+  depth: {
+    graph: 'depth', hidden: 'hidden', settings: 'settings', embeddings: 'embeddings',
+    positions: (k: number) => `positions.${k}`, logits: (k: number) => `logits.${k}`,
+  },
   /** code.0 to code.7 [spans], i32, positions and origins [steps] to spectrum [steps, 2 * bins]: ln of magnitudes, then phases. */
   vocoder: { graph: 'vocoder', positions: 'positions', origins: 'origins', spectrum: 'spectrum' },
 } as const;
@@ -46,11 +53,6 @@ export const TALK = {
 /** The input or output that is the code of codebook k. */
 export function codeName(k: number): string {
   return `code.${k}`;
-}
-
-/** The graph of codebook k. */
-export function depthGraphName(k: number): string {
-  return `depth.${k}`;
 }
 
 const ADAPTER_EPS = 1e-5;
@@ -126,9 +128,11 @@ interface DepthParts {
   readonly positions: Value;
   readonly table: RopeTable;
   readonly state: PagedState;
+  /** Number of the codebook. */
+  readonly ahead: number;
 }
 
-function depthLayer(g: GraphBuilder, depth: Lfm2AudioDepth, x: Value, { positions, table, state }: DepthParts): Value {
+function depthLayer(g: GraphBuilder, depth: Lfm2AudioDepth, x: Value, { positions, table, state, ahead }: DepthParts): Value {
   const { dim, heads, kvHeads, headDim, ffnDim, rmsEps } = depth;
   const mixed = g.scope('attn', () => {
     const normed = norm(g, 'norm', x, { eps: rmsEps });
@@ -138,7 +142,7 @@ function depthLayer(g: GraphBuilder, depth: Lfm2AudioDepth, x: Value, { position
       { heads: count, headDim, table, positions },
     );
     const qkv = [turned('q', heads), turned('k', kvHeads), part('v', kvHeads)] as const;
-    const attended = attention(g, 'attend', qkv, { heads, scale: headDim ** -0.5, state, positions });
+    const attended = attention(g, 'attend', qkv, { heads, scale: headDim ** -0.5, state, positions, ahead });
     return product(g, 'o', attended, { out: dim, biases: [] });
   });
   const h = add(g, 'attn.residual', x, mixed);
@@ -146,43 +150,53 @@ function depthLayer(g: GraphBuilder, depth: Lfm2AudioDepth, x: Value, { position
   return add(g, 'mlp.residual', h, mlp);
 }
 
-/** The graph of codebook k; the last one makes the frame's embeddings of all its codes, and gives them all. */
-function depthGraph(
-  g: GraphBuilder, config: Lfm2AudioConfig, { k, table, states }: { k: number; table: RopeTable; states: readonly PagedState[] },
-): void {
-  const { dim, depth, audioVocab } = config;
-  const isLast = k === CODEBOOKS - 1;
-  const hidden = g.input(TALK.depth.hidden, 'f32', ['voices', dim]);
-  const settings = g.input(TALK.depth.settings, 'f32', ['voices', 3]);
-  const positions = g.input(TALK.depth.positions, 'i32', ['voices']);
-  const needed = isLast ? Array.from({ length: k }, (_, i) => i) : [...new Set([0, k - 1])].filter((i) => i < k && i >= 0);
-  const before = new Map(needed.map((i) => [i, g.input(codeName(i), 'i32', ['voices'])]));
-  const codesOf = (i: number) => g.weight(`depth.codes.${i}`, [audioVocab, depth.dim]);
-  const input = linear(
-    g, 'input', hidden, g.weight(`depth.input.${k}`, [depth.dim, dim]), g.weight(`depth.input.${k}.bias`, [depth.dim]),
-  );
-  const previous = before.get(k - 1);
-  let x = previous === undefined ? input : add(g, 'previous.sum', input, embed(g, 'previous', previous, codesOf(k - 1)));
-  states.forEach((state, n) => {
-    x = g.scope(`depth.layers.${n}`, () => depthLayer(g, depth, x, { positions, table, state }));
-  });
-  const normed = g.scope('depth.norm', () => norm(g, String(k), x, { eps: depth.rmsEps }));
-  const logits = linear(g, 'output', normed, codesOf(k));
-  const first = before.get(0);
-  const code = choose(g, 'choose', logits, { settings, ...(first && { after: { choice: first, end: audioVocab - 1 } }) });
-  g.output(TALK.depth.logits, logits);
-  g.output(codeName(k), code);
-  if (!isLast) return;
-  for (const [i, value] of before) g.output(codeName(i), value);
-  g.output(TALK.depth.embeddings, summed(g, 'said', [...before.values(), code], { table: 'frames', rows: audioVocab, dim }));
+/** What the graph of a frame reads of the host, and the depth transformer's inputs of all codebooks [voices, 8 * depth dim]. */
+interface FrameParts {
+  readonly inputs: Value;
+  readonly settings: Value;
+  readonly table: RopeTable;
+  readonly states: readonly PagedState[];
 }
 
-/** A graph a codebook, over states that hold a frame's codebooks. */
+/** Codebook k, behind the codes before it. */
+function nextCode(g: GraphBuilder, { depth, audioVocab }: Lfm2AudioConfig, before: readonly Value[], parts: FrameParts): Value {
+  const { inputs, settings, table, states } = parts;
+  const k = before.length;
+  const codesOf = (i: number) => g.weight(`depth.codes.${i}`, [audioVocab, depth.dim]);
+  const positions = g.input(TALK.depth.positions(k), 'i32', ['voices']);
+  const input = columns(g, `depth.input.${k}`, inputs, { start: k * depth.dim, width: depth.dim });
+  const previous = before.at(-1);
+  let x = previous === undefined ? input : add(g, `depth.sum.${k}`, input, embed(g, `depth.said.${k}`, previous, codesOf(k - 1)));
+  states.forEach((state, n) => {
+    x = g.scope(`depth.layers.${n}`, () => depthLayer(g, depth, x, { positions, table, state, ahead: k }));
+  });
+  const normed = g.scope('depth.norm', () => norm(g, String(k), x, { eps: depth.rmsEps }));
+  const logits = linear(g, `depth.output.${k}`, normed, codesOf(k));
+  const [first] = before;
+  const code = choose(g, `depth.choose.${k}`, logits, {
+    settings, nth: k, ...(first && { after: { choice: first, end: audioVocab - 1 } }),
+  });
+  g.output(TALK.depth.logits(k), logits);
+  g.output(codeName(k), code);
+  return code;
+}
+
+/** A frame of codes and its embeddings, codebook by codebook, over states that hold a frame's codebooks. */
 export function writeDepth(m: ModelBuilder, config: Lfm2AudioConfig): void {
-  const { layers, kvHeads, headDim, theta } = config.depth;
+  const { dim, audioVocab, depth } = config;
+  const { layers, kvHeads, headDim, theta } = depth;
   const table = ropeTable({ theta, scaling: { kind: 'none' } }, { id: 'depth.rope', headDim, contextLength: CODEBOOKS });
-  const states = Array.from({ length: layers }, () => m.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim }));
-  for (let k = 0; k < CODEBOOKS; k++) m.graph(depthGraphName(k), (g) => depthGraph(g, config, { k, table, states }));
+  const shape = { heads: kvHeads, keyDim: headDim, valueDim: headDim, positions: CODEBOOKS };
+  const states = Array.from({ length: layers }, () => m.pagedState(shape));
+  m.graph(TALK.depth.graph, (g) => {
+    const hidden = g.input(TALK.depth.hidden, 'f32', ['voices', dim]);
+    const settings = g.input(TALK.depth.settings, 'f32', ['voices', CODEBOOKS * CHOICE_SETTINGS]);
+    const width = CODEBOOKS * depth.dim;
+    const inputs = linear(g, 'depth.inputs', hidden, g.weight('depth.input', [width, dim]), g.weight('depth.input.bias', [width]));
+    const made: Value[] = [];
+    while (made.length < CODEBOOKS) made.push(nextCode(g, config, made, { inputs, settings, table, states }));
+    g.output(TALK.depth.embeddings, summed(g, 'said', made, { table: 'frames', rows: audioVocab, dim }));
+  });
 }
 
 /** The mean of the rows of codes, six times each, through the layers to spectra. */

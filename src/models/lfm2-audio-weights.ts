@@ -4,7 +4,7 @@ import { CODEBOOKS } from './lfm2-audio-config.ts';
 import type { Lfm2AudioConfig } from './lfm2-audio-config.ts';
 import { backboneName, VOCODER_FOLDER, VOCODER_PREFIX, vocoderName } from './lfm2-audio-parts.ts';
 import { lfm2Weights } from './lfm2.ts';
-import { permuteHeads, renameTensors, slice, tensor } from './weight-expression.ts';
+import { permuteHeads, renameTensors, slice, stack, tensor } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { tensorSpec } from './weight-spec.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
@@ -39,16 +39,19 @@ function frameWeights({ dim, audioVocab }: Lfm2AudioConfig): readonly WeightSpec
   }, { k, parts: CODEBOOKS, shape: [audioVocab, dim] }));
 }
 
-/** Of codebook k: what makes the depth transformer's input of a state, the norm before its logits, and its table, which is its head too. */
-function codebookWeights({ dim, audioVocab, depth }: Lfm2AudioConfig, k: number): readonly WeightSpec[] {
-  const inputs = { gguf: `depth.input.${k}`, safetensors: 'depth_linear' };
-  const part = (kind: 'weight' | 'bias', shape: readonly number[]) => partOf(
-    `depth.input.${k}${kind === 'bias' ? '.bias' : ''}`,
-    { gguf: `${inputs.gguf}.${kind}`, safetensors: `${inputs.safetensors}.${kind}` }, { k, parts: CODEBOOKS, shape },
-  );
+/** What makes the depth transformer's inputs of a state, those of all codebooks; a tensor each in a GGUF file. */
+function inputWeights({ dim, depth }: Lfm2AudioConfig): readonly WeightSpec[] {
+  const all = (id: string, kind: 'weight' | 'bias', [rows = 0, ...inner]: readonly number[]): WeightSpec => {
+    const shape = [CODEBOOKS * rows, ...inner];
+    const parts = Array.from({ length: CODEBOOKS }, (_, k) => tensor(`depth.input.${k}.${kind}`, [rows, ...inner]));
+    return { id, shape, gguf: stack(parts), safetensors: tensor(`depth_linear.${kind}`, shape) };
+  };
+  return [all('depth.input', 'weight', [depth.dim, dim]), all('depth.input.bias', 'bias', [depth.dim])];
+}
+
+/** Of codebook k: the norm before its logits, and its table, which is its head too. */
+function codebookWeights({ audioVocab, depth }: Lfm2AudioConfig, k: number): readonly WeightSpec[] {
   return [
-    part('weight', [depth.dim, dim]),
-    part('bias', [depth.dim]),
     tensorSpec(`depth.norm.${k}`, [depth.dim], {
       gguf: `depth.norm.${k}.weight`, safetensors: `depth_embeddings.${k}.embedding_norm.weight`,
     }),
@@ -120,6 +123,7 @@ export function lfm2AudioWeights(config: Lfm2AudioConfig): readonly WeightSpec[]
     ...adapterWeights(config),
     ...renamedSpecs(lfm2Weights(config.backbone), '', { gguf: (name) => name, safetensors: backboneName }),
     ...frameWeights(config),
+    ...inputWeights(config),
     ...Array.from({ length: CODEBOOKS }, (_, k) => codebookWeights(config, k)).flat(),
     ...Array.from({ length: config.depth.layers }, (_, n) => depthLayer(config, n)).flat(),
     ...vocoderWeights(config),

@@ -29,6 +29,7 @@ const OF_FAMILIES: Readonly<Record<string, Shape>> = {
   'scale-norm': PER_LAYER, 'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER,
   'sum-product': PER_LAYER, 'linear-activation': PER_LAYER, 'linear-softcap': PER_LAYER,
   'joined-row-norms': familyGraph(tinyFamily('olmo3')),
+  'embed-sum': MODEL_OP_GRAPHS.get('sums of embeddings') as Shape,
   'convolution-gates': CONVOLUTION, 'convolution-activation': DELTA_NET_GRAPH, 'delta-net': DELTA_NET_GRAPH,
   'expert-gate-up-activation': EXPERTS, 'expert-product-sum': EXPERTS, 'expert-sum-residual': EXPERTS, 'shared-norm': EXPERTS,
   'gated-attention': attentionGraph([{ width: 16, rotaryDim: 16, gate: true }]),

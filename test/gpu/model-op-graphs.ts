@@ -16,8 +16,9 @@ import type { Graph } from '../../src/graph/graph.ts';
 import type { Value } from '../../src/graph/value.ts';
 
 const DIM = 64;
+const TABLE_ROWS = 50;
 
-type Body = (g: GraphBuilder, x: Value) => Value;
+type Body = (g: GraphBuilder, x: Value, tokens: Value) => Value;
 
 const matrix = (g: GraphBuilder, name: string, x: Value, out = DIM, bias = false) =>
   linear(g, name, x, g.weight(name, [out, x.shape[1] as number]), bias ? g.weight(`${name}.bias`, [out]) : undefined);
@@ -32,6 +33,15 @@ function betweenGates(g: GraphBuilder, x: Value): Value {
     weight: g.weight('conv.gated', [DIM, 4]), bias: vector(g, 'conv.gated.bias'), state: g.slotState({ shape: [3, DIM], dtype: 'f32' }),
   });
   return add(g, 'add', x, matrix(g, 'o', multiply(g, 'mixed', mixed, part(1))));
+}
+
+/** Rows of tables of the same tokens, added to columns of a value and to each other. */
+function sumsOfEmbeddings(g: GraphBuilder, x: Value, tokens: Value): Value {
+  const row = (name: string, scaled?: number) => embed(g, name, tokens, g.weight(`${name}.table`, [TABLE_ROWS, DIM]), scaled);
+  const taken = columns(g, 'taken', matrix(g, 'wide', x, 3 * DIM), { start: DIM, width: DIM });
+  const sum = add(g, 'first.sum', taken, row('first', 0.5));
+  const normed = rmsNorm(g, 'norm', add(g, 'second.sum', row('second'), sum), { weight: vector(g, 'norm'), eps: 1e-6 });
+  return add(g, 'add', sum, matrix(g, 'o', normed));
 }
 
 /** What is between the embedding and the head. */
@@ -56,6 +66,7 @@ const BODIES: Readonly<Record<string, Body>> = {
   },
   'gelu after a product with a bias': (g, x) => matrix(g, 'down', activation(g, 'act', 'gelu', matrix(g, 'up', x, 96, true)), DIM, true),
   'a convolution between gates': betweenGates,
+  'sums of embeddings': sumsOfEmbeddings,
   'gates with biases': (g, x) =>
     matrix(g, 'down', gated(g, 'act', 'geluTanh', [matrix(g, 'gate', x, 96, true), matrix(g, 'up', x, 96, true)])),
   'gates within bounds': (g, x) => {
@@ -70,12 +81,12 @@ function graphOf(body: Body): Graph {
     const tokens = g.input('tokens', 'i32', ['rows']);
     g.input('positions', 'i32', ['rows']);
     const outIndices = g.input('outIndices', 'i32', ['outRows']);
-    const scaled = embed(g, 'embed', tokens, g.weight('embedding', [50, DIM]), Math.sqrt(DIM));
+    const scaled = embed(g, 'embed', tokens, g.weight('embedding', [TABLE_ROWS, DIM]), Math.sqrt(DIM));
     // A state, so that rows are of sequences.
     const state = g.slotState({ shape: [2, DIM], dtype: 'f32' });
     const x = shortConvolution(g, 'conv', scaled, { weight: g.weight('conv', [DIM, 3]), state });
-    const last = gatherRows(g, 'last', g.scope('body', () => body(g, x)), outIndices);
-    const head = linear(g, 'output', rmsNorm(g, 'norm', last, { weight: undefined, eps: 1e-5 }), g.weight('output', [50, DIM]));
+    const last = gatherRows(g, 'last', g.scope('body', () => body(g, x, tokens)), outIndices);
+    const head = linear(g, 'output', rmsNorm(g, 'norm', last, { weight: undefined, eps: 1e-5 }), g.weight('output', [TABLE_ROWS, DIM]));
     g.output('logits', softcap(g, 'logits', head, 3));
   });
 }

@@ -9,6 +9,7 @@ import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { EXPERT_GRAPHS, EXPERT_SHAPES, expertGraph, expertTypes } from './expert-graphs.ts';
+import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
 import { planOfGraph, planOfShape } from './plan-of-shape.ts';
 import { E2B_LAYERS, gemma3Shape, gemma4Shape, lfm2Shape, olmo3Shape, qwen35Shape } from './published-shapes.ts';
 import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
@@ -35,6 +36,8 @@ const LAYER_SHAPE = { ...EXPERT_SHAPES.qwen3_moe, dim: 2048, experts: 128, used:
 const EXPERT_LAYER = expertGraph(LAYER_SHAPE);
 /** As Qwen3.5 35B A3B has them, fewer, with one that all rows go to. */
 const SHARED_EXPERT = expertGraph({ ...EXPERT_SHAPES.qwen3_5_moe, dim: 2048, experts: 64, used: 8, ffnDim: 512, sharedDim: 512 });
+/** Rows of tables that are added. */
+const SUMS = MODEL_OP_GRAPHS.get('sums of embeddings') as Graph;
 /** Floats of which every device binds all that one kernel reads. */
 const FEWER_EXPERTS = expertGraph({ ...LAYER_SHAPE, experts: 32 });
 const KEPT_PROFILES = ['nvidia', 'apple-m4', 'software'] as const;
@@ -73,7 +76,7 @@ describe('fusion rules', () => {
       planOfShape({ ...shape, profile, withoutRules }),
       ...([FAMILIES.gemma4, FAMILIES.olmo3] as const).map((family) =>
         planOfGraph({ graph: familyGraph(family), type: 'q4_0', profile, withoutRules })),
-      ...[lfm2Shape(), qwen35Shape()].map((graph) => planOfGraph({ graph, type: 'q4_0', profile, withoutRules })),
+      ...[lfm2Shape(), qwen35Shape(), SUMS].map((graph) => planOfGraph({ graph, type: 'q4_0', profile, withoutRules })),
       ...[EXPERT_LAYER, SHARED_EXPERT, EXPERT_GRAPHS.get('gemma4') as Graph].map((graph) =>
         planOfGraph({ graph, type: 'q4_0', typeOf: expertTypes('q4_0'), profile, withoutRules })),
     ]);

@@ -89,10 +89,11 @@ export function setTile(work: AttentionWork, tile: TileRecord, op: AttentionReco
   work.pages = tile.pages + op.pagesOffset;
   work.firstRow = tile.firstRow;
   work.rows = tile.rows;
-  work.firstPosition = tile.firstPosition;
-  // A part of the keys that lies outside of the window has none left: its partial result is empty.
-  work.keyBegin = max(tile.keyBegin, tile.firstPosition - op.before);
-  work.keyEnd = min(tile.keyEnd, tile.firstPosition + tile.rows + op.after);
+  work.firstPosition = tile.firstPosition + op.ahead;
+  // Of parts of the keys the last one has those ahead. A part that lies outside of the window has none left: its partial result is empty.
+  const end = tile.keyEnd + (tile.keyEnd < tile.firstPosition + tile.rows ? 0 : op.ahead);
+  work.keyBegin = max(tile.keyBegin, work.firstPosition - op.before);
+  work.keyEnd = min(end, work.firstPosition + tile.rows + op.after);
   work.partial = tile.partial;
 }
 
@@ -165,7 +166,7 @@ function storeValue(op: AttentionRecord, step: StepRecord, row: i32, head: i32, 
 @inline
 function slotOf(op: AttentionRecord, step: StepRecord, row: i32, head: i32, offset: usize, bytes: i32): usize {
   const page = <usize>load<u32>(step.rowPages + op.rowPagesOffset + <usize>(row * 4)) + offset;
-  const slot = load<i32>(step.rowSlots + <usize>(row * 4));
+  const slot = load<i32>(step.rowSlots + op.rowSlotsOffset + <usize>(row * 4));
   return page + <usize>((head * op.pageTokens + slot) * bytes);
 }
 

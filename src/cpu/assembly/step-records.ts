@@ -8,7 +8,10 @@
 export class StepRecord {
   /** Sizes of the graph's dims, i32[]; ops name theirs by index. */
   sizes: usize;
-  /** Address of the page, by group, and position in it of every row: u32[groups][most rows], i32[rows]. */
+  /**
+   * Address of the page, by group, and position in it of every row and of positions behind it: u32[positions][groups][most rows],
+   * i32[positions][most rows].
+   */
   rowPages: usize;
   rowSlots: usize;
   /** TileRecord[tileCount], largest first. */
@@ -308,9 +311,12 @@ export class AttentionRecord extends OpRecord {
   /** The query at position p is multiplied by 1 + beta * ln(1 + floor(p / length)); beta 0: by 1. */
   beta: f32;
   length: f32;
-  /** Bytes from the page tables of the first group, and from its pages of rows, to those of the state's group. */
+  /** How many positions rows lie behind those of their tiles. */
+  ahead: i32;
+  /** Bytes from the page tables of the first group to those of the state's; from the pages and places of rows to those that far behind. */
   pagesOffset: usize;
   rowPagesOffset: usize;
+  rowSlotsOffset: usize;
 }
 
 @unmanaged

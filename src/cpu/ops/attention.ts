@@ -25,7 +25,7 @@ export interface AttentionStepOp extends AttentionOp {
 export const attentionRules: CpuOpRules<AttentionStepOp> = {
   code: 10,
   describe: (op) =>
-    `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}${scoring(op)}` +
+    `heads=${op.heads} state=${stateName(op.state)}${op.ahead === 0 ? '' : ` ahead=${op.ahead}`}${visibility(op)}${scoring(op)}` +
     (['q', 'k', 'v'] as const).map((name) => describePreparation(name, op[name])).join(''),
   write(out, { op, inputs: [q, k, v, ...turns], outputs: [y] }, at) {
     writeAttentionRecord(out, { ...op, values: [q, k, v, y], preparations: [op.q, op.k, op.v], turns }, at);
@@ -45,11 +45,12 @@ interface AttentionFields extends Scores, Pick<AttentionOp, 'heads' | 'state' | 
   readonly preparations: readonly [q: HeadPreparation, k: HeadPreparation, v: HeadPreparation];
   /** Positions, and the shift of those that heads turn by. */
   readonly turns: readonly (CpuValue | undefined)[];
+  readonly ahead: number;
 }
 
 /** The record of whatever reads or writes keys and values in pages. */
 export function writeAttentionRecord(out: RecordWriter, fields: AttentionFields, at: Addresses): void {
-  const { heads, scale, softcap, sinks, temperature, state, values, preparations, turns } = fields;
+  const { heads, scale, softcap, sinks, temperature, state, values, preparations, turns, ahead } = fields;
   const layout = at.pages.states.get(state.index);
   if (layout === undefined) throw new Error(`CPU plan: attention uses state ${stateName(state)}, which the graph does not declare`);
   const { key, value, stateOffset, valueOffset } = layout;
@@ -62,8 +63,8 @@ export function writeAttentionRecord(out: RecordWriter, fields: AttentionFields,
   out.ints(vectorAt(at, sinks));
   out.float(temperature?.beta ?? 0);
   out.float(temperature?.length ?? 1);
-  const { pages, rowPages } = at.pageTables(state.group);
-  out.ints(pages, rowPages);
+  const { pages, rowPages, rowSlots } = at.pageTables(state.group, ahead);
+  out.ints(ahead, pages, rowPages, rowSlots);
   for (const preparation of preparations) writePreparation(out, preparation, turns, at);
 }
 

@@ -1,3 +1,4 @@
+import { CHOICE_SETTINGS, describeChoice } from '../../graph/ops/choose.ts';
 import type { ChooseOp } from '../../graph/ops/choose.ts';
 import { widthOf } from '../../graph/value.ts';
 import { rowsAt } from '../cpu-op-rules.ts';
@@ -6,9 +7,10 @@ import type { CpuValue } from '../cpu-value.ts';
 
 export const chooseRules: CpuOpRules<ChooseOp> = {
   code: 35,
-  describe: ({ end }) => (end === undefined ? '' : `end=${end}`),
-  write(out, { op: { end }, inputs: [logits, settings, before], outputs }, at) {
-    out.ints(...rowsAt(at, logits), widthOf(logits as CpuValue), ...rowsAt(at, settings));
+  describe:  describeChoice,
+  write(out, { op: { end, nth }, inputs: [logits, settings, before], outputs }, at) {
+    const { address, stride } = at.rowsOf(settings as CpuValue);
+    out.ints(...rowsAt(at, logits), widthOf(logits as CpuValue), address + 4 * CHOICE_SETTINGS * nth, stride);
     out.ints(...rowsAt(at, before), end ?? -1, ...rowsAt(at, outputs[0]));
   },
 };

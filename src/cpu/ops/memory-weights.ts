@@ -10,7 +10,7 @@ export const memoryWeightsRules: CpuOpRules<MemoryWeightsOp> = {
   write(out, { op, inputs: [q], outputs: [y] }, at) {
     const values = [q, undefined, undefined, y] as const;
     const preparations = [AS_THEY_ARE, AS_THEY_ARE, AS_THEY_ARE] as const;
-    writeAttentionRecord(out, { ...op, causal: false, window: undefined, values, preparations, turns: [] }, at);
+    writeAttentionRecord(out, { ...op, causal: false, window: undefined, values, preparations, turns: [], ahead: 0 }, at);
     out.ints(op.taken.length, op.positions, ...op.taken);
   },
 };

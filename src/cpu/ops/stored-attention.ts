@@ -14,7 +14,7 @@ export const storedAttentionRules: CpuOpRules<StoredAttentionOp> = {
     const preparations = [AS_THEY_ARE, AS_THEY_ARE, AS_THEY_ARE] as const;
     // Rows see all of a memory, and of a layer's keys those up to their own.
     const seen = { causal: !state.memory, window: state.window };
-    writeAttentionRecord(out, { ...op, ...seen, values, preparations, turns: [] }, at);
+    writeAttentionRecord(out, { ...op, ...seen, values, preparations, turns: [], ahead: 0 }, at);
   },
 };
 

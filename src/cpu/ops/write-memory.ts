@@ -10,7 +10,7 @@ export const writeMemoryRules: CpuOpRules<WriteMemoryOp> = {
     const { heads, window } = state;
     const values = [undefined, k, v, undefined] as const;
     const preparations = [AS_THEY_ARE, AS_THEY_ARE, AS_THEY_ARE] as const;
-    writeAttentionRecord(out, { heads, scale: 1, state, causal: false, window, values, preparations, turns: [positions] }, at);
+    writeAttentionRecord(out, { heads, scale: 1, state, causal: false, window, values, preparations, turns: [positions], ahead: 0 }, at);
   },
 };
 

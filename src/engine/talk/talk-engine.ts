@@ -18,7 +18,7 @@ import { uniformAt } from '../philox.ts';
 import { createTurns } from '../speech/in-turn.ts';
 import type { InTurn } from '../speech/in-turn.ts';
 import type { TalkEvent, TalkFlow } from './talk-flow.ts';
-import { backboneRun, CHOSEN, embeddingRun, frameRuns, partOfEvent, rowsOfPart, tokenRun } from './talk-runs.ts';
+import { backboneRun, CHOSEN, embeddingRun, frameRun, partOfEvent, rowsOfPart, tokenRun } from './talk-runs.ts';
 import type { TalkPart } from './talk-runs.ts';
 import { MOST_STEPS_AHEAD, TALK_SLOTS, TalkSequence } from './talk-sequence.ts';
 import type { TalkMark, TalkWalk } from './talk-sequence.ts';
@@ -267,7 +267,7 @@ type Chances = Pick<AnswerOptions, 'text' | 'audio' | 'seed'>;
 function chooseRuns(makes: TalkFlow['makes'], index: number, { text, audio, seed }: Chances): GraphRun[] {
   const settings = ({ temperature, topK }: TalkSampling, k: number) => [temperature, topK, uniformAt(seed, index * (CODEBOOKS + 1) + k)];
   if (makes === 'text') return [tokenRun(settings(text, CODEBOOKS), [TALK.text.token])];
-  return frameRuns(Array.from({ length: CODEBOOKS }, (_, k) => settings(audio, k)), { pages: [[0], []] });
+  return [frameRun(Array.from({ length: CODEBOOKS }, (_, k) => settings(audio, k)), { pages: [[0], []] })];
 }
 
 function eventOf(makes: TalkFlow['makes'], result: ReadonlyMap<string, Float32Array>): TalkEvent {

@@ -1,7 +1,7 @@
 /** The runs of LFM2-Audio's graphs (models/lfm2-audio-graphs.ts) that steps of a conversation are made of. */
 import type { GraphRun, RunInput, SequenceRows, StatePlace } from '../../graph/executor.ts';
 import { CODEBOOKS } from '../../models/lfm2-audio-config.ts';
-import { codeName, depthGraphName, SPECTRA_PER_FRAME, TALK } from '../../models/lfm2-audio-graphs.ts';
+import { codeName, SPECTRA_PER_FRAME, TALK } from '../../models/lfm2-audio-graphs.ts';
 import type { TalkEvent } from './talk-flow.ts';
 
 /** Rows of one kind that a conversation is made of. */
@@ -76,27 +76,22 @@ export function tokenRun(settings: readonly number[], wanted: readonly string[])
 /** What the backbone reads of a token or a frame that the same list has chosen. */
 export const CHOSEN: Readonly<Record<'text' | 'audio', RunInput>> = {
   text: { graph: TALK.text.graph, output: TALK.text.embeddings },
-  audio: { graph: depthGraphName(CODEBOOKS - 1), output: TALK.depth.embeddings },
+  audio: { graph: TALK.depth.graph, output: TALK.depth.embeddings },
 };
 
 const ALL_CODES = Array.from({ length: CODEBOOKS }, (_, k) => codeName(k));
 
-/** A frame of the backbone's last state, codebook by codebook; the last run gives all codes. @param settings of each codebook */
-export function frameRuns(settings: readonly (readonly number[])[], place: StatePlace): GraphRun[] {
+const DEPTH_POSITIONS = Object.fromEntries(Array.from({ length: CODEBOOKS }, (_, k) => [TALK.depth.positions(k), [k]]));
+
+/** A frame of the backbone's last state, which gives all codes. @param settings of each codebook */
+export function frameRun(settings: readonly (readonly number[])[], place: StatePlace): GraphRun {
   const { depth } = TALK;
-  return settings.map((own, k): GraphRun => {
-    const isLast = k === CODEBOOKS - 1;
-    const before = isLast ? [...upTo(k)] : [...new Set([0, k - 1])].filter((i) => i >= 0 && i < k);
-    return {
-      graph: depthGraphName(k), dims: { voices: 1 },
-      inputs: {
-        [depth.hidden]: HIDDEN, [depth.settings]: own, [depth.positions]: [k],
-        ...Object.fromEntries(before.map((i) => [codeName(i), { graph: depthGraphName(i), output: codeName(i) }])),
-      },
-      sequences: [{ ...place, rows: 1, start: k }],
-      wanted: isLast ? ALL_CODES : [],
-    };
-  });
+  return {
+    graph: depth.graph, dims: { voices: 1 },
+    inputs: { [depth.hidden]: HIDDEN, [depth.settings]: settings.flat(), ...DEPTH_POSITIONS },
+    sequences: [{ ...place, rows: 1, start: 0 }],
+    wanted: ALL_CODES,
+  };
 }
 
 /** Spectra of frames behind `before` others. */

@@ -34,5 +34,5 @@ export function asIs(op: GraphAttentionOp): AttentionOp {
 
 /** The same over the state of another layer, which has no keys and values of its own. */
 export function overStored(op: GraphStoredAttentionOp): AttentionOp {
-  return { ...asIs({ ...op, kind: 'attention', causal: true, window: op.state.window }), stored: true };
+  return { ...asIs({ ...op, kind: 'attention', causal: true, window: op.state.window, ahead: 0 }), stored: true };
 }

@@ -114,10 +114,19 @@ function splitsOf(mode: SingleMode, { knobs: { attention } }: DeviceProfile): Ke
   return mode === 'groupedSplit' ? { count: attention.groupedSplits, granule } : undefined;
 }
 
-function decodeVariant(shape: AttentionShape, mode: SingleMode, { profile }: AttentionOptions): AttentionDecodeVariant | undefined {
+/** Positions of a sequence up to which a subgroup takes all keys of a head: more of them would only wait for each other at the end. */
+const FEW_POSITIONS = 32;
+
+function decodeVariant(
+  { shape, positions = Infinity }: { readonly shape: AttentionShape; readonly positions: number | undefined },
+  mode: SingleMode, { profile }: AttentionOptions,
+): AttentionDecodeVariant | undefined {
   const { subgroupSize, knobs } = profile;
   const { invocations, splitInvocations, unroll, splitUnroll, flatInvocations } = knobs.attention;
   const splits = splitsOf(mode, profile);
+  const limits = { most: MOST_QUERY_HEADS[mode], bytes: profile.workgroupBytes, invocations: profile.invocations };
+  if (subgroupSize !== undefined && splits === undefined && positions <= FEW_POSITIONS)
+    return fittingDecodeVariant({ shape, subgroupSize, splits, invocations: subgroupSize, unroll: 1, loads: undefined }, limits);
   const wanted = {
     shape, subgroupSize, splits,
     invocations: subgroupSize === undefined ? flatInvocations : splits ? splitInvocations : invocations,
@@ -125,7 +134,7 @@ function decodeVariant(shape: AttentionShape, mode: SingleMode, { profile }: Att
     // Few workgroups wait for memory: the next keys are on their way while these are worked on.
     loads: subgroupSize !== undefined && mode !== 'whole' ? ('ahead' as const) : undefined,
   };
-  return fittingDecodeVariant(wanted, { most: MOST_QUERY_HEADS[mode], bytes: profile.workgroupBytes, invocations: profile.invocations });
+  return fittingDecodeVariant(wanted, limits);
 }
 
 /** Undefined where the device has no matrix units, or the shape does not suit them. */
@@ -259,7 +268,8 @@ function singleUses(
   const shape = shapeOf(step, options);
   const buffers = buffersOf(step);
   const cost = costOf(step, options);
-  const variant = required(decodeVariant(shape, mode, options), { label: step.label, shape, profile: options.profile });
+  const { positions } = step.op.state;
+  const variant = required(decodeVariant({ shape, positions }, mode, options), { label: step.label, shape, profile: options.profile });
   const attend: KernelUse = {
     kernel: attentionDecodeKernel(variant),
     buffers,
@@ -304,7 +314,8 @@ function describeHeads(name: string, { norm, table }: HeadPreparation): string {
 function describe({ heads, state, joined, stored, q, k, vNorm, ...op }: AttentionOp): string {
   const prepared = `${describeHeads('q', q)}${describeHeads('k', k)}${describeHeads('v', { norm: vNorm, table: undefined })}`;
   const input = `${joined ? ' joined' : ''}${stored ? ' stored' : ''}${op.gated ? ' gated' : ''}`;
-  return `heads=${heads} state=${stateName(state)}${visibility(op)}${scoring(op)}${input}${prepared}`;
+  const ahead = op.ahead === 0 ? '' : ` ahead=${op.ahead}`;
+  return `heads=${heads} state=${stateName(state)}${ahead}${visibility(op)}${scoring(op)}${input}${prepared}`;
 }
 
 /** Gains of heads' norms, and sinks. */

@@ -1,3 +1,4 @@
+import { CHOICE_SETTINGS, describeChoice } from '../../graph/ops/choose.ts';
 import type { ChooseOp } from '../../graph/ops/choose.ts';
 import { widthOf } from '../../graph/value.ts';
 import { chooseKernel, chooseWorkgroups } from '../kernels/choose/choose.ts';
@@ -6,14 +7,22 @@ import type { GpuValue } from '../plan/gpu-value.ts';
 import { floatsRef } from '../plan/value-refs.ts';
 import { rowUse } from './row-use.ts';
 
-/** Of a workgroup, which takes a row. */
-const INVOCATIONS = 256;
+/** Of a workgroup, which takes a row: a lane of wide rows would have many values, each a wait for memory. */
+function invocationsFor(width: number, most: number): number {
+  return Math.min(width > WIDE ? 1024 : 256, most);
+}
+
+const WIDE = 8192;
 
 export const chooseRules: GpuOpRules<ChooseOp> = {
-  describe: ({ end }) => (end === undefined ? '' : `end=${end}`),
+  describe: describeChoice,
   uses(step, _, { profile }) {
     const [x, settings, before] = step.inputs as readonly [GpuValue, GpuValue, GpuValue?];
-    const variant = { width: widthOf(x), end: step.op.end, invocations: Math.min(INVOCATIONS, profile.invocations) };
+    const { end, nth } = step.op;
+    const variant = {
+      width: widthOf(x), end, settings: { numbers: widthOf(settings), first: CHOICE_SETTINGS * nth },
+      invocations: invocationsFor(widthOf(x), profile.invocations),
+    };
     const buffers = {
       x: floatsRef(x), settings: floatsRef(settings), ...(before === undefined ? {} : { before: floatsRef(before) }),
     };

@@ -12,26 +12,30 @@ import { floatsRef, outputRefs, vectorRef } from '../plan/value-refs.ts';
 import { roundingCut } from './quantize.ts';
 import { rowUse } from './row-use.ts';
 
-/** Input: tokens. Outputs: f32, and rounded where asked for. */
+/** Inputs: tokens, and what is added where there is a base. Outputs: f32, and rounded where asked for. */
 export interface EmbedOp extends GraphEmbedOp {
   readonly rounding: Rounding | undefined;
+  /** Columns of the second input, from `start` on, that are added. */
+  readonly base: { readonly start: number; readonly of: number } | undefined;
 }
 
 export const embedRules: GpuOpRules<EmbedOp> = {
-  describe: ({ weight, scale, rounding }, typeOf) =>
-    `${shownWeight(weight, typeOf)}${scale === 1 ? '' : ` scale=${scale}`}${describeRounding(rounding)}`,
+  describe: ({ weight, scale, base, rounding }, typeOf) =>
+    `${shownWeight(weight, typeOf)}${scale === 1 ? '' : ` scale=${scale}`}` +
+    `${base ? ` + ${base.start}..` : ''}${describeRounding(rounding)}`,
   matrices: ({ weight }, choices) => matricesFor([weight], choices),
   vectors: ({ rounding }) => [rounding?.norm && gainOf(rounding.norm)],
   rounded: (op, rounding) => (rounding.norm === undefined ? undefined : { ...op, rounding }),
   cuts: (step, { fresh }) => roundingCut(step, { op: { ...step.op, rounding: undefined }, norm: step.op.rounding?.norm, fresh }),
   uses(step, _, options) {
-    const { weight, scale, rounding } = step.op;
+    const { weight, scale, rounding, base } = step.op;
     const [vocab, width] = weight.shape as [number, number];
     const matrices = matricesFor([weight], options);
     const [{ type }] = matrices as readonly [PlannedMatrix];
     const planes = planesOf(packedFormatOf(type), width);
-    const q8n = rounding?.norm && { eps: rounding.norm.eps };
-    const common = { type, vocab, width, q8n, single: options.single, scale: scale === 1 ? undefined : scale } as const;
+    const alone = step.outputs.every(({ dtype }) => dtype !== 'f32') ? { alone: true as const } : {};
+    const q8n = rounding?.norm && { eps: rounding.norm.eps, ...alone };
+    const common = { type, vocab, width, q8n, single: options.single, scale: scale === 1 ? undefined : scale, ...(base && { base }) } as const;
     const rowBytes = planes.reduce((sum, plane) => sum + plane.rowBytes, 0);
     return boundTogether(matrices, planes.length, storageBuffersLeft(step, options)).flatMap((bound, n) => {
       const pieces = matrices.length === 1 ? undefined : bound.map(({ firstRow = 0, rows }) => ({ firstRow, rows }));
@@ -40,6 +44,7 @@ export const embedRules: GpuOpRules<EmbedOp> = {
       bound.forEach(({ key }, part) => {
         for (const { name } of planes) buffers[`p${part}_${name}`] = { kind: 'plane', matrix: key, plane: name };
       });
+      if (base) buffers['base'] = floatsRef(step.inputs[1] as GpuValue);
       if (rounding?.norm) buffers['yGain'] = vectorRef(rounding.norm.weight.id);
       return rowUse(step, {
         kernel: embedKernel(variant),
@@ -51,9 +56,9 @@ export const embedRules: GpuOpRules<EmbedOp> = {
   },
 };
 
-/** Storage buffers that a kernel may bind beside tokens, outputs and gain. */
-function storageBuffersLeft({ op, outputs }: GpuStepOf<EmbedOp>, { profile }: UseOptions): number {
-  return profile.storageBuffers - 1 - Object.keys(outputRefs(outputs)).length - (op.rounding?.norm ? 1 : 0);
+/** Storage buffers that a kernel may bind beside tokens, base, outputs and gain. */
+function storageBuffersLeft({ op, inputs, outputs }: GpuStepOf<EmbedOp>, { profile }: UseOptions): number {
+  return profile.storageBuffers - inputs.length - Object.keys(outputRefs(outputs)).length - (op.rounding?.norm ? 1 : 0);
 }
 
 /** The pieces of a table by the dispatches that read them: as many as a kernel can bind, at least one. */
@@ -62,4 +67,4 @@ function boundTogether(matrices: readonly PlannedMatrix[], planes: number, buffe
   return Array.from({ length: Math.ceil(matrices.length / each) }, (_, n) => matrices.slice(n * each, (n + 1) * each));
 }
 
-export const lowerEmbed: Lower<GraphEmbedOp, EmbedOp> = ({ op }) => ({ op: { ...op, rounding: undefined } });
+export const lowerEmbed: Lower<GraphEmbedOp, EmbedOp> = ({ op }) => ({ op: { ...op, rounding: undefined, base: undefined } });

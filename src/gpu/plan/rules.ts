@@ -13,6 +13,7 @@ import type { LinearOp } from '../ops/linear-op.ts';
 import type { NormOp } from '../ops/rms-norm.ts';
 import { gatedExperts, residualExperts, scaledRoute, sharedNorm, summedExperts } from './expert-rules.ts';
 import { gatedAttention } from './gated-attention.ts';
+import { embedSum } from './embed-sum.ts';
 import { outerOf } from './gpu-value.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
 import { convolutionActivation, deltaNet } from './delta-net.ts';
@@ -315,7 +316,8 @@ export function gpuRules(
   typeOf: (id: string) => string, sumSuits: (found: SumProduct) => boolean = () => false,
 ): readonly Rule[] {
   return [
-    scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, convolutionGates, convolutionActivation, deltaNet(typeOf),
+    scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, embedSum,
+    convolutionGates, convolutionActivation, deltaNet(typeOf),
     gatedLinear(typeOf), columnsActivation, linearActivation, linearSoftcap, linearResidual,
     scaledRoute, gatedExperts(typeOf), sharedExpert(typeOf), summedExperts, residualExperts,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),

@@ -46,6 +46,11 @@ export interface AttentionOp extends Scores {
    * floor(window / 2) from p.
    */
   readonly window: number | undefined;
+  /**
+   * How many positions its rows lie behind those of the run's sequences: a graph may make several positions of a sequence one after
+   * another, a row of it each. 0 where the graph makes one.
+   */
+  readonly ahead: number;
 }
 
 /** What a printed attention op says of the positions that its rows see; nothing where those are 0..own. */
@@ -62,11 +67,12 @@ export function scoring({ softcap, sinks, temperature }: Scores): string {
   ].join('');
 }
 
-/** `causal` is true where it is not given; `window` is the state's where rows are causal. */
+/** `causal` is true and `ahead` 0 where they are not given; `window` is the state's where rows are causal. */
 export interface AttentionFields extends Scores, Pick<AttentionOp, 'heads' | 'state'> {
   readonly positions: Value;
   readonly causal?: boolean | undefined;
   readonly window?: number | undefined;
+  readonly ahead?: number | undefined;
 }
 
 /** @throws Error where the scores' weights do not fit `heads` */
@@ -78,18 +84,20 @@ export function checkScores({ softcap, sinks, temperature }: Scores, heads: numb
 
 /** `qkv`: queries, keys and values of the new rows. */
 export function attention(g: OpSink<AttentionOp>, name: string, qkv: readonly [Value, Value, Value], fields: AttentionFields): Value {
-  const { positions, causal = true, window = fields.state.window, ...op } = fields;
-  return g.op(name, { kind: 'attention', ...op, causal, window }, [...qkv, positions]);
+  const { positions, causal = true, window = fields.state.window, ahead = 0, ...op } = fields;
+  return g.op(name, { kind: 'attention', ...op, causal, window, ahead }, [...qkv, positions]);
 }
 
 export const attentionRules: OpRules<AttentionOp> = {
   weights: ({ sinks }) => (sinks === undefined ? [] : [sinks]),
   states: ({ state }) => [state],
-  follows({ state }, before, check) {
-    const isTaken = before.some((op) => op.kind === 'attention' && op.state === state);
-    if (isTaken) check.fail('a state of its own', `${stateName(state)}, which an attention before it writes`);
+  follows({ state, ahead }, before, check) {
+    const written = before.filter((op) => op.kind === 'attention' && op.state === state).length;
+    if (written === ahead) return;
+    if (ahead === 0) check.fail('a state of its own', `${stateName(state)}, which an attention before it writes`);
+    check.fail(`${ahead} attentions before it that write the positions before its own`, String(written));
   },
-  shape({ heads, state, causal, window, ...scores }, [q, k, v, positions], check) {
+  shape({ heads, state, causal, window, ahead, ...scores }, [q, k, v, positions], check) {
     const { outer } = check.rowsOf(q);
     if (heads % state.heads !== 0) check.fail('heads to be a multiple of the key heads', `${heads} and ${state.heads}`);
     if (state.memory) check.fail('a state of its own rows', `the memory ${stateName(state)}`);
@@ -98,9 +106,11 @@ export const attentionRules: OpRules<AttentionOp> = {
     check.shape('v', v?.shape ?? [], [outer, state.heads * state.valueDim]);
     check.shape('positions', positions?.shape ?? [], [outer]);
     checkScores(scores, heads, check);
+    if (ahead > 0 && !causal) check.fail('rows that see no position behind their own', `some that lie ${ahead} behind`);
     if (state.window !== (causal ? window : undefined))
       check.fail(`a state with ${causal ? `the window ${window}` : 'no window, as rows see what follows them'}`, String(state.window));
     return [outer, heads * state.valueDim];
   },
-  print: (op) => `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}${scoring(op)}`,
+  print: (op) =>
+    `heads=${op.heads} state=${stateName(op.state)}${op.ahead === 0 ? '' : ` ahead=${op.ahead}`}${visibility(op)}${scoring(op)}`,
 };

@@ -66,7 +66,8 @@ export const runAttention: RunOp<AttentionOp> = (op, [qValue, kValue, vValue], r
   let firstRow = 0;
   for (const sequence of run.sequences) {
     const at = run.stored(op.state, sequence);
-    const { start, rows } = sequence;
+    const { rows } = sequence;
+    const start = sequence.start + op.ahead;
     const end = start + rows - 1;
     // All of the step's keys before any query: without causality a row sees those after its own.
     for (let position = start, row = firstRow; position <= end; position++, row++) {

@@ -4,14 +4,15 @@ import { widthOf } from '../../graph/value.ts';
 import type { Value } from '../../graph/value.ts';
 import type { RunOp } from '../op-run.ts';
 
-export const runChoose: RunOp<ChooseOp> = ({ end }, [logits, settings, before], run) => {
+export const runChoose: RunOp<ChooseOp> = ({ end, nth }, [logits, settings, before], run) => {
   const width = widthOf(logits as Value);
   const x = run.floats(logits);
   const numbers = run.floats(settings);
+  const each = widthOf(settings as Value);
   const earlier = end === undefined ? undefined : run.ints(before);
   return Float64Array.from({ length: x.length / width }, (_, row) => {
     if (earlier?.[row] === end && end !== undefined) return end;
-    const [temperature, topK, random] = numbers.subarray(row * CHOICE_SETTINGS, (row + 1) * CHOICE_SETTINGS) as unknown as number[];
+    const [temperature, topK, random] = numbers.subarray(row * each + nth * CHOICE_SETTINGS) as unknown as number[];
     const own = x.subarray(row * width, (row + 1) * width).map((value) => (Number.isNaN(value) ? -Infinity : value));
     return chosen(own, { temperature: temperature!, topK: topK!, random: random! });
   });

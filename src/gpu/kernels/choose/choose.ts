@@ -1,27 +1,30 @@
 /** One index of each row by its logits (graph/ops/choose.ts says how). A workgroup takes a row. */
-import { CHOICE_SETTINGS } from '../../../graph/ops/choose.ts';
 import { kernelHeader, kernelKey, linearWorkgroups, LINEAR_WORKGROUP, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { STEP_BINDING, STEP_STRUCT } from '../../linear-shape.ts';
 import { laneLoop } from '../../wgsl/row-sum.ts';
 
-/** Bindings `x`: f32 [rows, width]; `settings`: f32 [rows, 3]; `before`: i32 [rows], where there is an end; `y`: i32 [rows]. */
+/** Bindings `x`: f32 [rows, width]; `settings`: f32 [rows, numbers]; `before`: i32 [rows], where there is an end; `y`: i32 [rows]. */
 export interface ChooseVariant {
   readonly width: number;
   readonly end: number | undefined;
+  /** Numbers of a row's settings, and the place of those that count. */
+  readonly settings: { readonly numbers: number; readonly first: number };
   /** A power of two from 16 on. */
   readonly invocations: number;
 }
 
-/** Bits of a digit, by which the k-th greatest is found. */
-const DIGIT = 8;
-const DIGITS = 2 ** DIGIT;
+/** Bits of a digit, by which the k-th greatest is found: a lane has a digit, or none. */
+function digitBits({ invocations }: ChooseVariant): 4 | 8 {
+  return invocations >= 256 ? 8 : 4;
+}
 
 /** NaN is the least of numbers; the bits of floats in an order that is that of the floats. */
 const VALUES = `const LEAST = -3.4028234e38;
 fn valueAt(at: u32) -> f32 {
-  let bits = bitcast<u32>(x[at]);
-  return select(max(x[at], LEAST), LEAST, (bits & 0x7fffffffu) > 0x7f800000u);
+  let value = x[at];
+  let bits = bitcast<u32>(value);
+  return select(max(value, LEAST), LEAST, (bits & 0x7fffffffu) > 0x7f800000u);
 }
 fn orderOf(value: f32) -> u32 {
   let bits = bitcast<u32>(value);
@@ -50,42 +53,63 @@ ${laneLoop(width, invocations, `    let value = valueAt(base + k);
     }
   }
   workgroupBarrier();
-  return places[0];
+  let found = places[0];
+  workgroupBarrier();
+  return found;
 }
 `;
 }
 
-/** The order of a row's k-th greatest value, a digit at a time: how many values of the digits so far have each next digit. */
-function leastKeptFunction({ width, invocations }: ChooseVariant): string {
+/**
+ * The order of a row's k-th greatest value, a digit at a time: of the values that have the digits so far, how many have each next digit or
+ * a greater one. One lane's digit is the greatest that enough of them reach.
+ */
+function leastKeptFunction(variant: ChooseVariant): string {
+  const { width, invocations } = variant;
+  const bits = digitBits(variant);
+  const digits = 2 ** bits;
+  const top = 32 - bits;
   return `fn leastKept(base: u32, lane: u32, k0: u32) -> u32 {
-  if (lane == 0u) { kept = 0u; left = k0; }
-  for (var shift = ${32 - DIGIT}u; shift < 32u; shift -= ${DIGIT}u) {
-    for (var i = lane; i < ${DIGITS}u; i += ${invocations}u) { atomicStore(&counts[i], 0u); }
+  var above = 0u;
+  var left = k0;
+  for (var turn = 0u; turn < ${32 / bits}u; turn++) {
+    let shift = ${top}u - turn * ${bits}u;
+    if (lane < ${digits}u) { atomicStore(&counts[lane], 0u); }
     workgroupBarrier();
-    let above = kept;
 ${laneLoop(width, invocations, `    let order = orderOf(valueAt(base + k));
-    let isOfPrefix = shift == ${32 - DIGIT}u || (order >> min(shift + ${DIGIT}u, 31u)) == (above >> min(shift + ${DIGIT}u, 31u));
-    if (isOfPrefix) { atomicAdd(&counts[(order >> shift) & ${DIGITS - 1}u], 1u); }`)}
+    let isOfPrefix = turn == 0u || (order >> min(shift + ${bits}u, 31u)) == (above >> min(shift + ${bits}u, 31u));
+    if (isOfPrefix) { atomicAdd(&counts[(order >> shift) & ${digits - 1}u], 1u); }`)}
     workgroupBarrier();
-    if (lane == 0u) {
-      var digit = ${DIGITS - 1}u;
-      var remaining = left;
-      for (; digit > 0u; digit -= 1u) {
-        let own = atomicLoad(&counts[digit]);
-        if (own >= remaining) { break; }
-        remaining -= own;
-      }
-      left = remaining;
-      kept = above | (digit << shift);
+    if (lane < ${digits}u) { places[lane] = atomicLoad(&counts[lane]); }
+    for (var reach = 1u; reach < ${digits}u; reach *= 2u) {
+      workgroupBarrier();
+      var more = 0u;
+      if (lane + reach < ${digits}u) { more = places[lane + reach]; }
+      workgroupBarrier();
+      if (lane < ${digits}u) { places[lane] += more; }
     }
     workgroupBarrier();
+    if (lane < ${digits}u) {
+      var greater = 0u;
+      if (lane < ${digits - 1}u) { greater = places[lane + 1u]; }
+      if (places[lane] >= left && greater < left) {
+        chosen[0] = above | (lane << shift);
+        chosen[1] = left - greater;
+      }
+    }
+    workgroupBarrier();
+    above = chosen[0];
+    left = chosen[1];
   }
-  return kept;
+  return above;
 }
 `;
 }
 
-/** Each lane takes values that follow each other, so that sums over lanes are sums over the first values. */
+/**
+ * Each lane takes values that follow each other, so that sums over lanes are sums over the first values. The first lane with a share, up to
+ * which they add up to more than is wanted, goes through its own; where rounding leaves all of them below that, the last with a share does.
+ */
 function sampledFunction({ width, invocations }: ChooseVariant): string {
   const each = Math.ceil(width / invocations);
   return `fn share(at: u32, most: f32, temperature: f32, least: u32) -> f32 {
@@ -96,61 +120,65 @@ fn sampled(base: u32, lane: u32, most: f32, temperature: f32, least: u32, random
   let first = min(lane * ${each}u, ${width}u);
   let end = min(first + ${each}u, ${width}u);
   var own = 0.0;
-  for (var k = first; k < end; k += 1u) { own += share(base + k, most, temperature, least); }
+  for (var k = first; k < end; k++) { own += share(base + k, most, temperature, least); }
   tops[lane] = own;
+  if (lane == 0u) { atomicStore(&counts[0], ${invocations}u); atomicStore(&counts[1], 0u); }
+  for (var reach = 1u; reach < ${invocations}u; reach *= 2u) {
+    workgroupBarrier();
+    var before = 0.0;
+    if (lane >= reach) { before = tops[lane - reach]; }
+    workgroupBarrier();
+    tops[lane] += before;
+  }
   workgroupBarrier();
-  if (lane == 0u) {
-    var total = 0.0;
-    for (var i = 0u; i < ${invocations}u; i += 1u) { total += tops[i]; }
-    let wanted = random * total;
+  let wanted = random * tops[${invocations - 1}u];
+  if (own > 0.0) {
+    atomicMax(&counts[1], lane);
+    if (tops[lane] > wanted) { atomicMin(&counts[0], lane); }
+  }
+  workgroupBarrier();
+  let reached = atomicLoad(&counts[0]);
+  if (lane == select(reached, atomicLoad(&counts[1]), reached == ${invocations}u)) {
     var sum = 0.0;
-    var taken = 0u;
-    var begin = 0.0;
-    // The last lane with a share, where rounding leaves the whole sum below what is wanted.
-    for (var i = 0u; i < ${invocations}u; i += 1u) {
-      if (tops[i] > 0.0) { taken = i; begin = sum; }
-      sum += tops[i];
-      if (sum > wanted) { break; }
-    }
-    sum = begin;
-    var index = min(taken * ${each}u, ${width - 1}u);
-    for (var k = taken * ${each}u; k < min((taken + 1u) * ${each}u, ${width}u); k += 1u) {
+    if (lane > 0u) { sum = tops[lane - 1u]; }
+    var index = min(first, ${width - 1}u);
+    for (var k = first; k < end; k++) {
       let share = share(base + k, most, temperature, least);
       if (share > 0.0) { index = k; }
       sum += share;
       if (sum > wanted) { break; }
     }
-    places[0] = index;
+    chosen[0] = index;
   }
   workgroupBarrier();
-  return places[0];
+  return chosen[0];
 }
 `;
 }
 
-function mainText({ width, end, invocations }: ChooseVariant): string {
+function mainText({ width, end, settings, invocations }: ChooseVariant): string {
   const ended = end === undefined ? '' : `  if (before[row] == ${end}) {
     if (lane == 0u) { y[row] = ${end}; }
     return;
   }
 `;
+  const setting = (n: number) => `settings[row * ${settings.numbers}u + ${settings.first + n}u]`;
   return `@compute @workgroup_size(${invocations})
 fn main(${MAIN_ARGUMENTS}) {
   let row = ${LINEAR_WORKGROUP};
   if (row >= step.rows) { return; }
 ${ended}  let base = row * ${width}u;
-  let temperature = settings[row * ${CHOICE_SETTINGS}u];
-  let topK = settings[row * ${CHOICE_SETTINGS}u + 1u];
+  let temperature = ${setting(0)};
+  let topK = ${setting(1)};
   let best = greatest(base, lane);
   if (temperature <= 0.0) {
     if (lane == 0u) { y[row] = i32(best); }
     return;
   }
   let most = valueAt(base + best);
-  workgroupBarrier();
   var least = 0u;
   if (topK >= 1.0 && topK < ${width}.0) { least = leastKept(base, lane, u32(topK)); }
-  let index = sampled(base, lane, most, temperature, least, settings[row * ${CHOICE_SETTINGS}u + 2u]);
+  let index = sampled(base, lane, most, temperature, least, ${setting(2)});
   if (lane == 0u) { y[row] = i32(index); }
 }
 `;
@@ -165,9 +193,8 @@ export function chooseKernel(variant: ChooseVariant): Kernel {
   ];
   const memory = `var<workgroup> tops: array<f32, ${invocations}>;
 var<workgroup> places: array<u32, ${invocations}>;
-var<workgroup> counts: array<atomic<u32>, ${DIGITS}>;
-var<workgroup> kept: u32;
-var<workgroup> left: u32;
+var<workgroup> counts: array<atomic<u32>, ${2 ** digitBits(variant)}>;
+var<workgroup> chosen: array<u32, 2>;
 `;
   const functions = [VALUES, greatestFunction(variant), leastKeptFunction(variant), sampledFunction(variant)].join('');
   return {
@@ -183,3 +210,4 @@ var<workgroup> left: u32;
 export function chooseWorkgroups(rows: number): Workgroups {
   return linearWorkgroups(rows);
 }
+

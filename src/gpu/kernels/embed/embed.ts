@@ -1,4 +1,4 @@
-/** Rows of a packed table: y[r] = scale * table[tokens[r]], and what the first norm's product reads. */
+/** Rows of a packed table: y[r] = scale * table[tokens[r]], or that and a base, and what the first norm's product reads. */
 import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { partBindings, q8Bindings } from '../../linear-shape.ts';
@@ -17,7 +17,8 @@ export interface TablePiece {
 }
 
 /**
- * Bindings `p0_*`: the planes of the table [vocab, width], or `p{n}_*`: those of its piece n; `tokens`: u32 [rows]; `y`: f32 [rows, width];
+ * Bindings `p0_*`: the planes of the table [vocab, width], or `p{n}_*`: those of its piece n; `tokens`: u32 [rows]; `base`: f32 [rows, of],
+ * where there is one; `y`: f32 [rows, width];
  * with `q8n` also `yCodes`, `yStats` and `yGain`: f32 [width], and the width is a multiple of 32. A token past the vocabulary reads the
  * last row.
  */
@@ -32,8 +33,10 @@ export interface EmbedVariant extends RowsVariant {
   readonly pieces?: readonly TablePiece[] | undefined;
   /** Factor of every value; absent: 1. */
   readonly scale?: number | undefined;
-  /** The RMS norm that follows, whose q8n input is written too. */
-  readonly q8n: { readonly eps: number } | undefined;
+  /** Columns of rows of so many, from `start` on, that are added; absent: none are. Multiples of 4, as the width then is. */
+  readonly base?: { readonly start: number; readonly of: number } | undefined;
+  /** The RMS norm that follows, whose q8n input is written too; `alone`: nobody reads the floats, and `y` is not there. */
+  readonly q8n: { readonly eps: number; readonly alone?: true | undefined } | undefined;
 }
 
 /** Small workgroups: one row of a decode step still spreads over several cores. */
@@ -47,11 +50,12 @@ function partsOf({ type, vocab, pieces }: EmbedVariant): readonly LinearPartShap
 }
 
 function embedBindings(variant: EmbedVariant): readonly Binding[] {
-  const { width, q8n } = variant;
+  const { width, q8n, base } = variant;
   return [
     ...partsOf(variant).flatMap((part, n) => partBindings(part, n, width)),
     { name: 'tokens', access: 'read', type: 'array<u32>' },
-    { name: 'y', access: 'write', type: width % 4 === 0 ? 'array<vec4<f32>>' : 'array<f32>' },
+    ...(base ? [{ name: 'base', access: 'read' as const, type: 'array<vec4<f32>>' }] : []),
+    ...(q8n?.alone ? [] : [{ name: 'y', access: 'write' as const, type: width % 4 === 0 ? 'array<vec4<f32>>' : 'array<f32>' }]),
     ...(q8n ? [...q8Bindings('y', 'write'), { name: 'yGain', access: 'read' as const, type: 'array<f32>' }] : []),
   ];
 }
@@ -78,17 +82,16 @@ function tokenText({ vocab, pieces }: EmbedVariant): string {
 }
 
 function embedBody(variant: EmbedVariant): string {
-  const { width, q8n, scale, pieces } = variant;
+  const { width, q8n, scale, base, pieces } = variant;
   const name = pieces ? 'tableQuad' : 'quad0';
-  const quad = (number: string) => `${name}(token, ${number})${scale === undefined ? '' : ` * f32(${scale})`}`;
+  const added = (number: string) => (base === undefined ? '' : ` + base[row * ${base.of / 4}u + ${base.start / 4}u + ${number}]`);
+  const quad = (number: string) => `${name}(token, ${number})${scale === undefined ? '' : ` * f32(${scale})`}${added(number)}`;
   const token = tokenText(variant);
   if (q8n) {
     return `${token}
   let quad = piece * 4u;
   let x = mat4x4<f32>(${['quad', 'quad + 1u', 'quad + 2u', 'quad + 3u'].map(quad).join(', ')});
-  let at = row * ${width / 4}u + quad;
-  for (var i = 0u; i < 4u; i++) { y[at + i] = x[i]; }
-  yPutBlock(row, piece, x);`;
+${q8n.alone ? '' : `  let at = row * ${width / 4}u + quad;\n  for (var i = 0u; i < 4u; i++) { y[at + i] = x[i]; }\n`}  yPutBlock(row, piece, x);`;
   }
   if (width % 4 === 0) return `${token}\n  y[row * ${width / 4}u + piece] = ${quad('piece')};`;
   return `${token}
@@ -99,11 +102,11 @@ function embedBody(variant: EmbedVariant): string {
 }
 
 export function embedKernel(variant: EmbedVariant): Kernel {
-  const { type, vocab, width, q8n, pieces } = variant;
+  const { type, vocab, width, q8n, base, pieces } = variant;
   const rounding = q8n ? [q8EpilogueFunctions({ name: 'y', width, norm: q8n })] : [];
   return rowPiecesKernel({
     key: kernelKey('embed', variant),
-    label: `embed ${type} [${vocab}, ${width}]${pieces ? ` in ${pieces.length}` : ''}${q8n ? ' q8n' : ''}`,
+    label: `embed ${type} [${vocab}, ${width}]${base ? ' + base' : ''}${pieces ? ` in ${pieces.length}` : ''}${q8n ? ' q8n' : ''}`,
     pieces: piecesOf(variant), bindings: embedBindings(variant), body: embedBody(variant),
     functions: [
       ...partsOf(variant).map((part, n) => weightValueFunctions(part, n, width)),
