@@ -35,7 +35,8 @@ export const embedRules: GpuOpRules<EmbedOp> = {
     const planes = planesOf(packedFormatOf(type), width);
     const alone = step.outputs.every(({ dtype }) => dtype !== 'f32') ? { alone: true as const } : {};
     const q8n = rounding?.norm && { eps: rounding.norm.eps, ...alone };
-    const common = { type, vocab, width, q8n, single: options.single, scale: scale === 1 ? undefined : scale, ...(base && { base }) } as const;
+    const scaled = { ...(scale !== 1 && { scale }), ...(base && { base }) };
+    const common = { type, vocab, width, q8n, single: options.single, ...scaled } as const;
     const rowBytes = planes.reduce((sum, plane) => sum + plane.rowBytes, 0);
     return boundTogether(matrices, planes.length, storageBuffersLeft(step, options)).flatMap((bound, n) => {
       const pieces = matrices.length === 1 ? undefined : bound.map(({ firstRow = 0, rows }) => ({ firstRow, rows }));

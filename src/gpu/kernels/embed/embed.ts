@@ -88,10 +88,11 @@ function embedBody(variant: EmbedVariant): string {
   const quad = (number: string) => `${name}(token, ${number})${scale === undefined ? '' : ` * f32(${scale})`}${added(number)}`;
   const token = tokenText(variant);
   if (q8n) {
+    const floats = `  let at = row * ${width / 4}u + quad;\n  for (var i = 0u; i < 4u; i++) { y[at + i] = x[i]; }\n`;
     return `${token}
   let quad = piece * 4u;
   let x = mat4x4<f32>(${['quad', 'quad + 1u', 'quad + 2u', 'quad + 3u'].map(quad).join(', ')});
-${q8n.alone ? '' : `  let at = row * ${width / 4}u + quad;\n  for (var i = 0u; i < 4u; i++) { y[at + i] = x[i]; }\n`}  yPutBlock(row, piece, x);`;
+${q8n.alone ? '' : floats}  yPutBlock(row, piece, x);`;
   }
   if (width % 4 === 0) return `${token}\n  y[row * ${width / 4}u + piece] = ${quad('piece')};`;
   return `${token}
