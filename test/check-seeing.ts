@@ -26,7 +26,7 @@ export async function answerTo(model: Model, segments: Segments, options: AskOpt
   let usage = { cachedTokens: -1, promptTokens: -1 };
   for await (const piece of model.generate({ segments, temperature: 0, maxTokens: 16, ignoreEos: true, ...options })) {
     tokens.push(...piece.tokens);
-    if ('usage' in piece) usage = piece.usage;
+    if (piece.finishReason) usage = piece.usage;
   }
   return { tokens, cachedTokens: usage.cachedTokens, promptTokens: usage.promptTokens };
 }

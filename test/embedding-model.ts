@@ -6,7 +6,7 @@ import { createModel } from '../src/engine/model.ts';
 import { memoryFolder } from '../src/files/memory-source.ts';
 import { openCheckpoint } from '../src/files/open-checkpoint.ts';
 import { openExecutor } from '../src/node/load-model.ts';
-import type { DeviceChoice } from '../src/node/load-model.ts';
+import type { DeviceChoice } from '../src/node/device-choice.ts';
 import type { Checkpoint } from '../src/tensor/checkpoint.ts';
 
 /** Contents of files by name, objects as JSON. */

@@ -51,6 +51,6 @@ const SETTINGS = { temperature: 0, ignoreEos: true, cachePrompt: false } as cons
 export function answeringModel(model: Model): Answering {
   return async function* ({ ids, answerTokens }) {
     for await (const { tokens, ...piece } of model.generate({ ...SETTINGS, ids, maxTokens: answerTokens + 1 }))
-      yield { tokens: tokens.length, cachedTokens: 'usage' in piece ? piece.usage.cachedTokens : 0 };
+      yield { tokens: tokens.length, cachedTokens: piece.usage?.cachedTokens ?? 0 };
   };
 }

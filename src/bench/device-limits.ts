@@ -7,7 +7,7 @@ import type { DeviceKind } from '../graph/executor.ts';
 import { measureCopyBandwidth as measureCpu } from './copy-bandwidth.ts';
 import { findAdapter } from '../node/gpu-adapter.ts';
 import { openExecutor } from '../node/load-model.ts';
-import type { DeviceChoice } from '../node/load-model.ts';
+import type { DeviceChoice } from '../node/device-choice.ts';
 
 export interface DeviceLimits {
   /** What `auto` came to. */

@@ -1,6 +1,6 @@
 /** Measures models: every task with every engine, in turn, and hands each figure to the reporters. */
 import type { KvChoice } from '../graph/kv-types.ts';
-import type { DeviceChoice } from '../node/load-model.ts';
+import type { DeviceChoice } from '../node/device-choice.ts';
 import { startEngine, startLimits } from './engine-client.ts';
 import type { DeviceLimits } from './device-limits.ts';
 import type { Engine, EngineFacts, EngineSettings, WorkloadName } from './engine.ts';

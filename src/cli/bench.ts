@@ -8,7 +8,7 @@ import { runBenchmark } from '../bench/run-benchmark.ts';
 import type { Sizes } from '../bench/task.ts';
 import { DEFAULT_WORKLOADS, WORKLOAD_NAMES } from '../bench/workloads.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
-import type { DeviceChoice } from '../node/load-model.ts';
+import type { DeviceChoice } from '../node/device-choice.ts';
 import { benchTable } from './bench-table.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';

@@ -34,8 +34,9 @@ const NOTHING = {
   choices: [],
 };
 
-export async function gpuPart(kind: AdapterKind, signal: AbortSignal): Promise<GpuPart> {
-  const found = await findAdapter(kind);
+/** @param index which adapter of its kind; default: the first */
+export async function gpuPart(kind: AdapterKind, signal: AbortSignal, index?: number): Promise<GpuPart> {
+  const found = await findAdapter(kind, { index });
   if (found.adapter === undefined) return { ...NOTHING, problem: found.problem };
   const { adapter, facts, description } = found;
   const profile = profileFor(facts);

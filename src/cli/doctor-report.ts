@@ -3,6 +3,7 @@ import { arch, availableParallelism, cpus, freemem, platform, release } from 'no
 import { checkKernels, matmulCases } from '../cpu/kernel-check.ts';
 import { compileKernels } from '../cpu/kernel-module.ts';
 import type { DeviceKind } from '../graph/executor.ts';
+import { listAdapters } from '../node/gpu-adapter.ts';
 import { defaultMemoryBudget, machineMemory } from '../node/memory-budget.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
 import { measureCopyBandwidth } from '../bench/copy-bandwidth.ts';
@@ -31,7 +32,14 @@ export async function doctorReport(signal: AbortSignal) {
     },
     { device: 'reference', isUsable: true, reason: 'plain and slow, to compare with; only by --device reference' },
   ];
-  return { system: systemPart(), cpu, gpu, software, devices, auto: automatic({ gpu: gpu.problem, cpu: cpuProblem }) };
+  const gpus = await gpuNames();
+  return { system: systemPart(), cpu, gpu, gpus, software, devices, auto: automatic({ gpu: gpu.problem, cpu: cpuProblem }) };
+}
+
+/** What `--device gpu:N` may name. */
+async function gpuNames() {
+  const gpus = await listAdapters('hardware');
+  return gpus.map(({ name, problem }, index) => ({ device: `gpu:${index}`, name, isUsable: problem === undefined, problem }));
 }
 
 /** What `--device auto` takes, given what is wrong with each; the devices themselves say what that is. */

@@ -39,7 +39,7 @@ export function registerDoctor(program: Command): void {
 const USED_FEATURES = /^(subgroups|shader-f16|timestamp-query|subgroup-size-control|chromium-experimental-subgroup-matrix)$/;
 
 function printReport(report: DoctorReport, terminal: Terminal): void {
-  const { system, cpu, gpu, software, auto, devices } = report;
+  const { system, cpu, gpu, gpus, software, auto, devices } = report;
   const section = (title: string, rows: readonly (readonly string[])[]) =>
     terminal.write(`${terminal.bold(title)}\n${tableLines(rows).map((line) => `  ${line}\n`).join('')}\n`);
   section('System', [
@@ -73,6 +73,8 @@ function printReport(report: DoctorReport, terminal: Terminal): void {
   ]);
   if (gpu.adapter !== null) section('GPU', gpuRows(gpu));
   if (gpu.choices.length > 0) section(`Profile ${gpu.profile}`, profileRows(gpu.choices));
+  if (gpus.length > 0)
+    section('GPUs, for --device', gpus.map(({ device, name, problem }) => [device, problem === undefined ? name : `${name}: ${problem}`]));
   if (software.adapter !== null) {
     section('Software adapter', gpuRows(software));
     section(`Profile ${software.profile}`, profileRows(software.choices));

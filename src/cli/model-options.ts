@@ -8,8 +8,9 @@ import { PER_LAYER_TABLES } from '../models/architecture.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
-import { DEVICE_CHOICES, loadModel, takesThreads } from '../node/load-model.ts';
-import type { DeviceChoice } from '../node/load-model.ts';
+import { DEVICE_NAMES, parseDevice, takesThreads } from '../node/device-choice.ts';
+import { loadModel } from '../node/load-model.ts';
+import type { DeviceChoice } from '../node/device-choice.ts';
 import { bundledModelPath } from '../node/package-root.ts';
 import { InputError } from '../tensor/errors.ts';
 import { UsageError } from './exit-codes.ts';
@@ -38,7 +39,7 @@ export interface DeviceOptions {
 /** Adds `--device`, `--threads`, `--context`, `--snapshot-bytes`, `--memory`, `--per-layer-table`, `--quantize` and `--kv-type`. */
 export function addDeviceOptions(command: Command): Command {
   return command
-    .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
+    .addOption(deviceOption())
     .option(
       '--threads <count>',
       'compute threads of the CPU device (default: as many as the machine has)',
@@ -67,6 +68,12 @@ export function addDeviceOptions(command: Command): Command {
     )
     .addOption(new Option('--quantize <type>', 'quantise weights of floats while they are loaded').choices(QUANTIZE_TYPES))
     .addOption(kvTypeOption());
+}
+
+/** `--device`, as the library has it. */
+export function deviceOption(): Option {
+  const option = new Option('--device <device>', 'where to compute; gpu:1 is the second GPU of "ingot doctor"');
+  return option.choices([...DEVICE_NAMES, 'gpu:N']).argParser(checkedText(parseDevice)).default('auto');
 }
 
 /** In the words of the command line, before anything is loaded. @throws UsageError for threads beside a device that has none */
@@ -118,7 +125,7 @@ async function openModel(path: string | undefined, options: DeviceOptions & { re
     const { onProgress } = display;
     return await loadModel(found, {
       device, threads, contextLength: context, snapshotBytes, memoryBudget: memory, perLayerTable, quantize, kvType, signal,
-      onProgress,
+      onProgress, onHint: () => {},
     });
   } finally {
     display.clear();

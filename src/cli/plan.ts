@@ -1,26 +1,27 @@
 /** `ingot plan`: what of a model fits this machine, how fast it should be, and where to run it. */
-import { Option } from 'commander';
 import type { Command } from 'commander';
 import { advise } from '../bench/fit/advice.ts';
 import type { Advice, Usage } from '../bench/fit/advice.ts';
 import { decodeTokensPerSecond } from '../bench/fit/expected-speed.ts';
 import type { DeviceFigures } from '../bench/fit/expected-speed.ts';
-import { bitsThatFit, fitRows, largestType, longestContext, RUNTIME_BYTES } from '../bench/fit/model-fit.ts';
+import { bitsThatFit, fitRows, longestContext } from '../bench/fit/model-fit.ts';
 import type { FitRow, MachineRoom, ModelNeeds } from '../bench/fit/model-fit.ts';
 import { readNeeds } from '../bench/fit/read-needs.ts';
 import { measureCopyBandwidth } from '../bench/copy-bandwidth.ts';
+import { largestType, RUNTIME_BYTES } from '../engine/fitting-type.ts';
 import { readModelWork } from '../bench/model-work.ts';
 import type { ModelWork } from '../bench/model-work.ts';
 import { availableParallelism } from 'node:os';
 import type { KvChoice } from '../graph/kv-types.ts';
-import { DEVICE_CHOICES, openExecutor } from '../node/load-model.ts';
-import type { DeviceChoice } from '../node/load-model.ts';
+import { parseDevice } from '../node/device-choice.ts';
+import { openExecutor } from '../node/load-model.ts';
+import type { DeviceChoice } from '../node/device-choice.ts';
 import { planForProfile } from '../node/gpu-plan.ts';
 import { defaultMemoryBudget, machineMemory } from '../node/memory-budget.ts';
 import { gpuPart } from './doctor-gpu.ts';
 import { modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
-import { defaultModelPath, kvTypeOption } from './model-options.ts';
+import { defaultModelPath, deviceOption, kvTypeOption } from './model-options.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { formatBytes, formatCount, formatRate, withThousands } from './quantities.ts';
@@ -57,7 +58,7 @@ export function registerPlan(program: Command): void {
     .summary('what of a model fits this machine, and how fast it should be')
     .description('Says what a model takes of this machine at several lengths of context, how fast it should be here, and where to run it.')
     .argument('[model]', 'a GGUF file, a folder, a URL or an id of the hub (default: the bundled model)')
-    .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
+    .addOption(deviceOption())
     .option('--context <tokens>', 'the length that is wanted (default: 8,192, or what the model has)', integerIn({ min: 1 }))
     .addOption(kvTypeOption())
     .option('--memory <bytes>', 'most memory for weights and conversations (default: what "ingot doctor" says)', integerIn({ min: 1 }))
@@ -104,7 +105,7 @@ async function reportOf(path: string, flags: PlanFlags, { signal, onProgress }: 
   const needs = await readNeeds(path, { executor, contextLength: flags.context, kvType: flags.kvType, signal, onProgress });
   const work = await readModelWork(path, { signal, kvType: flags.kvType });
   const isGpu = executor.kind === 'gpu' || executor.kind === 'software';
-  const measured = isGpu ? await gpuFigures(executor.kind === 'gpu' ? 'hardware' : 'software', signal) : await cpuFigures(signal);
+  const measured = isGpu ? await gpuFigures(executor.kind === 'gpu' ? 'hardware' : 'software', flags, signal) : await cpuFigures(signal);
   const { budget, isShared, ...figures } = measured;
   const device = { ...figures, description: executor.description };
   const room = {
@@ -138,8 +139,8 @@ async function cpuFigures(signal: AbortSignal) {
   return { kind: 'cpu' as const, copyBytesPerSecond, budget: defaultMemoryBudget(undefined), isShared: true };
 }
 
-async function gpuFigures(kind: 'hardware' | 'software', signal: AbortSignal) {
-  const { adapter, copyBytesPerSecond, dispatchMicroseconds } = await gpuPart(kind, signal);
+async function gpuFigures(kind: 'hardware' | 'software', { device }: PlanFlags, signal: AbortSignal) {
+  const { adapter, copyBytesPerSecond, dispatchMicroseconds } = await gpuPart(kind, signal, parseDevice(device).index);
   const budget = defaultMemoryBudget(adapter ?? undefined);
   return {
     kind: 'gpu' as const,
@@ -150,8 +151,8 @@ async function gpuFigures(kind: 'hardware' | 'software', signal: AbortSignal) {
   };
 }
 
-async function dispatchesOf(path: string, { context, kvType }: PlanFlags, signal: AbortSignal): Promise<number> {
-  const model = await planForProfile(path, { contextLength: context, kvType, signal });
+async function dispatchesOf(path: string, { context, kvType, device }: PlanFlags, signal: AbortSignal): Promise<number> {
+  const model = await planForProfile(path, { contextLength: context, kvType, gpu: parseDevice(device).index, signal });
   const { reportDecode } = await import('../gpu/plan/plan-report.ts');
   return reportDecode(model, 128).dispatches.length;
 }

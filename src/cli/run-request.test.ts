@@ -9,7 +9,8 @@ import type { RunFlags } from './run-request.ts';
 function asked(text: string, flags: Partial<RunFlags>): { readonly call: string; readonly options: Record<string, unknown> } {
   let found: ReturnType<typeof asked> | undefined;
   const noting = (call: string) => (options: Record<string, unknown>) => void (found = { call, options });
-  const model = { tokenizer: {}, info: { name: 'm' }, generate: noting('generate'), infill: noting('infill') } as unknown as Model;
+  const info = { name: 'm', hasTokenizer: true };
+  const model = { tokenizer: {}, info, generate: noting('generate'), infill: noting('infill') } as unknown as Model;
   const all = { think: true, ...flags } as RunFlags;
   checkRunFlags(all);
   runRequest(text, all, model)({ signal: undefined });

@@ -62,7 +62,7 @@ export function runRequest(text: string, flags: RunFlags, model: Model): RunRequ
   const decoding = { ...decodingOptions(flags), ignoreEos, logprobs };
   const whole = { ...decoding, dialect: flags.dialect, n };
   if (ids !== undefined) return (more) => model.generate({ ...whole, echo, ids, ...more });
-  if (model.tokenizer === undefined)
+  if (!model.info.hasTokenizer)
     throw new UsageError(`${model.info.name} has no tokenizer, so it cannot read a prompt. Give token ids with --ids.`);
   if (suffix !== undefined) return (more) => model.infill({ ...decoding, prefix: text, suffix, ...more });
   if (raw === true) return (more) => model.generate({ ...whole, echo, prompt: text, ...more });

@@ -130,7 +130,7 @@ async function printAnswer(model: Model, { ask, signal, prefill = '', echo = fal
 async function* shown(model: Model, pieces: AsyncIterable<Piece>, echo: boolean): AsyncGenerator<Piece> {
   let isPrompt = echo;
   for await (const piece of pieces) {
-    if (model.tokenizer === undefined) yield withText(piece, piece.tokens.map((id) => `${id} `).join(''));
+    if (!model.info.hasTokenizer) yield withText(piece, piece.tokens.map((id) => `${id} `).join(''));
     else yield isPrompt ? withText(piece, piece.text) : piece;
     isPrompt = false;
   }

@@ -1,12 +1,10 @@
 /** `ingot speak`: a text as speech, in a WAV file, through the loudspeaker, or to a pipe. */
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { Option } from 'commander';
 import type { Command } from 'commander';
 import { encodeSamples } from '../audio/wav-samples.ts';
 import { wavHeader } from '../audio/wav-writer.ts';
 import type { Speakable, VoiceModel } from '../engine/speech/voice-model.ts';
-import { DEVICE_CHOICES } from '../node/load-model.ts';
 import { loadVoiceModel } from '../node/load-voice-model.ts';
 import type { LoadVoiceModelOptions } from '../node/load-voice-model.ts';
 import { UsageError } from './exit-codes.ts';
@@ -14,7 +12,7 @@ import { modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { openLoudspeaker } from './loudspeaker.ts';
 import type { SoundSink } from './loudspeaker.ts';
-import { checkThreads } from './model-options.ts';
+import { checkThreads, deviceOption } from './model-options.ts';
 import { integerIn, numberIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { readArgumentText } from './read-stdin.ts';
@@ -62,7 +60,7 @@ export function registerSpeak(program: Command): void {
     .option('--speed <factor>', 'times as fast', numberIn({ min: 0.25, max: 4 }))
     .option('--seed <number>', 'of the noise in the voice', integerIn({ min: 0, max: Number.MAX_SAFE_INTEGER }))
     .option('--phonemes', "the text is phonemes, in the model's alphabet")
-    .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
+    .addOption(deviceOption())
     .option('--threads <count>', 'compute threads of the CPU device', integerIn({ min: 1, max: 256 }))
     .addHelpText('after', EXAMPLES)
     .action((text: string | undefined, flags: SpeakFlags) => withInterrupts((signal) => speak(text, { ...flags, signal })));

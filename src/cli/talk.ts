@@ -10,13 +10,12 @@ import type { OpenTalkOptions, TalkConversation, TalkModel } from '../engine/tal
 import type { TalkTurn } from '../engine/talk/talk-turns.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
 import { fileSource } from '../node/file-source.ts';
-import { DEVICE_CHOICES } from '../node/load-model.ts';
 import { loadTalkModel } from '../node/load-talk-model.ts';
 import type { LoadTalkModelOptions } from '../node/load-talk-model.ts';
 import { UsageError } from './exit-codes.ts';
 import { inputPath, modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
-import { checkThreads } from './model-options.ts';
+import { checkThreads, deviceOption } from './model-options.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { printable } from './terminal.ts';
@@ -58,7 +57,7 @@ export function registerTalk(program: Command): void {
     .option('--context-length <tokens>', 'most positions of the conversation', integerIn({ min: 64, max: 1_000_000 }))
     .option('--tokenizer <path>', 'a tokenizer, for a model whose files hold none')
     .addOption(new Option('--quantize <type>', 'quantise weights of floats while they are loaded').choices(QUANTIZE_TYPES))
-    .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
+    .addOption(deviceOption())
     .option('--threads <count>', 'compute threads of the CPU device', integerIn({ min: 1, max: 256 }))
     .addHelpText('after', EXAMPLES)
     .action((model: string, texts: readonly string[], flags: TalkFlags) =>

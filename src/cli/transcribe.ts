@@ -7,7 +7,6 @@ import type { Command } from 'commander';
 import type { SpeechModel, TranscribeOptions } from '../engine/speech/speech-model.ts';
 import { MOST_BEAMS } from '../engine/speech/search-options.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
-import { DEVICE_CHOICES } from '../node/load-model.ts';
 import { loadSpeechModel } from '../node/load-speech-model.ts';
 import type { LoadSpeechModelOptions } from '../node/load-speech-model.ts';
 import { DEFAULT_SPEECH_MODEL, pulledModelPath } from '../node/pull/pull-model.ts';
@@ -21,7 +20,7 @@ import { cachedModel } from '../node/hub/cache-layout.ts';
 import { hubIdOf } from '../node/hub/hub-id.ts';
 import { hubSettings } from '../node/hub/hub-settings.ts';
 import { withInterrupts } from './interrupts.ts';
-import { checkThreads } from './model-options.ts';
+import { checkThreads, deviceOption } from './model-options.ts';
 import { integerIn, numberIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { pullWithProgress } from './pull.ts';
@@ -88,7 +87,7 @@ export function registerTranscribe(program: Command): void {
     .option('--pcm <hz>', 'stdin is 16-bit samples of this rate, one channel, no header', integerIn({ min: 1, max: MOST_SAMPLE_RATE }))
     .option('--tokenizer <path>', 'a tokenizer, for a model whose files hold none')
     .addOption(new Option('--quantize <type>', 'quantise weights of floats while they are loaded').choices(QUANTIZE_TYPES))
-    .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
+    .addOption(deviceOption())
     .option('--threads <count>', 'compute threads of the CPU device', integerIn({ min: 1, max: 256 }))
     .addHelpText('after', EXAMPLES)
     .action((files: readonly string[], flags: TranscribeFlags) =>

@@ -57,6 +57,7 @@ export function checkCapacity(budget: Budget): void {
   throw new CapacityError(
     `The model needs ${megabytes(fixedBytes + kvBytes)} on the CPU (${sizes}), and WebAssembly addresses ${megabytes(ADDRESS_LIMIT)}. ` +
       `${advice}`,
+    { availableBytes: ADDRESS_LIMIT },
   );
 }
 

@@ -140,6 +140,8 @@ export interface ModelInfo {
   /** Weight types by their share of the bytes, largest first: `q4_0, q8_0, f32`. */
   readonly quantisation: string;
   readonly vocabSize: number;
+  /** False: its files have none, so that it takes and gives token ids only. */
+  readonly hasTokenizer: boolean;
   /** Most tokens of prompt and answer together, as loaded. */
   readonly contextLength: number;
   /** The most the model was made for. */
@@ -183,8 +185,8 @@ export interface Model {
   readonly info: ModelInfo;
   /** What pictures a model that sees takes; undefined for one that does not. */
   readonly vision: VisionInfo | undefined;
-  /** Undefined for a model without one, which generates from ids only. */
-  readonly tokenizer: Tokenizer | undefined;
+  /** Its calls throw InputError for a model without one ({@link ModelInfo.hasTokenizer}), which generates from ids only. */
+  readonly tokenizer: Tokenizer;
   generate(options: GenerateOptions): Generation;
   /**
    * The text between two others, as {@link Model.generate} gives an answer, by the vocabulary's tokens for that (Qwen-Coder, StarCoder,

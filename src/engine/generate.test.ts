@@ -175,6 +175,9 @@ describe('generate', () => {
     await expect(collect(model.generate({ prompt: 'a' }))).rejects.toThrow('no tokenizer');
     await expect(collect(model.generate({ messages: [{ role: 'user', content: 'a' }] }))).rejects.toThrow('no tokenizer');
     await expect(collect(model.generate({ ids: [4], stop: 'x' }))).rejects.toThrow('no tokenizer');
+    expect(model.info.hasTokenizer).toBe(false);
+    expect(model.tokenizer.vocabSize).toBe(0);
+    expect(() => model.tokenizer.encode('a')).toThrow('This model has no tokenizer (info.hasTokenizer is false)');
   });
 
   it('lets timers run while it is busy', async () => {
@@ -489,7 +492,7 @@ describe('ready', () => {
 describe('the tokenizer', () => {
   it('is the model\'s', async () => {
     const { model } = await load();
-    expect(model.tokenizer?.encode('a')).toEqual(fakeTokenizer().encode('a'));
+    expect(model.tokenizer.encode('a')).toEqual(fakeTokenizer().encode('a'));
     const last = (await collect(model.generate({ prompt: 'a', maxTokens: 1 }))) satisfies Omit<FinalPiece, 'logprobs'>;
     expect(last.usage.completionTokens).toBe(1);
   });

@@ -22,6 +22,15 @@ export interface ChatMessage {
   readonly [field: string]: JsonValue | undefined;
 }
 
+/**
+ * A message as other libraries type it, OpenAI's `ChatCompletionMessageParam` among them: what it holds is checked as that of a
+ * {@link ChatMessage}.
+ */
+export interface MessageLike {
+  readonly role: string;
+  readonly content?: string | null | readonly object[] | undefined;
+}
+
 /** How the next token is chosen. What is left out comes from the model's own defaults, else temperature 1 and the rest off. */
 export interface SamplingOptions {
   /** 0 takes the likeliest token (ties: the lowest id); at least 0. */
@@ -154,7 +163,7 @@ export interface GenerateOptions extends DecodingOptions, ConversationOptions {
    * A conversation to answer, rendered by the model's chat template. Where it ends with an assistant's message, the model goes on with
    * that: its turn is left open, and the answer is what follows.
    */
-  readonly messages?: readonly ChatMessage[] | undefined;
+  readonly messages?: readonly (ChatMessage | MessageLike)[] | undefined;
   /**
    * How many answers to make, 1 to 64; default 1. The prompt is read once, to a page; answer i has the seed + i; pieces of all of them come
    * as they are made, each with its `index`.
@@ -190,8 +199,8 @@ export interface ChosenLogprob extends TokenLogprob {
   readonly top: readonly TokenLogprob[];
 }
 
-/** New text (empty while it may be the beginning of a stop text, or half a character) and the tokens sampled for it. */
-export interface TextPiece {
+/** New text (empty while it may be the beginning of a stop text, or half a character) and the tokens sampled for it: of every piece. */
+interface PieceText {
   /** As the model writes it, marks of thoughts and calls included, control tokens left out. */
   readonly text: string;
   readonly tokens: readonly number[];
@@ -204,7 +213,18 @@ export interface TextPiece {
   readonly index: number;
   /** One entry per token, where asked for. */
   readonly logprobs?: readonly ChosenLogprob[] | undefined;
+}
+
+/** A piece of an answer that goes on. */
+export interface TextPiece extends PieceText {
+  /** What only the last piece has: `if (piece.finishReason)` narrows to it, and `piece.usage?.completionTokens` needs no narrowing. */
   readonly finishReason?: undefined;
+  readonly stopText?: undefined;
+  readonly incompleteCalls?: undefined;
+  readonly droppedTurns?: undefined;
+  readonly usage?: undefined;
+  readonly timings?: undefined;
+  readonly seed?: undefined;
 }
 
 /**
@@ -255,7 +275,7 @@ export interface Timings {
 }
 
 /** The last piece: what was still held back, the end token if there was one, and the figures. */
-export interface FinalPiece extends Omit<TextPiece, 'finishReason'> {
+export interface FinalPiece extends PieceText {
   readonly finishReason: FinishReason;
   /** The stop text that ended the answer, if one did. */
   readonly stopText: string | undefined;

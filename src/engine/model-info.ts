@@ -44,6 +44,7 @@ export function modelInfo({ parts, executor, program, contextLength, kvTypes, co
     sizeBytes: parts.sizeBytes,
     quantisation: describeTypes(decoder),
     vocabSize: decoder.config.vocabSize,
+    hasTokenizer: text.tokenizer !== undefined,
     contextLength,
     modelContextLength: decoder.config.contextLength,
     device: executor.kind,

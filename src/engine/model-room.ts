@@ -4,13 +4,15 @@ import { isCausal } from '../graph/graph.ts';
 import type { Graph } from '../graph/graph.ts';
 import { parseKvTypes } from '../graph/kv-types.ts';
 import type { KvChoice, KvTypes } from '../graph/kv-types.ts';
-import { textGraphOf } from '../graph/model-graphs.ts';
+import { parameterCount, textGraphOf } from '../graph/model-graphs.ts';
 import { multiplyAddsOf } from '../graph/multiply-adds.ts';
 import { mostSnapshots, sequencesIn, slotBytes, stateBytes } from '../graph/state-sizes.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import { checkInteger, describeNumber } from '../tensor/option-names.ts';
 import { isQuantized } from '../tensor/tensor-type.ts';
+import { fittingAdvice } from './fitting-type.ts';
+import type { RefusedModel } from './fitting-type.ts';
 import { pagesFor } from './model-core.ts';
 import { sourcesOf } from './model-parts.ts';
 
@@ -120,8 +122,20 @@ export function resolveSequences(wanted: number | undefined, ofDevice: number | 
   const needed = fixed + stateBytes(model, kv, rows);
   throw new CapacityError(
     `memoryBudget ${wanted} is too small: weights and snapshots take ${fixed} bytes, and with the state of one sequence of ` +
-      `${kv.maxPages * kv.pageTokens} tokens it is ${needed}. Pass as many or more, or a smaller contextLength.`,
+      `${kv.maxPages * kv.pageTokens} tokens it is ${needed}. Pass as many or more, or a smaller contextLength.` +
+      fittingAdvice(refusedModel(room), wanted),
   );
+}
+
+/** What an error says of a model that does not fit. */
+export function refusedModel({ decoder, kv, rows, snapshots }: Omit<StateRoom, 'maxConcurrent'>): RefusedModel {
+  const [fixed, weightBytes] = [fixedBytes(decoder, snapshots), fixedBytes(decoder, 0)];
+  return {
+    parameters: parameterCount(decoder.model),
+    weightBytes,
+    otherBytes: fixed - weightBytes + stateBytes(decoder.model, kv, rows),
+    contextLength: kv.maxPages * kv.pageTokens,
+  };
 }
 
 /** Pages for a context, as every loaded model has them. */

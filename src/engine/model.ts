@@ -27,16 +27,19 @@ import { createChatSession, loadChatSession } from './chat.ts';
 import type { ChatFiles } from './chat-file.ts';
 import { embedTexts } from './embed.ts';
 import { forwardPass } from './forward.ts';
+import { absentTokenizer } from '../text/absent-tokenizer.ts';
+import { withFittingAdvice } from './fitting-type.ts';
 import { generateAnswers } from './choices.ts';
 import { generatePieces } from './generate.ts';
 import { generateObject } from './generate-object.ts';
 import { createModelCore } from './model-core.ts';
 import { modelInfo } from './model-info.ts';
 import type { ModelParts } from './model-parts.ts';
-import { kvLayoutOf, resolveContextLength, resolveRoom, resolveSequences } from './model-room.ts';
+import { kvLayoutOf, refusedModel, resolveContextLength, resolveRoom, resolveSequences } from './model-room.ts';
 import { FORWARD_NAMES, READY_NAMES } from './option-names.ts';
 import { countPrompt, preparedIds, prepareSeen } from './prepare-generation.ts';
 import { prepareInfill } from './prepare-infill.ts';
+import { promptHint } from './prompt-hint.ts';
 import { rerankDocuments } from './rerank.ts';
 import { runTools } from './run-tools.ts';
 import { openTextSide } from './text-side.ts';
@@ -71,6 +74,11 @@ export interface ModelOptions extends CallLimits {
   readonly images?: ImageLimits | undefined;
   /** What reads image files, for a model that sees. Default: none, so that conversations have pixels alone. */
   readonly imageDecoder?: ImageDecoder | undefined;
+  /**
+   * Called once with a sentence where `generate` is given a `prompt` though the model has a chat template, which is rarely meant. Default:
+   * nobody is told.
+   */
+  readonly onHint?: ((hint: string) => void) | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -98,8 +106,8 @@ export interface CreateModelOptions extends ModelOptions {
 const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
   executor: true, contextLength: true, kvType: true, snapshotBytes: true, memoryBudget: true, spareMemory: true, perLayerTable: true,
   quantize: true, mostPatches: true,
-  maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, chatFiles: true, images: true, imageDecoder: true, signal: true,
-  onProgress: true,
+  maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, chatFiles: true, images: true, imageDecoder: true, onHint: true,
+  signal: true, onProgress: true,
 };
 
 /** Most patches of a picture where a tower's products take the time of the host. */
@@ -170,7 +178,8 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const sizes = { rows: maxRows, ...(vision && visionSizes(vision)) };
   const idOf: Pictures['idOf'] = (picture) => (core.pictures as Pictures).idOf(picture);
   const seeing = openSeeing({ vision: vision?.info, idOf, limits: options.images, decoder: options.imageDecoder });
-  const program = await executor.load({ model, weights, kv, sizes, snapshots, signal, onProgress });
+  const toLoad = { model, weights, kv, sizes, snapshots, signal, onProgress };
+  const program = await withFittingAdvice(() => refusedModel(room), () => executor.load(toLoad));
   const core = createModelCore({
     program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,
     hasFixedPace: executor.prefillRows !== undefined, kv, snapshots, hostTable: decoder.hostTable, vision, limits,
@@ -188,14 +197,17 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   }
   const info = modelInfo({ parts, executor, program, contextLength, kvTypes, core });
   const host = { core, text, seeing, model: info, files: options.chatFiles };
+  const hint = promptHint(text, options.onHint);
   return {
     info,
     vision: vision?.info,
-    tokenizer: text.tokenizer,
+    tokenizer: text.tokenizer ?? absentTokenizer(),
     generate(request) {
       const prepare = () => {
         checkDecoder(model, 'generate');
-        return prepareSeen(host, request);
+        const job = prepareSeen(host, request);
+        hint(request);
+        return job;
       };
       return generateAnswers(prepare, request ?? {});
     },

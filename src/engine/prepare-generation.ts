@@ -48,10 +48,12 @@ export function prepareGeneration(core: ModelCore, text: TextSide, asked: Genera
   if (settings.stops.length > 0 && text.tokenizer === undefined)
     throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
   const { ids, pictures, droppedMessages, droppedTurns } = encodeRequest(options, text, core);
-  const format = answerFormat(options, text, options.messages);
+  // As they were checked just now.
+  const messages = options.messages as readonly ChatMessage[] | undefined;
+  const format = answerFormat(options, text, messages);
   const { promptIds, thoughtTokens } = limitThought(ids, options, format, text);
-  answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
-  const { signal, onProgress, messages } = options;
+  answerRoom(promptIds.length, { ...settings, context: core, canSlide: messages !== undefined });
+  const { signal, onProgress } = options;
   const isShared = core.state.sharesSnapshots && messages !== undefined && options.cachePrompt !== false;
   const sharedLengths = isShared ? [openingTokens(promptIds, messages, options, text)] : [];
   const source = messages && promptSource(messages, options, droppedMessages);

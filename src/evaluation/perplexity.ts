@@ -66,7 +66,7 @@ export async function measurePerplexity(
 
 function idsOf(model: Model, { ids, text = '' }: EvaluationSequence): readonly number[] {
   if (ids !== undefined) return ids;
-  if (model.tokenizer === undefined)
+  if (!model.info.hasTokenizer)
     throw new InputError(`${model.info.name} has no tokenizer, so that it cannot read text. Give a .jsonl file with "ids".`);
   return model.tokenizer.encode(text, { addSpecial: true });
 }

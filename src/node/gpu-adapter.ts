@@ -4,6 +4,8 @@
  */
 import { adapterFacts, adapterName } from '../gpu/device/adapter-facts.ts';
 import type { AdapterFacts } from '../gpu/device/adapter-facts.ts';
+import { adapterNames, chooseGpu, listGpus, NO_ADAPTER } from './gpu-list.ts';
+import type { ListedGpu } from './gpu-list.ts';
 
 /** `hardware` is never a CPU in disguise; `software` is nothing else. */
 export type AdapterKind = 'hardware' | 'software';
@@ -18,6 +20,8 @@ export type GpuToggles = 'safe' | 'fast';
 export interface FindAdapterOptions {
   /** Default: `fast` on hardware, `safe` on a software adapter, which is there for tests. */
   readonly toggles?: GpuToggles | undefined;
+  /** Which adapter of its kind, as {@link listAdapters} has them. Default: the first. */
+  readonly index?: number | undefined;
 }
 
 export type FoundAdapter =
@@ -41,16 +45,23 @@ interface Dawn {
  * global object because this module may be loaded twice in one process.
  */
 interface Kept {
-  readonly instances: Map<GpuToggles, Promise<GPU | string>>;
+  /** By toggles and the name of the adapter that is asked for. */
+  readonly instances: Map<string, Promise<GPU | string>>;
   readonly without: Map<string, string>;
+  readonly lists: Map<AdapterKind, Promise<readonly ListedGpu[]>>;
 }
 
 const KEPT = Symbol.for('ingot.gpu');
 
 function kept(): Kept {
   const holder = globalThis as { [KEPT]?: Kept };
-  return (holder[KEPT] ??= { instances: new Map(), without: new Map() });
+  return (holder[KEPT] ??= { instances: new Map(), without: new Map(), lists: new Map() });
 }
+
+const usualToggles = (kind: AdapterKind): GpuToggles => (kind === 'software' ? 'safe' : 'fast');
+
+/** Adapters are asked for and listed in this order. */
+const BEST_FIRST = { powerPreference: 'high-performance' } as const;
 
 /**
  * The adapter to compute on. Ask again for each device: an adapter gives one.
@@ -58,23 +69,52 @@ function kept(): Kept {
  */
 export async function findAdapter(
   kind: AdapterKind,
-  { toggles = kind === 'software' ? 'safe' : 'fast' }: FindAdapterOptions = {},
+  { toggles = usualToggles(kind), index }: FindAdapterOptions = {},
 ): Promise<FoundAdapter> {
-  const { instances, without } = kept();
-  const known = without.get(`${kind} ${toggles}`);
+  const { without } = kept();
+  const key = `${kind} ${toggles} ${index ?? 'first'}`;
+  const known = without.get(key);
   if (known !== undefined) return { problem: known };
-  let opening = instances.get(toggles);
-  if (opening === undefined) instances.set(toggles, (opening = openDawn(toggles)));
-  const gpu = await opening;
-  const found = typeof gpu === 'string' ? { problem: gpu } : await requestAdapter(gpu, kind);
-  if (found.adapter === undefined) without.set(`${kind} ${toggles}`, found.problem);
+  const found = await (index === undefined ? requestAdapter(kind, toggles) : requestListed(kind, toggles, index));
+  if (found.adapter === undefined) without.set(key, found.problem);
   return found;
 }
 
-async function requestAdapter(gpu: GPU, kind: AdapterKind): Promise<FoundAdapter> {
+/** All adapters of a kind, best first: `gpu:1` is the second of those of hardware. Opens no device; found out once for the process. */
+export function listAdapters(kind: AdapterKind): Promise<readonly ListedGpu[]> {
+  const { lists } = kept();
+  const known = lists.get(kind);
+  if (known !== undefined) return known;
+  const list = findAll(kind);
+  lists.set(kind, list);
+  return list;
+}
+
+async function findAll(kind: AdapterKind): Promise<readonly ListedGpu[]> {
+  const toggles = usualToggles(kind);
+  const gpu = await instance(toggles, NO_ADAPTER);
+  if (typeof gpu === 'string') return [];
+  const refusal = await gpu.requestAdapter(BEST_FIRST).then(() => '', messageOf);
+  const open = async (name: string) => {
+    const named = await instance(toggles, name);
+    const adapter = typeof named === 'string' ? null : await named.requestAdapter(BEST_FIRST).catch(() => null);
+    return adapter === null ? undefined : adapterFacts(adapter);
+  };
+  return listGpus(adapterNames(refusal), open, ({ isSoftware }) => isSoftware === (kind === 'software'));
+}
+
+async function requestListed(kind: AdapterKind, toggles: GpuToggles, index: number): Promise<FoundAdapter> {
+  const chosen = chooseGpu(await listAdapters(kind), index);
+  return typeof chosen === 'string' ? { problem: chosen } : requestAdapter(kind, toggles, chosen.device);
+}
+
+/** @param device name of the one that is wanted; undefined: the best */
+async function requestAdapter(kind: AdapterKind, toggles: GpuToggles, device?: string): Promise<FoundAdapter> {
+  const gpu = await instance(toggles, device);
+  if (typeof gpu === 'string') return { problem: gpu };
   const isSoftware = kind === 'software';
   try {
-    const adapter = await gpu.requestAdapter(isSoftware ? { forceFallbackAdapter: true } : { powerPreference: 'high-performance' });
+    const adapter = await gpu.requestAdapter(isSoftware ? { forceFallbackAdapter: true } : BEST_FIRST);
     if (adapter === null) return { problem: `WebGPU finds no ${isSoftware ? 'software adapter' : 'GPU'} on this machine${driverHint()}` };
     const facts = adapterFacts(adapter);
     if (facts.isSoftware === isSoftware) return { adapter, facts, description: adapterName(facts) };
@@ -93,8 +133,18 @@ function driverHint(): string {
   return process.platform === 'linux' ? ': it needs a Vulkan driver' : '';
 }
 
+function instance(toggles: GpuToggles, device?: string): Promise<GPU | string> {
+  const { instances } = kept();
+  const key = `${toggles} ${device ?? ''}`;
+  const known = instances.get(key);
+  if (known !== undefined) return known;
+  const opening = openDawn(toggles, device);
+  instances.set(key, opening);
+  return opening;
+}
+
 /** Dawn, or why it cannot be had. */
-async function openDawn(toggles: GpuToggles): Promise<GPU | string> {
+async function openDawn(toggles: GpuToggles, device: string | undefined): Promise<GPU | string> {
   const missing = missingLoader();
   if (missing !== undefined) return missing;
   let dawn: Dawn;
@@ -110,7 +160,8 @@ async function openDawn(toggles: GpuToggles): Promise<GPU | string> {
     if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true, enumerable: false });
   }
   try {
-    return dawn.create([`enable-dawn-features=${TOGGLES[toggles].join(',')}`]);
+    const named = device === undefined ? [] : [`adapter=${device}`];
+    return dawn.create([`enable-dawn-features=${TOGGLES[toggles].join(',')}`, ...named]);
   } catch (error) {
     return `WebGPU could not be started: ${messageOf(error)}`;
   }

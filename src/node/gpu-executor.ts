@@ -9,6 +9,8 @@ import type { AdapterKind } from './gpu-adapter.ts';
 import { defaultMemoryBudget } from './memory-budget.ts';
 
 export interface GpuExecutorChoices {
+  /** Which adapter of its kind. Default: the first. */
+  readonly index?: number | undefined;
   /** Default: the one that fits the adapter. */
   readonly profile?: DeviceProfile | undefined;
   readonly withoutRules?: readonly string[] | undefined;
@@ -19,13 +21,14 @@ export async function openGpuExecutor(
   adapterKind: AdapterKind,
   choices: GpuExecutorChoices = {},
 ): Promise<Executor | { readonly problem: string }> {
-  const found = await findAdapter(adapterKind);
+  const { index } = choices;
+  const found = await findAdapter(adapterKind, { index });
   if (found.adapter === undefined) return { problem: found.problem };
   const { createGpuExecutor } = await import('../gpu/gpu-executor.ts');
   let first: GPUAdapter | undefined = found.adapter;
   const open = async () => {
     // An adapter gives one device.
-    const adapter = first ?? (await findAdapter(adapterKind)).adapter;
+    const adapter = first ?? (await findAdapter(adapterKind, { index })).adapter;
     first = undefined;
     if (adapter === undefined) throw new CapacityError('The GPU is not there any more.');
     return openGpuDevice(adapter);

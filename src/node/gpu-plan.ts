@@ -16,6 +16,8 @@ import { locate } from './open-path.ts';
 export interface GpuPlanChoices {
   /** Default: the profile of this machine's GPU, else {@link DEFAULT_PROFILE}. */
   readonly profile?: string | undefined;
+  /** Which of this machine's GPUs; default: the first. */
+  readonly gpu?: number | undefined;
   readonly contextLength?: number | undefined;
   /** Positions that the plan has room for at least, as far as the model has them. */
   readonly keys?: number | undefined;
@@ -27,9 +29,9 @@ export interface GpuPlanChoices {
 const DEFAULT_PROFILE: ProfileName = 'apple-m4';
 
 /** @throws InputError for an unknown name */
-async function resolveProfile(name: string | undefined): Promise<DeviceProfile> {
+async function resolveProfile({ profile: name, gpu }: GpuPlanChoices): Promise<DeviceProfile> {
   if (name === undefined) {
-    const found = await findAdapter('hardware');
+    const found = await findAdapter('hardware', { index: gpu });
     return found.adapter === undefined ? PROFILES[DEFAULT_PROFILE] : profileFor(found.facts);
   }
   const known = PROFILE_NAMES.find((candidate) => candidate === name);
@@ -45,7 +47,7 @@ export interface ProfilePlan extends ModelPlan {
 /** @throws as loadModel, for files, options and models that the kernels have no form for */
 export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices = {}): Promise<ProfilePlan> {
   const { signal } = choices;
-  const profile = await resolveProfile(choices.profile);
+  const profile = await resolveProfile(choices);
   const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
   try {
     const decoder = await openDecoder(checkpoint, {

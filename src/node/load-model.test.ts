@@ -30,7 +30,7 @@ describe.each(['reference', 'cpu'] as const)('goldens on %s', (device) => {
     const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
     const threads = device === 'cpu' ? 2 : undefined;
     for (const { contextLength, prompts } of goldenRuns(name)) await withModel(path, { device, threads, contextLength }, async (model) => {
-      expect(model.tokenizer).toBeUndefined();
+      expect(model.info.hasTokenizer).toBe(false);
       expect(model.info).toMatchObject({ device, kvType: 'f32', quantisation: 'f32' });
       for (const [prompt, ids] of prompts) {
         const layers = [...tensors.keys()].flatMap((tensor) =>
@@ -114,7 +114,7 @@ describe('loadModel refuses', () => {
       path,
       { device: 'npu' as never },
       InputError,
-      'device must be one of auto, gpu, software, cpu, reference, found "npu"',
+      'device must be auto, gpu, gpu:N, software, cpu or reference (gpu:0, gpu:1, ... as "ingot doctor" lists them), found string "npu"',
     ],
     ['no threads', path, { threads: 0 }, InputError, 'threads must be an integer from 1 to 256, found 0'],
     [

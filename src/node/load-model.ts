@@ -8,7 +8,7 @@ import { createModel } from '../engine/model.ts';
 import { retryNote } from '../files/http-retry.ts';
 import type { HttpRetry } from '../files/http-retry.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
-import type { DeviceKind, Executor } from '../graph/executor.ts';
+import type { Executor } from '../graph/executor.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
@@ -20,6 +20,8 @@ import type { NamesOf } from '../tensor/option-names.ts';
 import type { OnProgress, ProgressEvent } from '../tensor/progress.ts';
 import type { ImageLimits } from '../engine/images/image-cache.ts';
 import { chatFiles } from './chat-files.ts';
+import { parseDevice, takesThreads } from './device-choice.ts';
+import type { DeviceChoice } from './device-choice.ts';
 import { openImageDecoder } from './image-decoder.ts';
 import { openGpuExecutor } from './gpu-executor.ts';
 import { defaultMemoryBudget } from './memory-budget.ts';
@@ -27,10 +29,8 @@ import { locate } from './open-path.ts';
 import { createThreadHost } from './thread-host.ts';
 import { readKernelModules } from './wasm-modules.ts';
 
-export type DeviceChoice = 'auto' | DeviceKind;
-
 export interface LoadModelOptions extends CallLimits {
-  /** `auto` takes the fastest there is on this machine. Default `auto`. */
+  /** `auto` takes the fastest there is on this machine; `gpu:1` is the second GPU that `ingot doctor` lists. Default `auto`. */
   readonly device?: DeviceChoice | undefined;
   /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
   readonly contextLength?: number | undefined;
@@ -61,16 +61,16 @@ export interface LoadModelOptions extends CallLimits {
   readonly images?: ImageLimits | undefined;
   /** As {@link CreateModelOptions.quantize}: weights of floats become blocks while they are loaded. Default: as they are. */
   readonly quantize?: QuantizeType | undefined;
+  /** As {@link ModelOptions.onHint}. Default: `process.emitWarning`, which `--no-warnings` and `NODE_NO_WARNINGS` silence. */
+  readonly onHint?: ((hint: string) => void) | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
 
-export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software', 'cpu', 'reference'];
-
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
   device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true,
-  mostPatches: true, images: true,
-  memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
+  mostPatches: true, images: true, memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true,
+  onHint: true, signal: true, onProgress: true,
 };
 
 const MOST_THREADS = 256;
@@ -80,13 +80,8 @@ function resolveThreads(threads: number | undefined): number {
   return threads ?? Math.min(availableParallelism(), MOST_THREADS);
 }
 
-/** Threads are for the CPU device, which `auto` may take. */
-export function takesThreads(device: DeviceChoice = 'auto'): boolean {
-  return device === 'auto' || device === 'cpu';
-}
-
 function refuseIdleThreads({ device, threads }: Pick<LoadModelOptions, 'device' | 'threads'>): void {
-  if (threads === undefined || takesThreads(device) || !DEVICE_CHOICES.includes(device as DeviceChoice)) return;
+  if (threads === undefined || takesThreads(device)) return;
   throw new InputError(
     `threads ${String(threads)} is for the CPU device, and device is ${JSON.stringify(device)}: leave out threads, or pass device "cpu".`,
   );
@@ -102,10 +97,10 @@ async function openCpuExecutor(threads: number): Promise<Executor> {
  * none.
  */
 export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 'threads'> = {}): Promise<Executor> {
+  const { kind, index } = parseDevice(options.device);
   refuseIdleThreads(options);
-  const device = options.device ?? 'auto';
   const threads = resolveThreads(options.threads);
-  switch (device) {
+  switch (kind) {
     case 'auto': {
       const gpu = await openGpuExecutor('hardware');
       return 'problem' in gpu ? openCpuExecutor(threads) : gpu;
@@ -116,16 +111,20 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
       return { ...createReferenceExecutor(), memoryBytes: defaultMemoryBudget(undefined).bytes };
     case 'gpu':
     case 'software': {
-      const gpu = await openGpuExecutor(device === 'gpu' ? 'hardware' : 'software');
+      const gpu = await openGpuExecutor(kind === 'gpu' ? 'hardware' : 'software', { index });
       if ('problem' in gpu)
         throw new CapacityError(
-          `The device ${JSON.stringify(device)} cannot be used: ${gpu.problem}. Use "cpu", or "auto", which takes what there is.`,
+          `The device "${options.device}" cannot be used: ${gpu.problem}. Use "cpu", or "auto", which takes what there is.`,
         );
       return gpu;
     }
     default:
-      throw new InputError(`device must be one of ${DEVICE_CHOICES.join(', ')}, found ${JSON.stringify(device satisfies never)}.`);
+      throw new Error(`device: unknown kind ${kind satisfies never}`);
   }
+}
+
+function warn(hint: string): void {
+  process.emitWarning(hint, { type: 'IngotHint', code: 'INGOT_PROMPT' });
 }
 
 /**
@@ -138,7 +137,7 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
 export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
   checkOperation(options);
-  const { signal, onProgress, device: _device, threads: _threads, ...settings } = options;
+  const { signal, onProgress, device: _device, threads: _threads, onHint = warn, ...settings } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);
   let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
@@ -146,5 +145,6 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
   const location = await locate(pathOrUrl, { signal, onRetry, onProgress: report });
   const checkpoint = await openCheckpoint(location, { signal });
-  return createModel({ ...settings, checkpoint, executor, chatFiles, imageDecoder: openImageDecoder(), signal, onProgress: report });
+  const imageDecoder = openImageDecoder();
+  return createModel({ ...settings, checkpoint, executor, chatFiles, imageDecoder, onHint, signal, onProgress: report });
 }

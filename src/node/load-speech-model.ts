@@ -34,7 +34,7 @@ import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { openExecutor } from './load-model.ts';
-import type { DeviceChoice } from './load-model.ts';
+import type { DeviceChoice } from './device-choice.ts';
 import { tokenizerOfModel } from './load-tokenizer.ts';
 import { loadVoiceDetector } from './load-voice-detector.ts';
 import { locate } from './open-path.ts';

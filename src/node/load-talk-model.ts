@@ -17,7 +17,7 @@ import type { OnProgress } from '../tensor/progress.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import { openExecutor } from './load-model.ts';
-import type { DeviceChoice } from './load-model.ts';
+import type { DeviceChoice } from './device-choice.ts';
 import { tokenizerOfModel } from './load-tokenizer.ts';
 import { locate } from './open-path.ts';
 

@@ -25,7 +25,7 @@ import type { OnProgress } from '../tensor/progress.ts';
 import { elementsOf, isWeightType } from '../tensor/tensor-type.ts';
 import { espeakPhonemizer } from './espeak-phonemizer.ts';
 import { openExecutor } from './load-model.ts';
-import type { DeviceChoice } from './load-model.ts';
+import type { DeviceChoice } from './device-choice.ts';
 import { locate } from './open-path.ts';
 
 export interface LoadVoiceModelOptions {

@@ -37,7 +37,8 @@ export function modelLoader(pathOrUrl: string, options: Omit<LoadModelOptions, '
   const { device, threads, contextLength, kvType, snapshotBytes, perLayerTable, quantize } = options;
   return {
     kind: 'text',
-    load: ({ signal, spareMemory } = {}) => loadModel(pathOrUrl, { ...options, signal, spareMemory }),
+    // What a client of a server asks for is as it means it.
+    load: ({ signal, spareMemory } = {}) => loadModel(pathOrUrl, { onHint: () => {}, ...options, signal, spareMemory }),
     async memoryNeeds({ signal } = {}) {
       const executor = await openExecutor({ device, threads });
       const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress: options.onProgress }), { signal });

@@ -21,6 +21,7 @@ export interface ContextShortage {
 
 export interface CapacityErrorOptions extends ErrorOptions {
   readonly shortage?: ContextShortage | undefined;
+  readonly availableBytes?: number | undefined;
 }
 
 /** The model is sound but this machine, device or setting cannot run it (too large, missing feature, context full). */
@@ -28,10 +29,13 @@ export class CapacityError extends Error {
   override readonly name = 'CapacityError';
   /** Where it is the context that is too short. */
   readonly shortage: ContextShortage | undefined;
+  /** Where a device refused a model's memory: bytes that it has for all of it. */
+  readonly availableBytes: number | undefined;
 
-  constructor(message: string, { shortage, ...options }: CapacityErrorOptions = {}) {
+  constructor(message: string, { shortage, availableBytes, ...options }: CapacityErrorOptions = {}) {
     super(message, options);
     this.shortage = shortage;
+    this.availableBytes = availableBytes;
   }
 }
 

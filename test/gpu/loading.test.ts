@@ -6,7 +6,7 @@ import { openGpuDevice } from '../../src/gpu/device/gpu-device.ts';
 import { createGpuExecutor } from '../../src/gpu/gpu-executor.ts';
 import type { ProgramRequest, WeightSource } from '../../src/graph/executor.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
-import { findAdapter } from '../../src/node/gpu-adapter.ts';
+import { findAdapter, listAdapters } from '../../src/node/gpu-adapter.ts';
 import { loadModel, openExecutor } from '../../src/node/load-model.ts';
 import { CapacityError, FormatError } from '../../src/tensor/errors.ts';
 import type { ProgressEvent } from '../../src/tensor/progress.ts';
@@ -156,7 +156,7 @@ describe('a load', () => {
       /layers\.0\.gate and layers\.0\.up: \d+ bytes of values must be seen by one kernel; null-backend lets it see at most \d+/,
     ],
     ['in all', { ...TINY, layers: 8, dim: 4096, ffnDim: 3072 }, /null-backend is out of memory .* Use a smaller model/],
-  ])('that does not fit the device, %s, rejects before a byte is read, and gives everything back', async (_, shape, message) => {
+  ])('that does not fit the device, %s, rejects before a byte is read, and gives everything back', async (name, shape, message) => {
     // The null backend has 512 MiB, and takes none of them from this machine.
     const adapter = await nullGpu.requestAdapter();
     const device = await openGpuDevice(adapter as GPUAdapter);
@@ -165,6 +165,9 @@ describe('a load', () => {
     await expect(failing).rejects.toThrow(CapacityError);
     await expect(failing).rejects.toThrow(message);
     expect(device.isLost).toBe(true);
+    // What it gave before it refused, which tells what would fit.
+    const { availableBytes } = (await failing.catch((error: unknown) => error)) as CapacityError;
+    expect(availableBytes).toBe(name === 'in all' ? 512 * 1024 * 1024 : undefined);
   });
 
   it('of heads that no kernel takes says so, before a device is opened', async () => {
@@ -226,6 +229,18 @@ describe('the device', () => {
     const model = await loadModel(golden, { device: 'software', contextLength: 64 });
     models.push(model);
     expect(model.info).toMatchObject({ device: 'software', deviceDescription: 'software (SwiftShader, profile software)' });
+  });
+
+  it('"gpu:N" is one of those that there are, by number', async () => {
+    const [software, gpus] = [await listAdapters('software'), await listAdapters('hardware')];
+    expect(software.map(({ name, problem }) => ({ name, problem }))).toEqual([{ name: 'SwiftShader', problem: undefined }]);
+    expect(await findAdapter('software', { index: 0 })).toMatchObject({ description: 'SwiftShader' });
+    const { problem } = await findAdapter('software', { index: 1 });
+    expect(problem).toBe('there is no gpu:1 here, only gpu:0 (SwiftShader)');
+    const [wanted, there] = [gpus.length, gpus.map(({ name }, i) => `gpu:${i} (${name})`).join(' and ')];
+    await expect(loadModel(golden, { device: `gpu:${wanted}` })).rejects.toThrow(
+      `The device "gpu:${wanted}" cannot be used: there is no gpu:${wanted} here, ${there === '' ? 'nor any other GPU' : `only ${there}`}`,
+    );
   });
 
   it('"gpu" and "auto" never are a software adapter', async () => {

@@ -28,9 +28,15 @@ export async function ask(bytes: Uint8Array, onProgress: (event: ProgressEvent) 
   const checkpoint = await ingot.openCheckpoint({ folder, fileName: 'm.gguf' });
   const executor: Executor = ingot.createReferenceExecutor();
   const model: Model = await ingot.createModel({ checkpoint, executor, onProgress });
-  const tokenizer: Tokenizer | undefined = model.tokenizer;
-  const answer = await ingot.collect(model.generate({ messages: [{ role: 'user', content: 'Hello' }], maxTokens: tokenizer ? 8 : 4 }));
-  for await (const piece of model.generate({ prompt: 'x' })) if (piece.finishReason) break;
+  const tokenizer: Tokenizer = model.tokenizer;
+  const maxTokens = tokenizer.encode('8').length;
+  const answer = await ingot.collect(model.generate({ messages: [{ role: 'user', content: 'Hello' }], maxTokens }));
+  for await (const piece of model.generate({ prompt: 'x' })) {
+    const soFar: number | undefined = piece.usage?.completionTokens;
+    if (piece.finishReason === undefined) continue;
+    const whole: number = piece.usage.completionTokens + piece.seed + (soFar ?? 0);
+    if (whole > 0) break;
+  }
   await model.dispose();
   return answer.text;
 }

@@ -71,6 +71,16 @@ describe('npm pack', () => {
     );
   });
 
+  it('hints once, as a warning of Node, that a bare prompt is rarely meant for a model of chats', () => {
+    const program = `import { bundledModelPath, collect, loadModel } from 'ingot';
+      const model = await loadModel(bundledModelPath(), { device: 'cpu', contextLength: 64, threads: 1 });
+      for (const prompt of ['Once', 'One']) await collect(model.generate({ prompt, maxTokens: 1 }));
+      await model.dispose();`;
+    const run = (...flags: string[]) => node([...flags, '--input-type=module', '-e', program]).stderr;
+    expect(run().match(/IngotHint: generate\(\{ prompt \}\) continues a text/g)).toHaveLength(1);
+    expect(run('--no-warnings')).toBe('');
+  });
+
   it('gives the kernels and the bundled model by name', () => {
     const program = `import { readFileSync } from 'node:fs';
       for (const name of ['wasm/cpu.wasm', 'wasm/cpu-relaxed.wasm', 'models/ember-21m-q4_0.gguf'])
@@ -85,7 +95,8 @@ describe('npm pack', () => {
         for (const [entry, main] of ${JSON.stringify(entries.map((entry) => [entry, mainOf(entry)]))})
           if (typeof require(entry)[main] !== 'function') throw new Error(entry);
         loadModel(bundledModelPath(), { device: 'cpu', contextLength: 128, threads: 2 }).then(async (model) => {
-          const answer = await collect(model.generate({ prompt: 'Once', temperature: 0, maxTokens: 3, ignoreEos: true }));
+          const messages = [{ role: 'user', content: 'Hi' }];
+          const answer = await collect(model.generate({ messages, temperature: 0, maxTokens: 3, ignoreEos: true }));
           console.log(answer.tokens.length, require('node:worker_threads').isMainThread);
           await model.dispose();
         });`;

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { advise } from './advice.ts';
 import type { Situation } from './advice.ts';
 import { decodeTokensPerSecond } from './expected-speed.ts';
-import { bitsThatFit, fitRows, largestType, longestContext, RUNTIME_BYTES } from './model-fit.ts';
+import { largestType, RUNTIME_BYTES } from '../../engine/fitting-type.ts';
+import { bitsThatFit, fitRows, longestContext } from './model-fit.ts';
 
 const GB = 1e9;
 /** Qwen3-4B in q4_0, whose keys and values take 147,456 bytes a position. */

@@ -1,4 +1,5 @@
 /** What a model takes of a machine's memory, and what fits. Pure reckoning over {@link ModelNeeds}. */
+import { RUNTIME_BYTES } from '../../engine/fitting-type.ts';
 
 export interface ModelNeeds {
   readonly name: string;
@@ -32,12 +33,6 @@ export interface FitRow {
   /** Conversations of that length at a time. */
   readonly streams: number | undefined;
 }
-
-/**
- * Node, the GPU's library, compiled kernels and buffers of a step: between 0.2 GB (Ember on the CPU) and 0.5 GB (a 4B on a GPU) of resident
- * memory beyond weights and states.
- */
-export const RUNTIME_BYTES = 0.5e9;
 
 const LENGTHS = [2048, 8192, 32_768, 131_072];
 
@@ -77,22 +72,4 @@ export function bitsThatFit(needs: ModelNeeds, { budgetBytes }: MachineRoom, con
   if (budgetBytes === undefined) return undefined;
   const room = budgetBytes - RUNTIME_BYTES - needs.stateBytes(contextLength);
   return Math.max(0, (8 * room) / needs.parameters);
-}
-
-/** Types from most to fewest bits a weight (docs/formats.md), a K-mix by what its files have. */
-const TYPES: readonly (readonly [string, number])[] = [
-  ['f16', 16],
-  ['q8_0', 8.5],
-  ['q6_k', 6.6],
-  ['q5_k_m', 5.7],
-  ['q4_k_m', 4.85],
-  ['q4_0', 4.5],
-  ['iq4_xs', 4.3],
-  ['q3_k_m', 3.9],
-  ['q2_k', 2.8],
-];
-
-/** The largest type of weights of so many bits at most. */
-export function largestType(bits: number): string | undefined {
-  return TYPES.find(([, each]) => each <= bits)?.[0];
 }

@@ -4,7 +4,7 @@ import type { Setting } from './settings.ts';
 
 const TYPES = { text: 'string', integer: 'integer', switch: 'boolean', texts: 'array' } as const;
 
-function schemaOf({ kind, about, min, max, choices, default: value }: Setting): object {
+function schemaOf({ kind, about, min, max, choices, pattern, default: value }: Setting): object {
   return {
     type: TYPES[kind],
     ...(kind === 'texts' ? { items: { type: 'string', minLength: 1 } } : {}),
@@ -12,6 +12,7 @@ function schemaOf({ kind, about, min, max, choices, default: value }: Setting): 
     ...(min === undefined ? {} : { minimum: min }),
     ...(max === undefined ? {} : { maximum: max }),
     ...(choices === undefined ? {} : { enum: choices }),
+    ...(pattern === undefined ? {} : { pattern }),
     ...(value === undefined ? {} : { default: value }),
     description: about,
   };

@@ -121,7 +121,7 @@ describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
     ['{"port": 1, "port": 2}', {}, [], /bad.json has "port" twice in one object/],
     [{ prot: 1 }, {}, [], /"prot", which is no setting. Did you mean "port"/],
     [{ port: '1' }, {}, [], /port in .*: expected an integer from 0 to 65535, found string "1"/],
-    [{ device: 'tpu' }, {}, [], /device in .*: expected one of auto, gpu/],
+    [{ device: 'tpu' }, {}, [], /device in .*: device must be auto, gpu, gpu:N/],
     [{ models: [3] }, {}, [], /models\[0\] in .* must be a path/],
     [{ models: [{ path: 'a', nmae: 'b' }] }, {}, [], /models\[0\] in .* has no "nmae"/],
     [undefined, { INGOT_SERVE_PRT: '1' }, [], /INGOT_SERVE_PRT is no setting .* Did you mean "INGOT_SERVE_PORT"/],

@@ -2,7 +2,7 @@
 import { KV_TYPES, parseKvTypes } from '../../graph/kv-types.ts';
 import { PER_LAYER_TABLES } from '../../models/architecture.ts';
 import { QUANTIZE_TYPES } from '../../models/quantize-weights.ts';
-import { DEVICE_CHOICES } from '../../node/load-model.ts';
+import { DEVICE_PATTERN, DEVICE_WORDS, parseDevice } from '../../node/device-choice.ts';
 import { parseHost, parseOrigin } from '../../server/origin-guard.ts';
 import { describeNumber } from '../../tensor/option-names.ts';
 
@@ -16,6 +16,8 @@ export interface Setting {
   readonly min?: number;
   readonly max?: number;
   readonly choices?: readonly string[];
+  /** For the schema, of what `check` takes. */
+  readonly pattern?: string;
   /** A file of this machine: in a config file it is from that file's folder. */
   readonly isPath?: true;
   /** Not to be printed. */
@@ -75,7 +77,10 @@ export const SETTINGS = {
   maxConcurrent: { kind: 'integer', value: 'count', min: 1, max: 4096, default: 64, about: "most answers of a model that share its steps" },
   queueLimit: { kind: 'integer', value: 'count', min: 0, max: MOST_MS, about: 'most answers that wait for those (default: any number)' },
   queueMs: { ...milliseconds, about: 'most milliseconds that an answer waits (default: any number)' },
-  device: { kind: 'text', value: 'device', choices: DEVICE_CHOICES, default: 'auto', about: 'where to compute' },
+  device: {
+    kind: 'text', value: 'device', default: 'auto', pattern: DEVICE_PATTERN, check: parseDevice as (text: string) => unknown,
+    about: `where to compute: ${DEVICE_WORDS}`,
+  },
   threads: { kind: 'integer', value: 'count', min: 1, max: 256, about: 'compute threads of the CPU device (default: all)' },
   context: { ...count, value: 'tokens', about: "most tokens of prompt and answer together (default: the model's own, at most 8,192)" },
   memory: {

@@ -90,7 +90,25 @@ export async function allocateWeights(
     };
   } catch (error) {
     destroy();
-    throw error;
+    if (!(error instanceof CapacityError)) throw error;
+    throw new CapacityError(error.message, { cause: error, availableBytes: await bytesGiven(gpu, expectedBytes) });
+  }
+}
+
+/** How much of what it refused at once a device gives in pieces, which are freed again: WebGPU has no other word on its memory. */
+async function bytesGiven(gpu: Pick<GpuDevice, 'createBuffer' | 'guard' | 'limits'>, wanted: number): Promise<number> {
+  const size = Math.min(SHARED_BYTES, gpu.limits.bufferBytes);
+  const pieces: GPUBuffer[] = [];
+  try {
+    while (pieces.length * size < wanted)
+      await gpu.guard('Finding out how much memory there is', () => {
+        pieces.push(gpu.createBuffer({ label: 'probe', size, usage: STORAGE_USAGE }));
+      });
+    return pieces.length * size;
+  } catch {
+    return Math.max(0, pieces.length - 1) * size;
+  } finally {
+    for (const piece of pieces) piece.destroy();
   }
 }
 

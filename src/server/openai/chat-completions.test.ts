@@ -212,7 +212,7 @@ describe("forms of answers, by OpenAI's client", () => {
   });
 
   it('are JSON objects', async () => {
-    const bias = Object.fromEntries(['{', '}'].map((text) => [rig.model.tokenizer!.idOf(text), 100]));
+    const bias = Object.fromEntries(['{', '}'].map((text) => [rig.model.tokenizer.idOf(text), 100]));
     const answer = await client().chat.completions.create({ ...asked, response_format: { type: 'json_object' }, logit_bias: bias });
     expect(answer.choices[0].finish_reason).toBe('stop');
     expect(JSON.parse(answer.choices[0].message.content ?? '')).toEqual(expect.any(Object));

@@ -26,7 +26,7 @@ describe('echo', () => {
   it('with logprobs says how likely the tokens of the prompt were', async () => {
     const { choices: [choice] } = await client().completions.create({ ...request, echo: true, logprobs: 2 });
     const { tokens, token_logprobs: logprobs, top_logprobs: top, text_offset: offsets } = choice!.logprobs!;
-    const ids = rig.model.tokenizer!.encode(prompt, { addSpecial: true });
+    const ids = rig.model.tokenizer.encode(prompt, { addSpecial: true });
     expect(tokens).toHaveLength(ids.length + 5);
     expect([logprobs![0], top![0]]).toEqual([null, null]);
     const logits = await rig.model.forward(ids);
@@ -44,7 +44,7 @@ describe('echo', () => {
     const asked = { ...request, echo: true, logprobs: 1 };
     const { choices: [longer] } = await client().completions.create(asked);
     const { choices: [choice], usage } = await client().completions.create({ ...asked, max_tokens: 0 });
-    const length = rig.model.tokenizer!.encode(prompt, { addSpecial: true }).length;
+    const length = rig.model.tokenizer.encode(prompt, { addSpecial: true }).length;
     expect(choice).toMatchObject({ text: prompt, finish_reason: 'length' });
     expect(choice!.logprobs!.token_logprobs).toEqual(longer!.logprobs!.token_logprobs!.slice(0, length));
     expect([usage!.completion_tokens, rig.records.at(-1)!.completionTokens]).toEqual([0, 0]);

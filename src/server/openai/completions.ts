@@ -86,7 +86,7 @@ function createLogprobs(): Logprobs {
 
 /** Adds a piece's tokens. @param offset of its first token in the answer. @returns where the next one begins */
 function addLogprobs(to: Logprobs, piece: Piece, model: Model, offset: number): number {
-  const textOf = (token: number) => model.tokenizer?.decode([token]) ?? '';
+  const textOf = (token: number) => (model.info.hasTokenizer ? model.tokenizer.decode([token]) : '');
   let at = offset;
   for (const { token, logprob, top } of textLogprobs(piece, model)) {
     const text = textOf(token);

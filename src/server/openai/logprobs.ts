@@ -16,16 +16,15 @@ export interface ContentEntry extends TokenEntry {
 /** JSON has no infinities: what cannot be is as unlikely as OpenAI says it. */
 const LEAST = -9999;
 
-function entryOf({ token, logprob }: TokenLogprob, tokenizer: Tokenizer | undefined): TokenEntry {
-  const isText = tokenizer !== undefined && token < tokenizer.vocabSize;
-  const bytes = isText ? tokenizer.tokenBytes(token) : new Uint8Array();
+function entryOf({ token, logprob }: TokenLogprob, tokenizer: Tokenizer): TokenEntry {
+  const bytes = token < tokenizer.vocabSize ? tokenizer.tokenBytes(token) : new Uint8Array();
   return { token: new TextDecoder().decode(bytes), logprob: Math.max(logprob, LEAST), bytes: [...bytes] };
 }
 
 /** Of an answer's tokens but the one that ends it, which is no part of the text. */
 export function textLogprobs({ logprobs = [], finishReason }: Piece, { tokenizer }: Model): readonly ChosenLogprob[] {
   const last = logprobs.at(-1);
-  const isEnd = finishReason === 'stop' && last !== undefined && tokenizer?.endIds.has(last.token) === true;
+  const isEnd = finishReason === 'stop' && last !== undefined && tokenizer.endIds.has(last.token);
   return isEnd ? logprobs.slice(0, -1) : logprobs;
 }
 

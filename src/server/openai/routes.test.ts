@@ -27,7 +27,7 @@ describe('completions', () => {
     const answer = await client().completions.create(request);
     expect(answer.choices).toEqual([{ index: 0, text: expected.text, logprobs: null, finish_reason: 'length' }]);
     expect(answer.usage).toMatchObject({ prompt_tokens: expected.usage.promptTokens, completion_tokens: 8 });
-    const ids = rig.model.tokenizer!.encode(prompt, { addSpecial: true });
+    const ids = rig.model.tokenizer.encode(prompt, { addSpecial: true });
     const fromIds = await client().completions.create({ ...request, prompt: ids });
     const engine = await collect(rig.model.generate({ ids, temperature: 0, maxTokens: 8 }));
     expect(fromIds.choices[0].text).toBe(engine.text);
@@ -51,8 +51,8 @@ describe('completions', () => {
   });
 
   it('have their token ids beside them, whole and streamed, and go on past end tokens where that is asked for', async () => {
-    const ids = rig.model.tokenizer!.encode(prompt);
-    const end = rig.model.tokenizer!.endIds!.values().next().value as number;
+    const ids = rig.model.tokenizer.encode(prompt);
+    const end = rig.model.tokenizer.endIds.values().next().value as number;
     const body = { ...request, prompt: ids, max_tokens: 6, ignore_eos: true, return_token_ids: true, logit_bias: { [end]: 100 } };
     const { body: { choices: [whole], usage } } = await post(`${rig.origin}/v1/completions`, body);
     expect(whole).toMatchObject({ finish_reason: 'length', token_ids: expect.arrayContaining([end]) });
@@ -144,7 +144,7 @@ describe('rerank', () => {
 describe('tokens of a text', () => {
   it('are those of the tokenizer, and lead back to it', async () => {
     const { body } = await post(`${rig.origin}/tokenize`, { model: 'ember', prompt, add_special_tokens: false, return_token_strs: true });
-    expect(body.tokens).toEqual(rig.model.tokenizer!.encode(prompt));
+    expect(body.tokens).toEqual(rig.model.tokenizer.encode(prompt));
     expect([body.count, body.token_strs.length]).toEqual([body.tokens.length, body.tokens.length]);
     const back = await post(`${rig.origin}/detokenize`, { model: 'ember', tokens: body.tokens });
     expect(back.body).toEqual({ prompt });
@@ -161,7 +161,7 @@ describe('tokens of a text', () => {
       new Request(`http://localhost${path}`, { method: 'POST', body: JSON.stringify(given) }),
     )).json() as any;
     expect((await asked('/tokenize', { messages })).tokens).toEqual(body.tokens);
-    expect((await asked('/detokenize', { tokens: rig.model.tokenizer!.encode('fox') })).prompt).toBe('fox');
+    expect((await asked('/detokenize', { tokens: rig.model.tokenizer.encode('fox') })).prompt).toBe('fox');
     const several = createServer({ models: { one: rig.model, two: rig.model } });
     const refused = await several.fetch(new Request('http://localhost/tokenize', { method: 'POST', body: JSON.stringify({ messages }) }));
     expect(await refused.json()).toMatchObject({ error: { param: 'model', code: 'missing_required_parameter' } });

@@ -50,8 +50,8 @@ export const DETOKENIZE_PARAMETERS: ParameterTable = {
   },
 };
 
-function tokenizerOf({ tokenizer }: Model): Tokenizer {
-  if (tokenizer === undefined) throw invalid('The model has no tokenizer.', { param: 'model', code: 'unsupported_model' });
+function tokenizerOf({ info, tokenizer }: Model): Tokenizer {
+  if (!info.hasTokenizer) throw invalid('The model has no tokenizer.', { param: 'model', code: 'unsupported_model' });
   return tokenizer;
 }
 
