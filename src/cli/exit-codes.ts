@@ -76,6 +76,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   snapshotBytes: '--snapshot-bytes',
   memoryBudget: '--memory',
   kvType: '--kv-type',
+  mostPatches: '--most-patches',
   maxTokens: '--max-tokens',
   topK: '--top-k',
   topP: '--top-p',

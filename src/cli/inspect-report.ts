@@ -1,6 +1,7 @@
 /** What `inspect` tells, as data. A part that cannot be read says why; the others are there all the same. */
 import { isSupported, openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
+import type { VisionTower } from '../models/vision.ts';
 import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { Checkpoint, MetadataValue } from '../tensor/checkpoint.ts';
 import { chatTemplateSources } from '../text/chat-template-source.ts';
@@ -43,7 +44,7 @@ export async function inspectReport(checkpoint: Checkpoint, options: ReadOptions
     isSupported: isSupported(checkpoint),
     sizeBytes: checkpoint.sizeBytes,
     parameters: tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
-    model: isProblem(model) ? model : modelPart(model),
+    model: isProblem(model) ? model : modelPart(model, checkpoint),
     tokenizer: isProblem(tokenizer) ? tokenizer : tokenizerPart(tokenizer),
     endTokens: await attempt(() => [...endTokens(checkpoint, found)].map((id) => ({ id, text: tokenText(found, id) })), options),
     samplingDefaults: await attempt(() => samplingDefaults(checkpoint), options),
@@ -72,8 +73,17 @@ async function attempt<Part>(read: () => Part | Promise<Part>, { signal }: ReadO
   }
 }
 
-function modelPart({ config, skipped, warnings }: DecoderModel) {
-  return { config, skipped, warnings };
+function modelPart({ config, skipped, warnings, vision }: DecoderModel, { projector }: Checkpoint) {
+  return { config, skipped, warnings, ...(vision && { vision: visionPart(vision, projector?.checkpoint) }) };
+}
+
+/** The tower; `file`: where it is one of its own. */
+function visionPart({ info, weights, deep }: VisionTower, file: Checkpoint | undefined) {
+  const { family, patchSize, mergeSize, temporalPatchSize, mean, std } = info;
+  return {
+    family, file: file?.name, parameters: weights.reduce((sum, { shape }) => sum + elementsOf(shape), 0), sizeBytes: file?.sizeBytes,
+    patchSize, mergeSize, temporalPatchSize, deepLayers: deep, mean, std,
+  };
 }
 
 function tokenizerPart(tokenizer: Tokenizer | undefined) {

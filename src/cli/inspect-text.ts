@@ -43,9 +43,20 @@ function modelLines({ model }: InspectReport): string[] {
     key, typeof value === 'string' ? value : typeof value === 'number' ? formatFloat(value) : shorten(inJson(value)),
   ]);
   return [
-    ...tableLines(rows), ...model.skipped.map(({ name, reason }) => `skipped ${printable(name)}: ${reason}`),
+    ...tableLines(rows), ...visionLines(model.vision), ...model.skipped.map(({ name, reason }) => `skipped ${printable(name)}: ${reason}`),
     ...model.warnings.map((warning) => `warning: ${printable(warning)}`),
   ];
+}
+
+function visionLines(vision: Exclude<InspectReport['model'], Problem>['vision']): string[] {
+  if (vision === undefined) return [];
+  const { family, file, parameters, sizeBytes, patchSize, mergeSize, deepLayers } = vision;
+  const said = [
+    `${formatCount(parameters)} parameters`, `patches of ${patchSize} x ${patchSize} pixels`,
+    `a token for ${mergeSize} x ${mergeSize} of them`, ...(deepLayers === 0 ? [] : [`rows for ${plural(deepLayers, 'layer')} more`]),
+    ...(file === undefined ? [] : [`in ${printable(file)}${sizeBytes === undefined ? '' : ` (${formatBytes(sizeBytes)})`}`]),
+  ];
+  return [`sees by a tower of ${family}: ${said.join(', ')}`];
 }
 
 function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates, dialect }: InspectReport): string[] {

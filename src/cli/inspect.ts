@@ -28,6 +28,7 @@ export function registerInspect(program: Command): void {
     .summary("show a model file's metadata and tensors")
     .description("Shows metadata, tensors, sizes, architecture, tokenizer, end tokens and sampling defaults of a model's files.")
     .argument('<file>', 'a GGUF file (a vocabulary alone will do), a Hugging Face folder, or a URL of either')
+    .option('--mmproj <file>', 'the tower of a GGUF model that sees (default: the mmproj file beside it)')
     .option('--json', 'print one JSON object, metadata in full')
     .addOption(
       new Option('--plan', 'print what a GPU would run for a token instead: steps, dispatches, bytes, multiply-adds').conflicts('json'),
@@ -38,9 +39,9 @@ export function registerInspect(program: Command): void {
         .implies({ plan: true }),
     )
     .addHelpText('after', EXAMPLES)
-    .action((path: string, { json, plan, profile }: InspectOptions) =>
+    .action((path: string, { json, plan, profile, mmproj }: InspectOptions) =>
       withInterrupts((signal) =>
-        plan === true ? inspectPlan(path, { profile, signal }) : inspect(path, { json: json === true, signal }),
+        plan === true ? inspectPlan(path, { profile, signal }) : inspect(path, { json: json === true, mmproj, signal }),
       ),
     );
 }
@@ -49,6 +50,7 @@ interface InspectOptions {
   readonly json?: boolean;
   readonly plan?: boolean;
   readonly profile?: string;
+  readonly mmproj?: string;
 }
 
 async function inspectPlan(
@@ -60,8 +62,14 @@ async function inspectPlan(
   process.stdout.write(`profile ${model.options.profile.name}\n${printModelPlan(model)}\n`);
 }
 
-async function inspect(path: string, { json, signal }: { readonly json: boolean; readonly signal: AbortSignal }): Promise<void> {
-  const checkpoint = await openCheckpoint(await locate(modelPath(path), { signal }), { signal });
+interface InspectRun {
+  readonly json: boolean;
+  readonly mmproj: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function inspect(path: string, { json, mmproj, signal }: InspectRun): Promise<void> {
+  const checkpoint = await openCheckpoint(await locate(modelPath(path), { signal, mmproj }), { signal });
   try {
     const report = await inspectReport(checkpoint, { signal });
     if (json) process.stdout.write(`${JSON.stringify(report, jsonValue)}\n`);

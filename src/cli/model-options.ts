@@ -14,7 +14,7 @@ import type { DeviceChoice } from '../node/device-choice.ts';
 import { bundledModelPath } from '../node/package-root.ts';
 import { InputError } from '../tensor/errors.ts';
 import { UsageError } from './exit-codes.ts';
-import { modelPath } from './input-path.ts';
+import { expandHome, modelPath } from './input-path.ts';
 import { checkedText, integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { printable } from './terminal.ts';
@@ -34,9 +34,14 @@ export interface DeviceOptions {
   readonly perLayerTable?: PerLayerTable | undefined;
   readonly quantize?: QuantizeType | undefined;
   readonly kvType?: KvChoice | undefined;
+  readonly mmproj?: string | undefined;
+  readonly mostPatches?: number | undefined;
 }
 
-/** Adds `--device`, `--threads`, `--context`, `--snapshot-bytes`, `--memory`, `--per-layer-table`, `--quantize` and `--kv-type`. */
+/**
+ * Adds `--device`, `--threads`, `--context`, `--snapshot-bytes`, `--memory`, `--per-layer-table`, `--quantize`, `--kv-type`, `--mmproj` and
+ * `--most-patches`.
+ */
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(deviceOption())
@@ -67,7 +72,13 @@ export function addDeviceOptions(command: Command): Command {
       ).choices(PER_LAYER_TABLES),
     )
     .addOption(new Option('--quantize <type>', 'quantise weights of floats while they are loaded').choices(QUANTIZE_TYPES))
-    .addOption(kvTypeOption());
+    .addOption(kvTypeOption())
+    .option('--mmproj <file>', 'the tower of a GGUF model that sees (default: the mmproj file beside it)')
+    .option(
+      '--most-patches <count>',
+      'most patches of 16 x 16 pixels of a picture, of a model that sees (default: 12,288 on a GPU, 4,096 elsewhere)',
+      integerIn({ min: 1, max: 2 ** 20 }),
+    );
 }
 
 /** `--device`, as the library has it. */
@@ -116,7 +127,7 @@ export function checkPredictsTokens({ info }: Model, command: string): void {
 }
 
 async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
-  const { device, threads, context, snapshotBytes, memory, perLayerTable, quantize, kvType, signal } = options;
+  const { device, threads, context, snapshotBytes, memory, perLayerTable, quantize, kvType, mmproj, mostPatches, signal } = options;
   checkThreads({ device, threads });
   const display = createProgressDisplay(process.stderr);
   try {
@@ -125,7 +136,7 @@ async function openModel(path: string | undefined, options: DeviceOptions & { re
     const { onProgress } = display;
     return await loadModel(found, {
       device, threads, contextLength: context, snapshotBytes, memoryBudget: memory, perLayerTable, quantize, kvType, signal,
-      onProgress, onHint: () => {},
+      mmproj: mmproj === undefined ? undefined : expandHome(mmproj), mostPatches, onProgress, onHint: () => {},
     });
   } finally {
     display.clear();

@@ -91,7 +91,7 @@ interface Work {
 
 async function writeModel(
   { out, force, json }: WriteFlags,
-  write: (work: Work) => Promise<{ sizeBytes: number; tensors: number; warnings?: readonly string[] }>,
+  write: (work: Work) => Promise<{ sizeBytes: number; tensors: number; warnings?: readonly string[]; projectorPath?: string | undefined }>,
 ): Promise<void> {
   // Devices and pipes are there to be written to.
   if (force !== true && existsSync(out) && statSync(out).isFile())
@@ -99,12 +99,14 @@ async function writeModel(
   const display = createProgressDisplay(process.stderr, { hasLines: true });
   const startMs = performance.now();
   try {
-    const { sizeBytes, tensors, warnings = [] } = await withInterrupts((signal) => write({ signal, onProgress: display.onProgress }));
+    const written = await withInterrupts((signal) => write({ signal, onProgress: display.onProgress }));
+    const { sizeBytes, tensors, warnings = [], projectorPath: projector } = written;
+    const files = projector === undefined ? out : `${out} and ${projector}`;
     display.clear();
     const durationMs = performance.now() - startMs;
     for (const warning of warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);
-    if (json === true) process.stdout.write(`${JSON.stringify({ file: out, sizeBytes, tensors, durationMs })}\n`);
-    else process.stderr.write(`wrote ${out}: ${plural(tensors, 'tensor')}, ${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}\n`);
+    if (json === true) process.stdout.write(`${JSON.stringify({ file: out, projector, sizeBytes, tensors, durationMs })}\n`);
+    else process.stderr.write(`wrote ${files}: ${plural(tensors, 'tensor')}, ${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}\n`);
   } finally {
     display.clear();
   }

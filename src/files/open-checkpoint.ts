@@ -11,6 +11,15 @@ export interface CheckpointLocation {
   readonly folder: SourceFolder;
   /** A GGUF file, a ggml file of whisper.cpp, a safetensors file or a safetensors index; absent for a Hugging Face folder. */
   readonly fileName?: string | undefined;
+  /** The file of a GGUF model's tower and projector (llama.cpp's mmproj). */
+  readonly projector?: ProjectorLocation | undefined;
+}
+
+export interface ProjectorLocation {
+  readonly folder: SourceFolder;
+  readonly fileName: string;
+  /** The user named it; else it was found beside the model, and is left alone where it is of another model. */
+  readonly isNamed: boolean;
 }
 
 /**
@@ -18,7 +27,30 @@ export interface CheckpointLocation {
  * The caller closes it.
  * @throws FormatError for a damaged, unsupported or incomplete model; the signal's reason when it aborts.
  */
-export async function openCheckpoint({ folder, fileName }: CheckpointLocation, options?: ReadOptions): Promise<Checkpoint> {
+export async function openCheckpoint({ projector, ...location }: CheckpointLocation, options?: ReadOptions): Promise<Checkpoint> {
+  const checkpoint = await openModel(location, options);
+  if (projector === undefined) return checkpoint;
+  try {
+    if (checkpoint.format !== 'gguf')
+      throw new FormatError(
+        `${checkpoint.name}: a projector of its own (${projector.fileName}) is for GGUF files; a folder holds its tower itself.`,
+      );
+    const own = await openGguf(projector.folder, projector.fileName, options);
+    return {
+      ...checkpoint,
+      projector: { checkpoint: own, isNamed: projector.isNamed },
+      async close() {
+        await own.close();
+        await checkpoint.close();
+      },
+    };
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
+}
+
+async function openModel({ folder, fileName }: CheckpointLocation, options?: ReadOptions): Promise<Checkpoint> {
   if (fileName === undefined) return openHfFolder(folder, undefined, options);
   if (/\.gguf$/i.test(fileName)) return openGguf(folder, fileName, options);
   const magic = await magicOf(folder, fileName, options);

@@ -146,18 +146,20 @@ function openVision(
   whole: Checkpoint, architecture: Architecture, { dim }: DecoderConfig,
   { mostPatches, usualPatches = MOST_PATCHES }: OpenDecoderOptions,
 ) {
+  const { projector } = whole;
   const found = knownTower(whole);
   if (found === undefined) return undefined;
   const { checkpoint } = found;
   const tower = openTower(found, { outDim: dim, mostPatches, usualPatches });
   const isOwn = architecture.sees?.includes(tower.info.family) === true;
-  if (!isOwn && whole.projector === undefined) return undefined;
+  const width = checkpoint.tensors.get('mm.2.weight')?.shape[0] ?? dim;
+  // One that lies beside a model may be of another.
+  if ((!isOwn || width !== dim) && projector?.isNamed !== true) return undefined;
   if (!isOwn)
     throw new FormatError(
       `${checkpoint.name}: a projector of the kind ${JSON.stringify(found.kind)} does not belong to ${whole.name}, a model of ` +
         `${whole.architecture}.`,
     );
-  const width = checkpoint.tensors.get('mm.2.weight')?.shape[0] ?? dim;
   if (width !== dim)
     throw new FormatError(
       `${checkpoint.name} does not belong to ${whole.name}: the projector makes embeddings of ${width} values, the model's have ${dim}.`,

@@ -12,7 +12,10 @@ import type { ExportType } from './gguf-mixes.ts';
 import type { ParakeetConfig } from './parakeet.ts';
 import type { Qwen35Config } from './qwen3-5.ts';
 import type { SmolLm3Config } from './smollm3.ts';
+import type { Qwen3VlConfig } from './qwen3-vl.ts';
 import { SYNTH_MIXTURES } from './synth-mixtures.ts';
+import { projectorPlan, SYNTH_TOWERS } from './synth-towers.ts';
+import type { ProjectorPlan } from './synth-towers.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import { InputError } from '../tensor/errors.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
@@ -22,6 +25,7 @@ export const SYNTH_MODELS = [
   'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b', 'qwen3-8b', 'qwen2.5-1.5b', 'llama-3.2-1b', 'llama-3.2-3b', 'smollm3-3b', 'phi-4-mini',
   'gemma-3-1b', 'gemma-4-e2b', 'lfm2.5-1.2b', 'qwen3.5-0.8b', 'qwen3.5-4b', 'qwen3-30b-a3b', 'lfm2-8b-a1b', 'gpt-oss-20b',
   'qwen3.5-35b-a3b', 'lfm2.5-audio-1.5b', 'parakeet-tdt-0.6b',
+  'lfm2.5-vl-1.6b', 'qwen3-vl-2b',
 ] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
@@ -42,6 +46,8 @@ export interface SynthPlan {
   readonly vocabulary: 'chatml' | 'headers';
   /** Standard deviation of the weights that keeps activations near one: a row's product with a normed vector has variance one. */
   readonly deviation: number;
+  /** Of a model that sees: the file of its tower, which lies beside it. */
+  readonly projector?: ProjectorPlan | undefined;
 }
 
 const QWEN3 = {
@@ -58,6 +64,11 @@ const PARAKEET_TDT_0_6B: ParakeetConfig = {
   },
   transducer: { width: 640, layers: 2, durations: [0, 1, 2, 3, 4], mostSymbols: 10 },
   contextLength: 1, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, causal: false, tiedEmbeddings: false, biases: [],
+};
+
+const QWEN3_VL_2B: Qwen3VlConfig = {
+  ...QWEN3, architecture: 'qwen3vl', contextLength: 262_144, dim: 2048, layers: 28, heads: 16, ffnDim: 6144,
+  rope: { theta: 5e6, scaling: { kind: 'none' } }, ropeSections: [24, 20, 20], deepLayers: 3,
 };
 
 const LLAMA_3_2 = {
@@ -180,6 +191,8 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'gpt-oss-20b': { vocabulary: 'headers', config: SYNTH_MIXTURES['gpt-oss-20b'] },
   'qwen3.5-35b-a3b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['qwen3.5-35b-a3b'] },
   'parakeet-tdt-0.6b': { vocabulary: 'chatml', config: PARAKEET_TDT_0_6B },
+  'lfm2.5-vl-1.6b': { vocabulary: 'chatml', config: LFM2_5_1_2B },
+  'qwen3-vl-2b': { vocabulary: 'chatml', config: QWEN3_VL_2B },
 };
 
 /**
@@ -236,5 +249,6 @@ export function synthPlan(model: SynthModel, type: SynthType, layers?: number): 
     metadata: new Map([...generalMetadata(architecture.gguf, type, `${model} with random weights`), ...architecture.metadata(config)]),
     tensors: [...constantTensors(architecture, config), ...tensors],
     deviation: 1 / Math.sqrt(config.dim),
+    projector: model === 'lfm2.5-vl-1.6b' || model === 'qwen3-vl-2b' ? projectorPlan(SYNTH_TOWERS[model]) : undefined,
   };
 }

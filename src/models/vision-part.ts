@@ -46,7 +46,7 @@ export function isVisionTensor(name: string): boolean {
 /** @throws FormatError for a projector that does not say what it is */
 export function findTower(whole: Checkpoint): FoundTower | undefined {
   const { format, projector, config = {}, tensors, architecture } = whole;
-  if (format === 'gguf') return projector && { kind: projectorType(projector), checkpoint: projector };
+  if (format === 'gguf') return projector && { kind: projectorType(projector.checkpoint), checkpoint: projector.checkpoint };
   if (!isJsonObject(config['vision_config'])) return undefined;
   const own = new Map<string, TensorEntry>();
   for (const [name, entry] of tensors) {

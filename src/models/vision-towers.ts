@@ -17,13 +17,13 @@ const TOWERS: Readonly<Record<string, (part: VisionPart) => VisionTower>> = {
 };
 
 /**
- * The tower of a checkpoint; undefined where there is none, and in a folder none that is known.
- * @throws FormatError for a projector of an unknown kind
+ * The tower of a checkpoint; undefined where there is none that is known.
+ * @throws FormatError for a projector of an unknown kind that the user has named
  */
 export function knownTower(whole: Checkpoint): FoundTower | undefined {
   const found = findTower(whole);
   if (found === undefined || Object.hasOwn(TOWERS, found.kind)) return found;
-  if (whole.format !== 'gguf') return undefined;
+  if (whole.projector?.isNamed !== true) return undefined;
   throw new FormatError(
     `${found.checkpoint.name}: a projector of the kind ${JSON.stringify(found.kind.slice(0, 80))} is not supported; supported: ` +
       `${Object.keys(TOWERS).join(', ')}. Load the model without it to use its text part.`,

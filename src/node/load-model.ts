@@ -59,6 +59,8 @@ export interface LoadModelOptions extends CallLimits {
   readonly mostPatches?: number | undefined;
   /** Of a model that sees: limits of images in conversations, and how many of them are kept. */
   readonly images?: ImageLimits | undefined;
+  /** The file of a GGUF model's tower and projector (llama.cpp's mmproj). Default: the one beside the model, where there is one. */
+  readonly mmproj?: string | undefined;
   /** As {@link CreateModelOptions.quantize}: weights of floats become blocks while they are loaded. Default: as they are. */
   readonly quantize?: QuantizeType | undefined;
   /** As {@link ModelOptions.onHint}. Default: `process.emitWarning`, which `--no-warnings` and `NODE_NO_WARNINGS` silence. */
@@ -71,6 +73,8 @@ const LOAD_NAMES: NamesOf<LoadModelOptions> = {
   device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true,
   mostPatches: true, images: true, memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true,
   onHint: true, signal: true, onProgress: true,
+  mostPatches: true, mmproj: true,
+  memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
 };
 
 const MOST_THREADS = 256;
@@ -138,12 +142,13 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
   checkOperation(options);
   const { signal, onProgress, device: _device, threads: _threads, onHint = warn, ...settings } = options;
+  const { signal, onProgress, device: _device, threads: _threads, mmproj, ...settings } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);
   let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
   const report = (event: ProgressEvent) => onProgress?.((last = event));
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
-  const location = await locate(pathOrUrl, { signal, onRetry, onProgress: report });
+  const location = await locate(pathOrUrl, { signal, onRetry, onProgress: report, mmproj });
   const checkpoint = await openCheckpoint(location, { signal });
   const imageDecoder = openImageDecoder();
   return createModel({ ...settings, checkpoint, executor, chatFiles, imageDecoder, onHint, signal, onProgress: report });

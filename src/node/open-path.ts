@@ -15,6 +15,8 @@ import type { ModelId } from './hub/model-id.ts';
 export interface LocateOptions extends HttpOptions {
   /** Of a model of the hub that is downloaded first. */
   readonly onProgress?: OnProgress | undefined;
+  /** The file of a GGUF model's tower. Default: the one beside the model, where there is one. */
+  readonly mmproj?: string | undefined;
 }
 
 /**
@@ -30,10 +32,30 @@ export async function locate(pathOrUrl: string, options?: LocateOptions): Promis
     throw new InputError(`Expected the path or URL of a model as a string, found ${found}.`);
   }
   if (pathOrUrl === '') throw new InputError('Expected the path or URL of a model, found an empty text.');
-  if (/^https?:\/\//i.test(pathOrUrl)) return locateUrl(pathOrUrl, options);
+  if (/^https?:\/\//i.test(pathOrUrl)) return withProjector(locateUrl(pathOrUrl, options), options);
   const id = hubIdOf(pathOrUrl);
-  if (id !== undefined) return locatePath(await pathOfHub(id, options));
-  return locatePath(pathOrUrl);
+  return withProjector(await locatePath(id === undefined ? pathOrUrl : await pathOfHub(id, options)), options);
+}
+
+/** With the projector that is named, or lies beside a GGUF file: of several, of f16 before others. */
+async function withProjector(location: CheckpointLocation, options?: LocateOptions): Promise<CheckpointLocation> {
+  const { folder, fileName } = location;
+  const mmproj = options?.mmproj;
+  if (mmproj !== undefined) {
+    const { folder: own, fileName: name } = /^https?:\/\//i.test(mmproj) ? locateUrl(mmproj, options) : await locatePath(mmproj);
+    if (name === undefined || !/\.gguf$/i.test(name)) throw new InputError(`mmproj must be a .gguf file, found ${JSON.stringify(mmproj)}.`);
+    return { ...location, projector: { folder: own, fileName: name, isNamed: true } };
+  }
+  if (fileName === undefined || !/\.gguf$/i.test(fileName) || isProjector(fileName)) return location;
+  const beside = (await readdir(folder.name).catch(() => [])).filter((name) => /\.gguf$/i.test(name) && isProjector(name)).toSorted();
+  const own = beside.filter((name) => name.toLowerCase() === `mmproj-${fileName.toLowerCase()}`);
+  const found = [...own, ...beside.filter((name) => /(?<!b)f16/i.test(name)), ...beside][0];
+  return found === undefined ? location : { ...location, projector: { folder, fileName: found, isNamed: false } };
+}
+
+/** Whether a GGUF file is of a tower, by its name. */
+function isProjector(name: string): boolean {
+  return /(^|[-._])mmproj/i.test(name);
 }
 
 /** What asks the hub is loaded where it is needed. */
@@ -101,7 +123,7 @@ async function locateInDirectory(path: string): Promise<CheckpointLocation> {
 /** The GGUF files of a directory, a split model by its lowest part. */
 function ggufModels(names: readonly string[]): string[] {
   const models = new Map<string, string>();
-  for (const name of names.filter((each) => /\.gguf$/i.test(each)).toSorted()) {
+  for (const name of names.filter((each) => /\.gguf$/i.test(each) && !isProjector(each)).toSorted()) {
     const split = parseSplitName(name);
     const model = split ? `${split.prefix}/${split.count}` : name;
     if (!models.has(model)) models.set(model, name);

@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { memoryCheckpoint } from '../../test/memory-checkpoint.ts';
 import { memorySink } from '../files/byte-sink.ts';
 import type { ByteSink } from '../files/byte-sink.ts';
 import { blockPool } from '../files/synth-blocks.ts';
 import { synthVocabulary } from '../files/synth-vocabulary.ts';
 import { SYNTH_MODELS, SYNTH_TYPES, synthPlan } from '../models/synth-shapes.ts';
+import { knownTower, openTower } from '../models/vision-towers.ts';
+import { bindWeights } from '../models/weight-spec.ts';
+import type { MetadataValue } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { bytesOfElements, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 import { synth } from './synth.ts';
@@ -69,6 +73,9 @@ describe('synth', () => {
         'qwen3.5-35b-a3b': 34_660_610_688,
         // As transformers counts them, but that two biases of each memory are one, and so are gains and biases of norms of batches.
         'parakeet-tdt-0.6b': 627_008_134 - 2 * 4 * 640 - 24 * 1024,
+        // Of the language model.
+        'lfm2.5-vl-1.6b': 1_170_340_608,
+        'qwen3-vl-2b': 1_720_574_976,
       };
       const { tensors } = synthPlan(model, type);
       const elements = tensors
@@ -109,6 +116,25 @@ describe('synth', () => {
     expect(tensors.some(({ name }) => name.startsWith('blk.3.'))).toBe(false);
     expect(synthPlan('gemma-4-e2b', 'q4_0', 20).config).toMatchObject({ layers: 20 });
     expect(() => synthPlan('qwen3-0.6b', 'q4_0', 29)).toThrow(/layers must be from 1 to 28, the layers of qwen3-0.6b; found 29/);
+  });
+
+  test.each(['lfm2.5-vl-1.6b', 'qwen3-vl-2b'] as const)('%s has a tower that its family reads, of all its parameters', (model) => {
+    const { projector, config } = synthPlan(model, 'q4_0');
+    const { metadata, tensors } = projector!;
+    const shapes = Object.fromEntries(tensors.map(({ name, shape, type }) => [name, { shape, type }]));
+    const values = Object.fromEntries([...metadata].map(([key, { value }]) => [key, value as MetadataValue]));
+    const checkpoint = memoryCheckpoint({ format: 'gguf', architecture: 'clip', metadata: values, tensors: shapes });
+    const whole = { ...checkpoint, projector: { checkpoint, isNamed: true } };
+    const tower = openTower(knownTower(whole)!, { outDim: config.dim, usualPatches: 64 });
+    const { weights } = bindWeights(checkpoint, tower.weights, tower.skips);
+    const parameters = [...weights.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    // By hand: patches, positions, layers, norms, projector; and three further mergers.
+    const layer = (dim: number, ffn: number) => 4 * dim * dim + 9 * dim + 2 * dim * ffn + ffn;
+    const merger = 4096 * 4096 + 4096 + 4096 * 2048 + 2048;
+    expect(parameters).toBe(model === 'lfm2.5-vl-1.6b'
+      ? 769 * 1152 + 256 * 1152 + 26 * layer(1152, 4304) + 2 * 1152 + 2 * 4608 + 4609 * 2560 + 2561 * 2048
+      : 1537 * 1024 + 2304 * 1024 + 24 * layer(1024, 4096) + 2 * 1024 + 4 * merger + 3 * 2 * 4096);
+    expect(tower.deep).toBe(model === 'lfm2.5-vl-1.6b' ? 0 : 3);
   });
 
   test('the same seed gives the same file, another one another', () => {

@@ -91,7 +91,7 @@ export interface Checkpoint {
   /** Contents of files beside the weights that were present when the checkpoint was opened. */
   readonly assets: ReadonlyMap<AssetName, string>;
   /** What lies in a file of its own beside a GGUF file: the tower by which the model sees, and its projector (llama.cpp's mmproj). */
-  readonly projector?: Checkpoint | undefined;
+  readonly projector?: { readonly checkpoint: Checkpoint; readonly isNamed: boolean } | undefined;
   /** Bytes of all files of weights. */
   readonly sizeBytes: number;
   close(): Promise<void>;

@@ -18,7 +18,7 @@ const manyIds = Array.from({ length: 129 }, () => 1);
 const messages = [{ role: 'user', content: 'a' }];
 
 const prompts: readonly Entry[] = [
-  ['nothing to continue', {}, /exactly one of prompt, ids and messages; found none/],
+  ['nothing to continue', {}, /exactly one of prompt, ids, segments and messages; found none/],
   ['two things to continue', { prompt: 'a', ids: [1] }, /found prompt and ids/],
   ['no options', undefined, /takes an object of options, found undefined/],
   ['options of null', null, /takes an object of options, found null/],
