@@ -71,10 +71,8 @@ export interface LoadModelOptions extends CallLimits {
 
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
   device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true,
-  mostPatches: true, images: true, memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true,
-  onHint: true, signal: true, onProgress: true,
-  mostPatches: true, mmproj: true,
-  memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
+  mostPatches: true, images: true, mmproj: true, memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true,
+  queueTimeoutMs: true, onHint: true, signal: true, onProgress: true,
 };
 
 const MOST_THREADS = 256;
@@ -141,8 +139,7 @@ function warn(hint: string): void {
 export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
   checkOperation(options);
-  const { signal, onProgress, device: _device, threads: _threads, onHint = warn, ...settings } = options;
-  const { signal, onProgress, device: _device, threads: _threads, mmproj, ...settings } = options;
+  const { signal, onProgress, device: _device, threads: _threads, mmproj, onHint = warn, ...settings } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);
   let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
