@@ -8,7 +8,7 @@ export interface FrameRows {
 export function createFrameRows(width: number): FrameRows {
   let rows: Float32Array[] = [];
   return {
-    add: (row) => void rows.push(Float32Array.from(row)),
+    add: (row) => void rows.push(new Float32Array(row)),
     take(keep = 0) {
       const given = rows.slice(0, Math.max(0, rows.length - keep));
       rows = rows.slice(given.length);

@@ -32,6 +32,7 @@ export function harmonicSource(pitch: ArrayLike<number>, shape: HarmonicSourceSh
   const steps = stepsOf(pitch, shape);
   // Turns at the middle of each value's samples, whole ones left out.
   const turns = steps.map((ofHarmonic) => turnsOf(ofHarmonic, samplesPerValue));
+  const areMultiples = Array.from(pitch, (hertz) => hertz >= 0 && hertz * weights.length < shape.sampleRate);
   const samples = new Float32Array(pitch.length * samplesPerValue);
   for (let t = 0; t < samples.length; t++) {
     const isVoiced = pitch[Math.floor(t / samplesPerValue)]! > VOICED_ABOVE;
@@ -39,16 +40,35 @@ export function harmonicSource(pitch: ArrayLike<number>, shape: HarmonicSourceSh
     if (isVoiced) {
       const place = Math.max(0, (t + 0.5) / samplesPerValue - 0.5);
       const value = Math.floor(place);
-      const past = (place - value) * samplesPerValue;
       const next = Math.min(value + 1, pitch.length - 1);
-      for (let h = 0; h < weights.length; h++) {
-        const turn = turns[h]![value]! + (next === value ? 0 : past * steps[h]![next]!);
-        sum += weights[h]! * SINE_AMPLITUDE * Math.sin(2 * Math.PI * turn);
-      }
+      const past = next === value ? 0 : (place - value) * samplesPerValue;
+      sum += SINE_AMPLITUDE * (areMultiples[next]
+        ? sumOfMultiples(2 * Math.PI * (turns[0]![value]! + past * steps[0]![next]!), weights)
+        : sumOfSines(weights, (h) => 2 * Math.PI * (turns[h]![value]! + past * steps[h]![next]!)));
     }
     samples[t] = Math.tanh(sum);
   }
   return samples;
+}
+
+function sumOfSines(weights: ArrayLike<number>, angleOf: (harmonic: number) => number): number {
+  let sum = 0;
+  for (let h = 0; h < weights.length; h++) sum += weights[h]! * Math.sin(angleOf(h));
+  return sum;
+}
+
+/** The same of an angle and its multiples, each sine of the two before it: where no harmonic's step leaves out a turn. */
+function sumOfMultiples(angle: number, weights: ArrayLike<number>): number {
+  const twice = 2 * Math.cos(angle);
+  let [before, sine] = [0, Math.sin(angle)];
+  let sum = 0;
+  for (let h = 0; h < weights.length; h++) {
+    sum += weights[h]! * sine;
+    const next = twice * sine - before;
+    before = sine;
+    sine = next;
+  }
+  return sum;
 }
 
 /** By harmonic and value: the part of a turn that a sample takes, from 0 to below 1. */

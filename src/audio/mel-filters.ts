@@ -53,14 +53,16 @@ export function tabledFilters(table: ArrayLike<number>, bands: number): readonly
 export function melEnergies(
   filters: readonly MelFilter[], { real, imaginary }: { readonly real: Float64Array; readonly imaginary: Float64Array }, into: Float64Array,
 ): void {
-  filters.forEach(({ firstBin, factors }, band) => {
+  for (let band = 0; band < filters.length; band++) {
+    const { firstBin, factors } = filters[band]!;
     let sum = 0;
     for (let i = 0; i < factors.length; i++) {
-      const [re, im] = [real[firstBin + i]!, imaginary[firstBin + i]!];
+      const re = real[firstBin + i]!;
+      const im = imaginary[firstBin + i]!;
       sum += (re * re + im * im) * factors[i]!;
     }
     into[band] = sum;
-  });
+  }
 }
 
 function melOf(hertz: number): number {

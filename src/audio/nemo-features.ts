@@ -30,8 +30,11 @@ export function createNemoMel(bands: number): StreamStage {
   let before = 0;
   return {
     push(samples) {
-      const emphasised = samples.map((sample, t) => sample - PRE_EMPHASIS * (t === 0 ? before : samples[t - 1]!));
-      before = samples.at(-1) ?? before;
+      const emphasised = new Float32Array(samples.length);
+      for (let t = 0; t < samples.length; t++) {
+        emphasised[t] = samples[t]! - PRE_EMPHASIS * before;
+        before = samples[t]!;
+      }
       stft.push(emphasised);
       return rows.take();
     },
@@ -50,18 +53,17 @@ export function createNemoMel(bands: number): StreamStage {
 export function normalizeNemoMel(logMel: Float32Array, bands: number): Float32Array {
   const frames = logMel.length / bands;
   const filled = frames - 1;
-  for (let band = 0; band < bands; band++) {
-    let sum = 0;
-    for (let frame = 0; frame < filled; frame++) sum += logMel[frame * bands + band]!;
-    const mean = sum / filled;
-    let squares = 0;
-    for (let frame = 0; frame < filled; frame++) squares += (logMel[frame * bands + band]! - mean) ** 2;
-    const deviation = filled > 1 ? Math.sqrt(squares / (filled - 1)) : 0;
-    for (let frame = 0; frame < filled; frame++) {
-      const at = frame * bands + band;
-      logMel[at] = (logMel[at]! - mean) / (deviation + 1e-5);
-    }
-  }
+  const [means, scales] = [new Float64Array(bands), new Float64Array(bands)];
+  // Row by row, as they lie in memory: a band's values are far from each other.
+  const overRows = (add: (band: number, value: number) => void) => {
+    for (let at = 0, band = 0; at < filled * bands; at++, band = band + 1 === bands ? 0 : band + 1) add(band, logMel[at]!);
+  };
+  overRows((band, value) => void (means[band]! += value));
+  for (let band = 0; band < bands; band++) means[band]! /= filled;
+  overRows((band, value) => void (scales[band]! += (value - means[band]!) ** 2));
+  for (let band = 0; band < bands; band++) scales[band] = (filled > 1 ? Math.sqrt(scales[band]! / (filled - 1)) : 0) + 1e-5;
+  for (let frame = 0, at = 0; frame < filled; frame++)
+    for (let band = 0; band < bands; band++, at++) logMel[at] = (logMel[at]! - means[band]!) / scales[band]!;
   if (frames > 0) logMel.fill(0, filled * bands);
   return logMel;
 }

@@ -33,6 +33,9 @@ export function createStft({ window, hop, padding }: StftShape, onFrame: OnFrame
   const half = Math.floor(size / 2);
   const fft = createFft(size);
   const [frame, real, imaginary] = [new Float64Array(size), new Float64Array(fft.bins), new Float64Array(fft.bins)];
+  // A window that is shorter than the transform is zero at both ends.
+  const first = Math.max(0, window.findIndex((value) => value !== 0));
+  const end = window.findLastIndex((value) => value !== 0) + 1;
   // What is not yet behind all frames that see it, and what the end is mirrored from.
   const queue = createSampleQueue();
   let isPadded = false;
@@ -40,7 +43,7 @@ export function createStft({ window, hop, padding }: StftShape, onFrame: OnFrame
   const run = (): void => {
     const samples = queue.view();
     for (; passed + size <= samples.length; passed += hop) {
-      for (let t = 0; t < size; t++) frame[t] = samples[passed + t]! * window[t]!;
+      for (let t = first; t < end; t++) frame[t] = samples[passed + t]! * window[t]!;
       fft.forward(frame, real, imaginary);
       onFrame(real, imaginary);
     }
