@@ -1,8 +1,8 @@
 // `npm run build`: TypeScript and WebAssembly into dist/. Does nothing when the sources have not changed; --force builds anyway.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureInstalled, repoRoot } from './install.mjs';
 
@@ -62,7 +62,7 @@ function runNode(args) {
 function pruneOrphans() {
   for (const path of filesUnder(dist)) {
     const match = /^(.*?)(\.d\.ts|\.js|\.js\.map|\.d\.ts\.map)$/.exec(relative(dist, path));
-    if (!match) continue;
+    if (!match || path.endsWith('.min.js')) continue;
     const source = join(repoRoot, 'src', match[1]);
     if (!['.ts', '.mts', '.d.ts'].some((extension) => existsSync(source + extension))) rmSync(path);
   }
@@ -82,10 +82,19 @@ function pruneDeclarations() {
   for (const path of filesUnder(dist)) if (path.endsWith('.d.ts') && !reached.has(path)) rmSync(path);
 }
 
+/** Files of packages that pages carry: in the package as they are, so that whoever installs it installs none of them. */
+function copyPageLibraries() {
+  const into = join(dist, 'bench', 'report');
+  mkdirSync(into, { recursive: true });
+  for (const path of ['d3/dist/d3.min.js', '@observablehq/plot/dist/plot.umd.min.js'])
+    copyFileSync(join(repoRoot, 'node_modules', path), join(into, basename(path)));
+}
+
 async function buildTypeScript() {
   await runNode([join(repoRoot, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
   pruneOrphans();
   pruneDeclarations();
+  copyPageLibraries();
   const cli = join(dist, 'cli', 'main.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
 }

@@ -208,4 +208,55 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
     expect(await ended).toBe(130);
     expect(processesWith(marker)).toEqual([]);
   });
+
+  describe('with results', () => {
+    const lines = (speed: number) =>
+      [speed, speed * 1.01, speed * 0.99, speed, speed * 1.02].join(',');
+    const record = (speed: number) =>
+      `{"time":"2026-11-30T12:00:00Z","workload":"decode","measure":"decode 128 after 128","unit":"tok/s","commit":"abc",` +
+      `"runs":[${lines(speed)}],` +
+      `"median":${speed},"min":${speed},"max":${speed},"engine":{"name":"ingot","version":"1","device":"cpu"},"flags":{},"limit":null,` +
+      `"machine":{"cpu":"a processor"},"model":{"file":"qwen3-0.6b.gguf","sizeBytes":1,"sha256":"f00"}}\n`;
+    const file = (name: string, speed: number) => {
+      writeFileSync(join(folder, name), record(speed));
+      return join(folder, name);
+    };
+
+    it('compares two files, and ends with code 1 where one figure is slower', () => {
+      const [base, next] = [file('base.jsonl', 100), file('next.jsonl', 80)];
+      const slower = bench('--compare', base, next);
+      expect(slower.stdout).toMatch(/0\.800x .* slower\n/);
+      expect(slower.status).toBe(1);
+      const same = bench('--compare', base, base);
+      expect([same.status, same.stdout.includes('1 no difference shown')]).toEqual([0, true]);
+      expect(bench('--compare', base, next, '--smallest', '30').status).toBe(0);
+    });
+
+    it('prints what others published, marked, with rows of one\'s own', () => {
+      const { stdout, status } = bench('--published', '--json', file('own.jsonl', 123));
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/MetalRT \(published\) +M4 Max +qwen3-0\.6b .* 658 +42% /);
+      expect(stdout).toMatch(/ingot \(measured\) .*qwen3-0\.6b\.gguf .* 123/);
+    });
+
+    it('writes a report, with what others published where that is wanted', () => {
+      const output = join(folder, 'report.html');
+      const { stdout, status } = bench('report', file('own.jsonl', 123), '-o', output, '--published', '--title', 'Mine');
+      expect([stdout, status]).toEqual([expect.stringMatching(/report\.html: 1 plots of 1 figures, \d+ kB/), 0]);
+      expect(readFileSync(output, 'utf8')).toMatch(/<title>Mine<\/title>[^]*MetalRT, MLX 4-bit, Apple M4 Max/);
+    });
+
+    it.each([
+      [['--compare', 'one.jsonl'], 'takes two files'],
+      [['--compare', 'a.jsonl', 'b.jsonl', '--published'], 'found both of them'],
+      [['--published', 'model.gguf'], 'found a model'],
+      [['--smallest', '3', 'model.gguf'], 'is of --compare'],
+      [[], 'Expected a model to measure'],
+      [['report', '--runs', '3', 'x.jsonl'], "unknown option '--runs'"],
+      [['report'], "missing required argument 'results'"],
+    ])('refuses %j', (args, message) => {
+      const { stderr, status } = bench(...args);
+      expect([stderr, status]).toEqual([expect.stringContaining(message), 2]);
+    });
+  });
 });

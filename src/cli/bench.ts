@@ -4,13 +4,18 @@ import type { Command } from 'commander';
 import type { WorkloadName } from '../bench/engine.ts';
 import { RIVALS } from '../bench/engines.ts';
 import { jsonLines } from '../bench/json-lines.ts';
+import { readResults } from '../bench/read-results.ts';
 import { runBenchmark } from '../bench/run-benchmark.ts';
 import type { Sizes } from '../bench/task.ts';
 import { DEFAULT_WORKLOADS, WORKLOAD_NAMES } from '../bench/workloads.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
 import type { DeviceChoice } from '../node/device-choice.ts';
+import { compareFiles } from './bench-compare.ts';
+import { publishedLines } from './bench-published.ts';
+import { registerBenchReport } from './bench-report.ts';
 import { benchTable } from './bench-table.ts';
 import { inputPath } from './input-path.ts';
+import { EXIT, UsageError } from './exit-codes.ts';
 import { withInterrupts } from './interrupts.ts';
 import { kvTypeOption } from './model-options.ts';
 import { checkedNumber, integerIn, listOf } from './option-values.ts';
@@ -37,6 +42,9 @@ interface BenchFlags {
   readonly matrixRate?: number;
   readonly json?: string;
   readonly quick?: boolean;
+  readonly compare?: readonly string[];
+  readonly smallest?: number;
+  readonly published?: boolean;
 }
 
 const EXAMPLES = `
@@ -69,6 +77,9 @@ Examples:
   $ ingot bench model.gguf --workloads concurrency --against llama-batched-bench
   $ ingot bench model.gguf --workloads server --against ingot-server
   $ ingot bench model.gguf --quick
+  $ ingot bench --compare before.jsonl after.jsonl
+  $ ingot bench --published --json results.jsonl
+  $ ingot bench report results.jsonl -o report.html
 `;
 
 const DEFAULTS = { runs: 5, pause: 3 };
@@ -76,11 +87,11 @@ const DEFAULTS = { runs: 5, pause: 3 };
 const QUICK_DEFAULTS = { runs: 1, pause: 0 };
 
 export function registerBench(program: Command): void {
-  program
+  const command = program
     .command('bench')
     .summary('measure speed, alone or against llama.cpp')
     .description('Measures the speed of models on this machine, alone or against llama.cpp on the same file.')
-    .argument('<model...>', 'GGUF files or Hugging Face folders')
+    .argument('[model...]', 'GGUF files or Hugging Face folders')
     .addOption(new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'gpu', 'software']).default('auto'))
     .option('--threads <count>', 'CPU threads of every engine (default: as many as the machine has)', integerIn({ min: 1, max: 256 }))
     .option('--against <engines>', `engines to compare with: ${RIVALS.join(', ')}`, listOf(RIVALS))
@@ -103,8 +114,42 @@ export function registerBench(program: Command): void {
     .option('--matrix-rate <tmacs>', 'show prefill as a share of this many 10^12 multiply-adds per second', checkedNumber(above0))
     .option('--json <file>', 'append each figure as one JSON line')
     .option('--quick', 'tiny sizes, one run, no pause: to see that it works')
+    .option('--compare <files...>', 'two files of results, base and new: which differences are more than noise (code 1: slower)')
+    .option('--smallest <percent>', 'the least difference that --compare tells (default: 2)', checkedNumber(percentFrom0))
+    .option('--published', 'print what others have published, beside rows of --json where that file is there')
     .addHelpText('after', EXAMPLES)
-    .action((models: string[], flags: BenchFlags) => bench(models, flags));
+    .action((models: string[], flags: BenchFlags) => benchOrTell(models, flags));
+  // What follows "report" is for it alone.
+  command.enablePositionalOptions();
+  registerBenchReport(command);
+}
+
+/** Measures, or tells of what was measured. */
+async function benchOrTell(models: readonly string[], flags: BenchFlags): Promise<void> {
+  const { compare, published, smallest, json } = flags;
+  if (smallest !== undefined && compare === undefined) throw new UsageError('--smallest is of --compare.');
+  if (compare === undefined && published !== true) {
+    if (models.length === 0) throw new UsageError('Expected a model to measure: "ingot bench MODEL", or --compare, --published, report.');
+    return bench(models, flags);
+  }
+  const other = models.length > 0 ? `a model (${models[0]})` : compare !== undefined && published === true ? 'both of them' : undefined;
+  if (other !== undefined) throw new UsageError(`--compare and --published measure nothing: expected one of them alone, found ${other}.`);
+  const terminal = createTerminal(process.stdout);
+  if (compare === undefined) {
+    terminal.write(`${publishedLines(json === undefined ? [] : readResults([json]).rows).join('\n')}\n`);
+    return;
+  }
+  const [base, next, ...more] = compare;
+  if (base === undefined || next === undefined || more.length > 0)
+    throw new UsageError(`--compare takes two files, the base and the new one; found ${compare.length}.`);
+  const { lines, hasSlower } = compareFiles(base, next, { smallest: smallest === undefined ? undefined : smallest / 100 });
+  terminal.write(`${lines.join('\n')}\n`);
+  if (hasSlower) process.exitCode = EXIT.failure;
+}
+
+function percentFrom0(value: number): number {
+  if (value >= 0 && value <= 100) return value;
+  throw new Error('Expected a percentage from 0 to 100.');
 }
 
 const tokens = integerIn({ min: 1, max: 1 << 20 });

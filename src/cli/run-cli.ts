@@ -64,6 +64,8 @@ async function createProgram(names: readonly CommandName[]): Promise<Command> {
     .version(packageVersion(), '-V, --version')
     .usage('[COMMAND] [options]\n       ingot [options] [MODEL] [PROMPT]')
     .helpCommand('help [command]', 'help on a command')
+    // What follows a command is for it alone: "bench report" shares names of options with "bench".
+    .enablePositionalOptions()
     .showSuggestionAfterError(false)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => UNKNOWN_OPTION.test(text) || write(text.replace(/^error: /, 'ingot: ')) })

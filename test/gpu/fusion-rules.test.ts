@@ -13,7 +13,7 @@ import { syntheticGraph, TINY } from '../synthetic-graph.ts';
 import type { CheckedModel } from './executor-check.ts';
 import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';
 import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
-import { planOfGraph } from './plan-of-shape.ts';
+import { planOfGraph } from '../../src/bench/plan-of-shape.ts';
 
 const RULES = gpuRules(() => 'q8_0').map(({ name }) => name);
 const { int8, float } = TEST_PROFILES;

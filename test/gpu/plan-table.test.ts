@@ -6,7 +6,7 @@ import { PROFILES } from '../../src/gpu/profile/profiles.ts';
 import type { ProfileName } from '../../src/gpu/profile/device-profile.ts';
 import { synthPlan } from '../../src/models/synth-shapes.ts';
 import type { SynthModel } from '../../src/models/synth-shapes.ts';
-import { planOfShape } from './plan-of-shape.ts';
+import { planOfShape } from '../../src/bench/plan-of-shape.ts';
 
 /** Issue 11's models, then three for comparison. */
 const MODELS = {

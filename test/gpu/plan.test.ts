@@ -9,11 +9,11 @@ import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { EXPERT_GRAPHS, EXPERT_SHAPES, expertGraph, expertTypes } from './expert-graphs.ts';
+import { planOfGraph, planOfShape } from '../../src/bench/plan-of-shape.ts';
 import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
-import { planOfGraph, planOfShape } from './plan-of-shape.ts';
 import { E2B_LAYERS, gemma3Shape, gemma4Shape, lfm2Shape, olmo3Shape, qwen35Shape } from './published-shapes.ts';
 import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
-import type { ShapeOptions } from './plan-of-shape.ts';
+import type { ShapeOptions } from '../../src/bench/plan-of-shape.ts';
 import { pagedStates } from '../../src/graph/state.ts';
 
 type Shape = Omit<ShapeOptions, 'profile'>;

@@ -5,7 +5,7 @@ import type { ModelPlan } from '../../src/gpu/plan/model-plan.ts';
 import { beyondLimits } from '../../src/gpu/kernel.ts';
 import { PROFILES } from '../../src/gpu/profile/profiles.ts';
 import { elementsOf } from '../../src/tensor/tensor-type.ts';
-import { planOfShape } from './plan-of-shape.ts';
+import { planOfShape } from '../../src/bench/plan-of-shape.ts';
 
 /** Of q4_k_m the second layer is the more precise; of LFM2 the first two have no experts. */
 const LAYERS = { 'lfm2-8b-a1b': 4, 'qwen3-30b-a3b': 2, 'qwen3.5-35b-a3b': 2, 'gpt-oss-20b': 2 } as const;

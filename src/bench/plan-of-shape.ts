@@ -1,18 +1,18 @@
 /** Plans of real models' shapes, without files. */
-import { kvLayoutOf } from '../../src/engine/model-room.ts';
-import { planModel } from '../../src/gpu/plan/model-plan.ts';
-import type { ModelPlan, ModelPlanOptions } from '../../src/gpu/plan/model-plan.ts';
-import type { Graph } from '../../src/graph/graph.ts';
-import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
-import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
-import type { DecoderConfig } from '../../src/models/decoder-config.ts';
-import { ggufTensors } from '../../src/models/gguf-tensors.ts';
-import { tensorTypes } from '../../src/models/gguf-mixes.ts';
-import type { ExportType } from '../../src/models/gguf-mixes.ts';
-import { ARCHITECTURES } from '../../src/models/open-decoder.ts';
-import { synthPlan } from '../../src/models/synth-shapes.ts';
-import type { SynthModel } from '../../src/models/synth-shapes.ts';
-import type { WeightType } from '../../src/tensor/tensor-type.ts';
+import { kvLayoutOf } from '../engine/model-room.ts';
+import { planModel } from '../gpu/plan/model-plan.ts';
+import type { ModelPlan, ModelPlanOptions } from '../gpu/plan/model-plan.ts';
+import type { Graph } from '../graph/graph.ts';
+import { modelOfDecoder } from '../graph/model-graphs.ts';
+import type { ModelGraphs } from '../graph/model-graphs.ts';
+import type { DecoderConfig } from '../models/decoder-config.ts';
+import { ggufTensors } from '../models/gguf-tensors.ts';
+import { tensorTypes } from '../models/gguf-mixes.ts';
+import type { ExportType } from '../models/gguf-mixes.ts';
+import { ARCHITECTURES } from '../models/open-decoder.ts';
+import { synthPlan } from '../models/synth-shapes.ts';
+import type { SynthModel } from '../models/synth-shapes.ts';
+import type { WeightType } from '../tensor/tensor-type.ts';
 
 export interface ShapeOptions extends Pick<ModelPlanOptions, 'profile' | 'withoutRules'> {
   readonly model: SynthModel;

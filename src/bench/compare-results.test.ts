@@ -1,0 +1,102 @@
+import { gzipSync } from 'node:zlib';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { compareResults } from './compare-results.ts';
+import { readResults } from './read-results.ts';
+import type { ResultRow } from './read-results.ts';
+import { summarise } from './statistics.ts';
+
+const row = (runs: readonly number[], changes: Partial<ResultRow> = {}): ResultRow => ({
+  time: '2026-11-30T12:00:00.000Z',
+  workload: 'decode',
+  measure: 'decode 128 after 128',
+  unit: 'tok/s',
+  commit: 'abc',
+  runs,
+  ...summarise(runs),
+  engine: { name: 'ingot', version: '0.1.0', device: 'cpu' },
+  machine: { cpu: 'a processor' },
+  flags: {},
+  limit: null,
+  model: { file: 'm.gguf', sizeBytes: 1, sha256: 'f00' },
+  ...changes,
+});
+const verdicts = (base: readonly number[], next: readonly number[], changes: Partial<ResultRow> = {}) =>
+  compareResults([row(base, changes)], [row(next, changes)]).comparisons.map(({ verdict }) => verdict);
+
+describe('comparing results', () => {
+  it.each([
+    ['slower', [100, 101, 99, 100, 102], [90, 91, 89, 92, 90]],
+    ['faster', [100, 101, 99, 100, 102], [110, 111, 109, 112, 110]],
+    ['no difference shown', [100, 101, 99, 100, 102], [101, 100, 98, 103, 100]],
+    // Sure, and too small to matter.
+    ['no difference shown', [100, 100.1, 100.2, 100.3, 100.4], [101, 101.1, 101.2, 101.3, 101.4]],
+    ['too few runs', [100, 101, 99], [50, 51, 49]],
+  ])('%s', (verdict, base, next) => {
+    expect(verdicts(base, next)).toEqual([verdict]);
+  });
+
+  it('takes fewer milliseconds for faster', () => {
+    const { speedup, interval } = compareResults(
+      [row([200, 201, 199, 200, 202], { unit: 'ms' })],
+      [row([100, 101, 99, 100, 102], { unit: 'ms' })],
+    ).comparisons[0]!;
+    expect(speedup).toBe(2);
+    expect(interval.low).toBeLessThan(2);
+    expect(interval.high).toBeGreaterThan(2);
+    expect(verdicts([100, 101, 99, 100, 102], [200, 201, 199, 200, 202], { unit: 'ms' })).toEqual(['slower']);
+  });
+
+  it('calls noise noise: of 200 comparisons of one distribution about one in 20 is told', () => {
+    let state = 7;
+    const uniform = () => (state = (state * 48271) % 2147483647) / 2147483647;
+    const runs = () => Array.from({ length: 5 }, () => 100 + 20 * uniform());
+    const told = Array.from({ length: 200 }, () => verdicts(runs(), runs())[0]).filter((one) => one !== 'no difference shown');
+    expect(told.length).toBeLessThanOrEqual(16);
+  });
+
+  it('takes rows of a figure together, keeps engines, backends and models apart, and names what only one side has', () => {
+    const cuda = { engine: { name: 'llama-bench', version: '1', device: 'CUDA (H200)' } };
+    const result = compareResults([row([1]), row([2]), row([3], cuda)], [row([1, 2]), row([4], { measure: 'prefill 512' })]);
+    expect(result.comparisons).toHaveLength(1);
+    expect(result.comparisons[0]!.base).toBe(1.5);
+    expect(result.onlyBase).toEqual(['m.gguf, llama-bench on CUDA (H200): decode 128 after 128']);
+    expect(result.onlyNext).toEqual(['m.gguf, ingot on cpu: prefill 512']);
+  });
+});
+
+describe('reading results', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ingot-results-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const file = (name: string, content: string | Buffer) => {
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  };
+  const line = JSON.stringify(row([1, 2, 3]));
+
+  it('reads lines, gzipped too, and leaves those of other programs out with a note', () => {
+    const { rows, notes } = readResults([
+      file('a.jsonl', `${line}\n\n{"bench":"gpu-gemm"}\n`),
+      file('b.jsonl.gz', gzipSync(`${line}\n`)),
+    ]);
+    expect(rows.map(({ median }) => median)).toEqual([2, 2]);
+    expect(notes).toEqual([expect.stringContaining('1 lines are of other benchmarks')]);
+  });
+
+  it.each([
+    ['no JSON', 'decode: 12 tok/s', /line 1: expected a line of JSON, found "decode: 12/],
+    ['no result', '{"a": 1}', /line 1: no "time"/],
+    ['no runs', JSON.stringify({ ...row([1]), runs: [] }), /"runs" and "median" are no numbers/],
+    ['a run that is no number', JSON.stringify({ ...row([1]), runs: ['1'] }), /"runs" and "median" are no numbers/],
+    ['nothing', '\n', /No results in .*ingot bench MODEL --json/],
+    ['null', 'null', /line 1: expected an object/],
+  ])('refuses %s', (name, content, message) => {
+    expect(() => readResults([file(`${name}.jsonl`, content)])).toThrow(message);
+  });
+
+  it('tells of a file that is not there', () => {
+    expect(() => readResults([join(folder, 'nowhere.jsonl')])).toThrow(/nowhere\.jsonl cannot be read: ENOENT/);
+  });
+});

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { summarise } from '../statistics.ts';
+import type { ResultRow } from '../read-results.ts';
+import { reportData } from './report-data.ts';
+import { reportPage } from './report-page.ts';
+
+const row = (measure: string, runs: readonly number[], changes: Partial<ResultRow> = {}): ResultRow => ({
+  time: '2026-11-30T12:00:00.000Z',
+  workload: 'decode',
+  measure,
+  unit: measure.startsWith('TTFT') ? 'ms' : 'tok/s',
+  commit: 'abc',
+  runs,
+  ...summarise(runs),
+  engine: { name: 'ingot', version: '0.1.0', device: 'gpu (a GPU)' },
+  machine: { cpu: 'a processor' },
+  flags: {},
+  limit: null,
+  model: { file: 'm.gguf', sizeBytes: 1e9, sha256: 'f00' },
+  ...changes,
+});
+const llama = (device: string, batchSize?: number): Partial<ResultRow> => ({
+  engine: { name: 'llama-bench', version: '1', device },
+  flags: batchSize === undefined ? {} : { batchSize },
+});
+const chartsOf = (rows: readonly ResultRow[]) => reportData(rows, []).charts;
+
+describe('what a report shows', () => {
+  it('quotes the better batch size of a rival, and the later of two figures', () => {
+    const rows = [
+      row('prefill 512', [100], llama('CUDA', 512)),
+      row('prefill 512', [120], llama('CUDA', 2048)),
+      row('prefill 512', [500]),
+      row('prefill 512', [400]),
+      row('TTFT 16', [9], llama('CUDA', 512)),
+      row('TTFT 16', [7], llama('CUDA', 2048)),
+    ];
+    const charts = chartsOf(rows);
+    expect(charts.map(({ id }) => id)).toEqual(['prefill-512', 'TTFT-16']);
+    expect(charts[0]!.points.map(({ engine, y }) => [engine, y])).toEqual([
+      ['llama-bench', 120],
+      ['ingot', 400],
+    ]);
+    expect(charts[1]!.points.map(({ y }) => y)).toEqual([7]);
+  });
+
+  it('names the backend where an engine has two, and the device where there are two', () => {
+    const measure = 'decode 128 after 128';
+    const [cuda, vulkan] = [row(measure, [1], llama('CUDA (H200)')), row(measure, [2], llama('Vulkan (H200)'))];
+    expect(chartsOf([cuda, vulkan])[0]!.points.map(({ engine }) => engine)).toEqual(['llama-bench (CUDA)', 'llama-bench (Vulkan)']);
+    const other = { ...cuda, machine: { cpu: 'another' } };
+    const names = ['llama-bench, a processor', 'llama-bench, another'];
+    expect(chartsOf([cuda, other])[0]!.points.map(({ engine }) => engine)).toEqual(names);
+  });
+
+  it('draws lines where a measure has several places, in their order', () => {
+    const rows = [
+      row('decode 128 after 4096', [5]),
+      row('decode 128 after 128', [9]),
+      ...[2, 1, 3].map((turn) => row(`TTFT of turn ${turn}`, [turn])),
+    ];
+    const charts = chartsOf(rows);
+    expect(charts.map(({ id }) => id)).toEqual(['decode-128-after-128', 'decode-128-after-4096', 'decode-context', 'turns']);
+    expect(charts.at(-1)!.points.map(({ x }) => x)).toEqual([1, 2, 3]);
+  });
+
+  it('marks what drifted, and shows its runs', () => {
+    const data = reportData([row('decode 128 after 128', [100, 101, 98, 95, 90, 88, 85, 84, 83])], []);
+    expect(data.figures[0]!.drift).toBeCloseTo(84 / 100 - 1, 12);
+    expect(data.charts.at(-1)).toMatchObject({ id: 'drift', points: { length: 9 } });
+  });
+
+  it('sets speeds beside what memory allows, by products of a byte', () => {
+    const device = { kind: 'gpu', description: 'gpu', copyBytesPerSecond: 1e12, adapter: null } as const;
+    const limit = (work: 'bytes per token' | 'multiply-adds per token', perToken: number) => ({
+      work,
+      perToken,
+      perSecond: 1,
+      limitPerSecond: null,
+      share: null,
+    });
+    const { roofline } = reportData(
+      [
+        row('prefill 100', [50], { device, limit: limit('multiply-adds per token', 4e9) }),
+        row('decode 128 after 128', [10], { device, limit: limit('bytes per token', 2e9) }),
+      ],
+      [],
+    );
+    expect(roofline!.points.map(({ perByte, perSecond }) => [perByte, perSecond])).toEqual([
+      [400, 200e9],
+      [2, 40e9],
+    ]);
+    expect(roofline!.roofs).toEqual([{ device: 'gpu', bytesPerSecond: 1e12, multiplyAddsPerSecond: undefined }]);
+  });
+
+  it('stays data in the page, whatever a file says', () => {
+    const model = { file: '</script><script>alert(1)</script>', sizeBytes: 1, sha256: null };
+    const page = reportPage(reportData([row('decode 128 after 128', [1], { model })], []), { title: '<b>', subtitle: '"&' });
+    expect(page).not.toContain('<script>alert(1)');
+    expect(page).toContain('&lt;b>');
+    expect(page.match(/<script/g)!.length).toBe(page.match(/<\/script>/g)!.length);
+    expect(page).not.toMatch(/(src|href)="?https?:/);
+  });
+});

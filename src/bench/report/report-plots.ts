@@ -1,0 +1,189 @@
+/** The plots of a report, drawn in its page by Observable Plot. The page's next script takes them from `reportPlots`. */
+import type { Chart, Point } from './report-data.ts';
+import type { Roofline } from './roofline.ts';
+
+// The page has the libraries' files before this one.
+declare const Plot: any;
+declare const d3: any;
+
+/** One colour for an engine in all charts; Okabe and Ito's, which people who see few colours tell apart. */
+const COLOURS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9', '#8c8c8c', '#b8a200'];
+const colours = new Map<string, string>();
+
+function colourOf(engine: string): string {
+  const colour = colours.get(engine) ?? COLOURS[colours.size % COLOURS.length]!;
+  colours.set(engine, colour);
+  return colour;
+}
+
+const short = (value: number) =>
+  Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
+const percent = (share: number | undefined) => (share === undefined ? '' : `${Math.round(100 * share)}%`);
+const isDark = () => matchMedia('(prefers-color-scheme: dark)').matches !== (document.documentElement.dataset['theme'] === 'other');
+
+const modelName = (file: string) => file.replace(/\.gguf$/, '');
+
+function tipOf(chart: Chart, point: Point): string {
+  const { engine, model, x, y, low, high, share, published } = point;
+  const lines = [engine, modelName(model), chart.kind === 'lines' ? `${chart.xLabel} ${x}` : '', `${short(y)} ${chart.unit}`];
+  const more = [
+    low < high ? `95%: ${short(low)} to ${short(high)}` : '',
+    share === undefined ? '' : `${percent(share)} of the limit`,
+    published,
+  ];
+  return [...lines, ...more].filter(Boolean).join('\n');
+}
+
+/** Settings that all plots share, so that a picture taken of one needs no style sheet. */
+function frame(width: number) {
+  return {
+    width,
+    style: {
+      background: isDark() ? '#16191d' : '#ffffff',
+      color: isDark() ? '#e8eaed' : '#1d2126',
+      fontSize: '12px',
+      fontFamily: 'system-ui, sans-serif',
+    },
+  };
+}
+
+/** A line of a chart of bars: the name of a model, or a bar. */
+interface BarRow {
+  readonly key: string;
+  readonly name: string;
+  readonly point?: Point | undefined;
+}
+
+/** Models in their order, the bars of each from the best on. */
+function barRows({ points, unit }: Chart): BarRow[] {
+  const models = [...new Set(points.map(({ model }) => model))];
+  const sign = unit === 'ms' ? 1 : -1;
+  return models.flatMap((model) => {
+    const bars = points.filter((point) => point.model === model).sort((a, b) => sign * (a.y - b.y));
+    const head = { key: model, name: modelName(model) };
+    return [head, ...bars.map((point) => ({ key: `${model}|${point.engine}`, name: point.engine, point }))];
+  });
+}
+
+const barLabel = ({ unit }: Chart, { y, share }: Point) =>
+  `${short(y)} ${unit}${share === undefined ? '' : `, ${percent(share)} of the limit`}`;
+
+/** On a narrow page names and figures stand above their bars. */
+function barPlot(chart: Chart, width: number): SVGElement {
+  const rows = barRows(chart);
+  const names = new Map(rows.map(({ key, name, point }) => [key, point === undefined ? '' : name]));
+  const heads = rows.filter(({ point }) => point === undefined);
+  const bars = rows.flatMap(({ key, point }) => (point === undefined ? [] : [{ ...point, key }]));
+  const isWide = width > 560;
+  const marginLeft = isWide ? Math.min(290, 16 + 6.6 * Math.max(...[...names.values()].map((name) => name.length))) : 10;
+  const most = Math.max(...bars.map(({ y, high }) => Math.max(y, high)));
+  const label = isWide
+    ? { x: (bar: Point) => Math.max(bar.y, bar.high), dx: 6, text: (bar: Point) => barLabel(chart, bar) }
+    : { x: 0, dy: -9, fontSize: 11, text: (bar: Point) => `${bar.engine}: ${barLabel(chart, bar).replace(' of the limit', '')}` };
+  return Plot.plot({
+    ...frame(width),
+    height: 44 + rows.length * (isWide ? 24 : 36), marginLeft, marginRight: isWide ? 170 : 12, marginTop: 4, marginBottom: 36,
+    x: { label: chart.unit, domain: [0, most], nice: isWide, grid: true, ticks: isWide ? undefined : 4, tickFormat: '~s' },
+    y: {
+      label: null, domain: rows.map(({ key }) => key), axis: isWide ? 'left' : null, tickSize: 0,
+      tickFormat: (key: string) => names.get(key),
+    },
+    marks: [
+      Plot.barX(bars, {
+        y: 'key', x: 'y', fill: ({ engine }: Point) => colourOf(engine), fillOpacity: (bar: Point) => (bar.published ? 0.3 : 1),
+        stroke: ({ engine }: Point) => colourOf(engine), strokeDasharray: '3,2', strokeWidth: (bar: Point) => (bar.published ? 1 : 0),
+        insetTop: isWide ? 1 : 17, insetBottom: 2, title: (bar: Point) => tipOf(chart, bar), tip: true,
+      }),
+      Plot.ruleY(bars.filter(({ low, high }) => low < high), { y: 'key', x1: 'low', x2: 'high', strokeWidth: 2, dy: isWide ? 0 : 7 }),
+      Plot.text(bars, { y: 'key', textAnchor: 'start', ...label }),
+      Plot.text(heads, {
+        y: 'key', text: 'name', frameAnchor: 'left', dx: isWide ? 8 - marginLeft : 0, dy: isWide ? 4 : 8, fontWeight: 600,
+      }),
+    ],
+  });
+}
+
+function linePlot(chart: Chart, width: number): SVGElement {
+  const rows = chart.points.map((point) => ({ ...point, line: `${point.engine}|${point.model}`, model: modelName(point.model) }));
+  const models = [...new Set(rows.map(({ model }) => model))];
+  return Plot.plot({
+    ...frame(width),
+    height: Math.max(220, 190 * models.length),
+    marginLeft: 60,
+    marginRight: 28,
+    marginTop: 26,
+    marginBottom: 38,
+    x: {
+      label: chart.xLabel,
+      type: chart.isLogX ? 'log' : 'linear',
+      base: 2,
+      grid: true,
+      ticks: chart.isLogX ? [...new Set(rows.map(({ x }) => x))] : undefined,
+      tickFormat: (x: number) => short(x),
+    },
+    y: { label: chart.unit, grid: true, zero: chart.id !== 'drift', tickFormat: '~s' },
+    fy: { label: null, axis: null, padding: 0.16 },
+    marks: [
+      Plot.frame({ strokeOpacity: 0.2 }),
+      Plot.line(rows, { fy: 'model', x: 'x', y: 'y', z: 'line', stroke: (point: Point) => colourOf(point.engine), strokeWidth: 2 }),
+      Plot.link(
+        rows.filter(({ low, high }) => low < high),
+        { fy: 'model', x1: 'x', x2: 'x', y1: 'low', y2: 'high', stroke: (point: Point) => colourOf(point.engine) },
+      ),
+      Plot.dot(rows, {
+        fy: 'model',
+        x: 'x',
+        y: 'y',
+        r: 3,
+        fill: (point: Point) => colourOf(point.engine),
+        title: (point: Point) => tipOf(chart, point),
+        tip: true,
+      }),
+      Plot.text(models, { fy: (name: string) => name, frameAnchor: 'top-left', dy: -16, fontWeight: 600, text: (name: string) => name }),
+    ],
+  });
+}
+
+function roofPlot({ roofs, points }: Roofline, width: number): SVGElement {
+  const xs = points.map(({ perByte }) => perByte);
+  const [least, most] = [Math.min(...xs) / 2, Math.max(...xs) * 4];
+  const lines = roofs.flatMap(({ device, bytesPerSecond, multiplyAddsPerSecond = Infinity }) =>
+    d3.range(0, 41).map((i: number) => {
+      const x = least * (most / least) ** (i / 40);
+      return { device, x, y: Math.min(x * bytesPerSecond, multiplyAddsPerSecond) };
+    }),
+  );
+  return Plot.plot({
+    ...frame(width),
+    height: 340,
+    marginLeft: 60,
+    marginRight: 28,
+    marginBottom: 38,
+    x: { label: 'multiply-adds a byte', type: 'log', grid: true, tickFormat: (x: number) => short(x), ticks: 5 },
+    y: { label: 'multiply-adds/s', type: 'log', grid: true, tickFormat: '~s', ticks: 5 },
+    marks: [
+      Plot.line(lines, { x: 'x', y: 'y', z: 'device', strokeWidth: 2, strokeOpacity: 0.6 }),
+      Plot.dot(points, {
+        x: 'perByte',
+        y: 'perSecond',
+        r: 5,
+        fill: ({ engine }: Point) => colourOf(engine),
+        tip: true,
+        title: (point: Roofline['points'][number]) =>
+          `${point.engine}\n${modelName(point.model)}\n${point.measure}\n${d3.format('.3s')(point.perSecond)} multiply-adds/s`,
+      }),
+    ],
+  });
+}
+
+
+export interface ReportPlots {
+  readonly short: typeof short;
+  readonly percent: typeof percent;
+  readonly colourOf: typeof colourOf;
+  readonly barPlot: typeof barPlot;
+  readonly linePlot: typeof linePlot;
+  readonly roofPlot: typeof roofPlot;
+}
+
+Object.assign(globalThis, { reportPlots: { short, percent, colourOf, barPlot, linePlot, roofPlot } satisfies ReportPlots });
