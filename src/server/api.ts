@@ -16,7 +16,7 @@ export type ServerResponse = Platform<'Response'>;
 
 /** What one client, and all of them together, may ask for. */
 export interface ServerLimits {
-  /** Most bytes of a request's body; default 8 MiB. */
+  /** Most bytes of a request's body, and of an image that it has fetched; default 8 MiB. */
   readonly bodyBytes?: number | undefined;
   /** Most milliseconds in which a body has to arrive; default 30,000. */
   readonly bodyMs?: number | undefined;
@@ -85,6 +85,8 @@ export interface ServerOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   /** Origins of web pages that may use the server, `https://app.example.com`; `['*']`: all. Default: none but its own. */
   readonly corsOrigins?: readonly string[] | undefined;
+  /** Hosts that images in requests are fetched from, `images.example.com` or with a port. Default: none, so that images are data URLs. */
+  readonly imageHosts?: readonly string[] | undefined;
   readonly limits?: ServerLimits | undefined;
   /** Milliseconds after which a stream that has nothing to say sends a comment, for proxies; default 10,000. */
   readonly heartbeatMs?: number | undefined;

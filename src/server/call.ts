@@ -28,6 +28,8 @@ export type Trace = (call: Call, record: RequestRecord) => void;
 export interface ServerState {
   readonly models: ModelPool;
   readonly limits: ResolvedServerLimits;
+  /** Hosts that images of requests are fetched from. */
+  readonly imageHosts: ReadonlySet<string>;
   readonly heartbeatMs: number;
   /** Seconds since 1970. */
   readonly createdAt: number;

@@ -16,6 +16,7 @@ import { Failure, failureOf } from './failure.ts';
 import { createMetrics } from './metrics.ts';
 import { openModelPool } from './model-pool/open-model-pool.ts';
 import { errorBody } from './openai/error-form.ts';
+import { parseImageHost } from './images/image-host.ts';
 import { checkOrigin, corsHeaders, parseHost, parseOrigin, preflightHeaders } from './origin-guard.ts';
 import type { OriginRules } from './origin-guard.ts';
 import { ROUTES } from './routes.ts';
@@ -23,7 +24,8 @@ import { createTrace } from './tracing.ts';
 import type { Route } from './route.ts';
 
 const OPTION_NAMES: NamesOf<ServerOptions> = {
-  models: true, aliases: true, pinned: true, memoryBytes: true, idleMs: true, allowedHosts: true, corsOrigins: true, limits: true,
+  models: true, aliases: true, pinned: true, memoryBytes: true, idleMs: true, allowedHosts: true, corsOrigins: true, imageHosts: true,
+  limits: true,
   heartbeatMs: true, store: true, requireKeys: true, auditPrompts: true, auditFailure: true, responseMs: true, fileMs: true,
   onStoreError: true, onRequest: true, openTelemetry: true,
 };
@@ -51,6 +53,12 @@ function checkTexts(name: string, texts: readonly string[]): void {
     throw new InputError(`${name} must be a list of texts, none of them empty, found ${describeValue(texts)}.`);
 }
 
+/** @throws InputError for what is no host */
+function imageHostsOf(hosts: readonly string[]): ReadonlySet<string> {
+  checkTexts('imageHosts', hosts);
+  return new Set(hosts.map(parseImageHost));
+}
+
 function stateOf(options: ServerOptions, hooks: Pick<ServerState, 'isDraining' | 'wakeBatches'>): ServerState {
   checkOptionNames(options, OPTION_NAMES, 'createServer');
   checkInteger('heartbeatMs', options.heartbeatMs, { min: 1, max: MOST });
@@ -66,6 +74,7 @@ function stateOf(options: ServerOptions, hooks: Pick<ServerState, 'isDraining' |
   return {
     models: openModelPool(options, limits.loadMs),
     limits,
+    imageHosts: imageHostsOf(options.imageHosts ?? []),
     heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     createdAt: Math.floor(Date.now() / 1000),
     active,

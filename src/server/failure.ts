@@ -76,8 +76,8 @@ const REFUSALS: readonly (readonly [begins: RegExp, { readonly param: string; re
 
 /** The parameter that a message of the engine begins with, where requests have it. */
 function parameterOf(message: string): string | undefined {
-  const [, param, name = ''] = /^(([a-z][a-z_]*)(?:\[\d+\])?(?:\.[a-z_]+)*)(?=[ :])/.exec(message) ?? [];
-  return Object.values(PARAMETERS).includes(name) ? param : undefined;
+  const [, param, name = ''] = /^(([a-z][a-z_]*)(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)*)(?=[ :])/.exec(message) ?? [];
+  return name === 'messages' || Object.values(PARAMETERS).includes(name) ? param : undefined;
 }
 
 function ofInput(error: InputError): Failure {

@@ -4,6 +4,7 @@ import { CapacityError } from '../tensor/errors.ts';
 import { createAnswerCounter } from './answer-counter.ts';
 import type { Call } from './call.ts';
 import { invalid } from './failure.ts';
+import { fetchImages, hasWebImages } from './images/fetch-images.ts';
 import { ownError } from './own-error.ts';
 
 /** What a request asks for of its answer, without what the server adds. */
@@ -99,11 +100,16 @@ function checkChoices(requests: readonly AnswerRequest[], choices: number, most:
   throw invalid(`${of} is more than this server answers at once, ${most}.`, { param: 'n', code: 'too_many_choices' });
 }
 
+function withImages(call: Call, requests: readonly AnswerRequest[]): Promise<AnswerRequest[]> {
+  return Promise.all(requests.map(async (request) => ({ ...request, messages: await fetchImages(call, request.messages ?? []) })));
+}
+
 /**
  * Pieces of the answers to all requests, each of which makes `n`.
  * @throws Failure before any work for what the limits do not allow
  */
-export async function* runGeneration(call: Call, model: Model, requests: readonly AnswerRequest[]): Pieces {
+export async function* runGeneration(call: Call, model: Model, asked: readonly AnswerRequest[]): Pieces {
+  const requests = asked.some(({ messages }) => hasWebImages(messages)) ? await withImages(call, asked) : asked;
   const { signal, state: { limits } } = call;
   const choices = requests[0]?.n ?? 1;
   checkChoices(requests, choices, limits.choices);

@@ -176,6 +176,7 @@ function serverOptions(settings: Settings) {
   return {
     allowedHosts: allowedHosts as readonly string[] | undefined,
     corsOrigins: corsOrigins as readonly string[] | undefined,
+    imageHosts: settings.imageHosts as readonly string[] | undefined,
     requireKeys: settings.requireKeys as boolean,
     auditPrompts: settings.auditPrompts as boolean,
     auditFailure: settings.auditFailure as 'refuse' | 'serve',

@@ -4,6 +4,7 @@ import { PER_LAYER_TABLES } from '../../models/architecture.ts';
 import { QUANTIZE_TYPES } from '../../models/quantize-weights.ts';
 import { DEVICE_PATTERN, DEVICE_WORDS, parseDevice } from '../../node/device-choice.ts';
 import { parseHost, parseOrigin } from '../../server/origin-guard.ts';
+import { parseImageHost } from '../../server/images/image-host.ts';
 import { describeNumber } from '../../tensor/option-names.ts';
 
 export type SettingValue = string | number | boolean | readonly string[];
@@ -42,6 +43,9 @@ export const SETTINGS = {
   },
   corsOrigins: {
     kind: 'texts', value: 'origins', check: parseOrigin, about: 'web pages that may use the server, https://app.example.com; * is all',
+  },
+  imageHosts: {
+    kind: 'texts', value: 'hosts', check: parseImageHost, about: 'hosts that images in requests are fetched from (default: none)',
   },
   maxBodyBytes: { ...count, value: 'bytes', default: 8 * 2 ** 20, about: "most bytes of a request's body" },
   bodyMs: { ...milliseconds, default: 30_000, about: 'most milliseconds in which a body has to arrive' },

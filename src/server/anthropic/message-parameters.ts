@@ -38,9 +38,25 @@ function message(role: string, content: Schema): Schema {
   return { type: 'object', properties: { role: { enum: [role] }, content }, required: ['role', 'content'], additionalProperties: false };
 }
 
+const source = (type: string, own: Readonly<Record<string, Schema>>): Schema => ({
+  type: 'object', properties: { type: { enum: [type] }, ...own }, required: ['type', ...Object.keys(own)], additionalProperties: false,
+});
+const IMAGE = block(
+  'image',
+  {
+    source: {
+      anyOf: [
+        source('base64', { media_type: { enum: ['image/png', 'image/jpeg', 'image/webp', 'image/gif'] }, data: TEXT }),
+        source('url', { url: { ...TEXT, description: 'Of a host that the server fetches from.' } }),
+      ],
+    },
+  },
+  ['source'],
+);
+
 const MESSAGES: Schema = {
   type: 'array', minItems: 1, maxItems: 10_000,
-  items: { anyOf: [message('user', texts(TOOL_RESULT)), message('assistant', texts(TOOL_USE, THINKING))] },
+  items: { anyOf: [message('user', texts(TOOL_RESULT, IMAGE)), message('assistant', texts(TOOL_USE, THINKING))] },
 };
 
 const TOOL: Schema = {
@@ -64,6 +80,11 @@ const choice = (types: readonly string[], own: Readonly<Record<string, Schema>> 
 export type Block =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'thinking'; readonly thinking: string }
+  | {
+      readonly type: 'image';
+      readonly source: { readonly type: 'base64'; readonly media_type: string; readonly data: string }
+        | { readonly type: 'url'; readonly url: string };
+    }
   | { readonly type: 'tool_use'; readonly id: string; readonly name: string; readonly input: JsonObject }
   | {
       readonly type: 'tool_result'; readonly tool_use_id: string; readonly is_error?: boolean;

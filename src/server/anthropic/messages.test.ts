@@ -109,7 +109,7 @@ it.each([
   [{ tools: [{ ...weather, strict: true }] }, 'tools[0].strict'], [{ tools: [{ type: 'web_search_20250305', name: 'a' }] }, 'tools[0]'],
   [{ tool_choice: { type: 'any' } }, 'tool_choice'],
   [{ tools: [weather], tool_choice: { type: 'auto', disable_parallel_tool_use: true } }, 'tool_choice'],
-  [{ messages: [{ role: 'user', content: [{ type: 'image', source: { type: 'url', url: 'file:///a' } }] }] }, 'content[0].type'],
+  [{ messages: [{ role: 'user', content: [{ type: 'image', source: { type: 'url', url: 'file:///a' } }] }] }, 'messages[0].content[0]'],
   [{ messages: [{ role: 'system', content: 'a' }] }, 'messages[0].role'], [{ context_management: { edits: [] } }, 'context_management'],
   [{ n: 2 }, 'n'],
 ])('%j is refused by name', async (body, name) => {

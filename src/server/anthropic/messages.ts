@@ -6,6 +6,7 @@ import type { Call } from '../call.ts';
 import { toldCallId } from '../call-ids.ts';
 import { eventStream } from '../event-stream.ts';
 import { findModel } from '../find-model.ts';
+import { fetchImages, hasWebImages } from '../images/fetch-images.ts';
 import { drawnFrom, typed } from '../openai/decoding-parameters.ts';
 import { runGeneration } from '../run-generation.ts';
 import { eventOf, failureEvents } from './error-form.ts';
@@ -142,5 +143,7 @@ export async function messages(call: Call): Promise<Response> {
 export async function countTokens(call: Call): Promise<Response> {
   const parameters = typed<PromptParameters>(call.parameters);
   const model = await findModel(call, parameters.model);
-  return Response.json({ input_tokens: model.promptIds(promptOptions(parameters)).length });
+  const { messages: asked = [], ...options } = promptOptions(parameters);
+  const own = hasWebImages(asked) ? await fetchImages(call, asked) : asked;
+  return Response.json({ input_tokens: model.countTokens({ ...options, messages: own }).tokens });
 }

@@ -1,5 +1,7 @@
 /** A prompt of Anthropic's form as the engine has it. */
 import type { ChatMessage, ToolChoice } from '../../engine/api.ts';
+import { engineContent, imageUrlPart } from '../images/request-content.ts';
+import type { ContentPart } from '../images/request-content.ts';
 import type { AnswerRequest } from '../run-generation.ts';
 import { engineCallId } from '../call-ids.ts';
 import { invalid } from '../failure.ts';
@@ -12,13 +14,21 @@ function blocksOf<Type extends Block['type']>(blocks: readonly Block[], type: Ty
   return blocks.filter((block): block is BlockOf<Type> => block.type === type);
 }
 
+/** What a user says and shows. */
+function partsOf(block: Block): readonly ContentPart[] {
+  if (block.type === 'text') return [{ text: block.text }];
+  if (block.type !== 'image') return [];
+  const { source } = block;
+  return [imageUrlPart(source.type === 'url' ? source.url : `data:${source.media_type};base64,${source.data}`)];
+}
+
 /** Results are messages of their own for chat templates, and stand before what the user says beside them. */
 function userMessages(blocks: readonly Block[]): ChatMessage[] {
   const results = blocksOf(blocks, 'tool_result').map(({ tool_use_id: id, content, is_error: isError }) => ({
     role: 'tool', tool_call_id: engineCallId(id), content: `${isError === true ? 'Error: ' : ''}${textOfContent(content)}`,
   }));
-  const text = textOfContent(blocksOf(blocks, 'text'));
-  return text === '' && results.length > 0 ? results : [...results, { role: 'user', content: text }];
+  const content = engineContent(blocks.flatMap(partsOf));
+  return content === '' && results.length > 0 ? results : [...results, { role: 'user', content }];
 }
 
 function assistantMessage(blocks: readonly Block[]): ChatMessage {

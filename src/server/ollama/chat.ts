@@ -2,6 +2,7 @@
 import type { ChatMessage } from '../../engine/api.ts';
 import type { JsonObject } from '../../tensor/checkpoint.ts';
 import type { Call } from '../call.ts';
+import { engineContent, imageUrlPart } from '../images/request-content.ts';
 import { typed } from '../openai/decoding-parameters.ts';
 import { functionTool } from '../openai/tools.ts';
 import type { ParameterTable } from '../parameter-table.ts';
@@ -34,7 +35,7 @@ const MESSAGE: Schema = {
     role: { enum: ['system', 'user', 'assistant', 'tool'] },
     content: { ...TEXT, nullable: true },
     thinking: { ...TEXT, nullable: true },
-    images: { type: 'array', maxItems: 0, nullable: true, description: 'Not obeyed: the server reads no images.' },
+    images: { type: 'array', items: TEXT, maxItems: 64, nullable: true, description: 'Files in base64.' },
     tool_calls: { type: 'array', items: CALL, maxItems: 128, nullable: true },
     tool_name: { type: 'string', maxLength: 200, nullable: true },
     tool_call_id: { type: 'string', maxLength: 200, nullable: true },
@@ -47,6 +48,7 @@ interface OllamaMessage {
   readonly role: string;
   readonly content?: string | null;
   readonly thinking?: string | null;
+  readonly images?: readonly string[] | null;
   readonly tool_calls?:
     | readonly { readonly id?: string; readonly function: { readonly name: string; readonly arguments: JsonObject } }[] | null;
   readonly tool_name?: string | null;
@@ -71,12 +73,12 @@ export const OLLAMA_CHAT_PARAMETERS: ParameterTable = {
 /** Calls have no ids in this form, and their results come in their order. */
 function engineMessages(messages: readonly OllamaMessage[]): ChatMessage[] {
   let open: string[] = [];
-  return messages.map(({ role, content, thinking, tool_calls: calls, tool_name: toolName, tool_call_id: callId }, at) => {
+  return messages.map(({ role, content, thinking, images, tool_calls: calls, tool_name: toolName, tool_call_id: callId }, at) => {
     const named = (calls ?? []).map((one, index) => ({ id: one.id ?? `call_${at}_${index}`, ...one.function }));
     if (named.length > 0) open = named.map(({ id }) => id);
     const id = role === 'tool' ? (callId ?? open.shift()) : undefined;
     return {
-      role, content: content ?? '',
+      role, content: engineContent([...(images ?? []).map((data) => imageUrlPart(`data:image/*;base64,${data}`)), { text: content ?? '' }]),
       ...(thinking ? { reasoning_content: thinking } : {}),
       ...(toolName ? { name: toolName } : {}),
       ...(id === undefined ? {} : { tool_call_id: id }),

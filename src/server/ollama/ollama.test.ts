@@ -129,7 +129,7 @@ describe('what is not obeyed', () => {
     ['chat', { options: { temprature: 1 } }, 400, /Unknown parameter: options.temprature. Did you mean temperature/],
     ['chat', { think: 'high' }, 400, /think must be true or false/],
     ['chat', { truncate: true }, 400, /truncate is not obeyed here/],
-    ['chat', { messages: [{ role: 'user', content: 'a', images: ['aGk='] }] }, 400, /messages\[0\].images/],
+    ['chat', { messages: [{ role: 'user', content: 'a', images: ['aGk='] }] }, 400, /this model sees no images/],
     ['chat', { top_logprobs: 2 }, 400, /only for requests with logprobs/],
     ['chat', { keep_alive: 'soon' }, 400, /keep_alive must be seconds/],
     ['chat', { model: 'other' }, 404, /There is no model of this name here/],

@@ -247,7 +247,7 @@ describe('parameters', () => {
     [{ messages: [{ role: 'user' }] }, 'messages[0].content', 'missing_required_parameter'],
     [
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }] },
-      'messages[0].content[0].type', 'invalid_value',
+      'messages[0].content[0]', 'invalid_value',
     ],
     [{ messages: [{ role: 'wizard', content: 'a' }] }, 'messages[0].role', 'invalid_value'],
     [{ messages: [{ role: 'assistant', content: null }] }, 'messages[0].content', 'missing_required_parameter'],

@@ -4,7 +4,7 @@ import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { isJsonObject } from '../../tensor/json.ts';
 import { engineCallId } from '../call-ids.ts';
 import { invalid } from '../failure.ts';
-import { textOfContent } from '../text-of-content.ts';
+import { engineContent } from '../images/request-content.ts';
 import type { RequestMessage } from './chat-parameters.ts';
 
 /** Chat templates read arguments as an object; requests have them as JSON text. @throws Failure (400) for other text */
@@ -26,7 +26,7 @@ function engineMessage(message: RequestMessage, at: string): ChatMessage {
   const { role, content, name, reasoning_content: reasoning, tool_calls: calls, tool_call_id: callId } = message;
   return {
     role: role === 'developer' ? 'system' : role,
-    content: textOfContent(content),
+    content: engineContent(content),
     ...(name ? { name } : {}),
     ...(reasoning ? { reasoning_content: reasoning } : {}),
     ...(callId === undefined ? {} : { tool_call_id: engineCallId(callId) }),

@@ -1,5 +1,7 @@
 /** Every parameter of OpenAI's chat completions: obeyed, or refused by name. */
 import type { JsonValue } from '../../tensor/checkpoint.ts';
+import { IMAGE_URL_PART } from '../images/request-content.ts';
+import type { RequestContent } from '../images/request-content.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import type { Schema } from '../schema.ts';
 import { DECODING_PARAMETERS } from './decoding-parameters.ts';
@@ -15,6 +17,9 @@ const TEXT_PART: Schema = {
   properties: { type: { enum: ['text'] }, text: TEXT },
   required: ['type', 'text'],
   additionalProperties: false,
+};
+const SEEN_CONTENT: Schema = {
+  anyOf: [TEXT, { type: 'array', items: { anyOf: [TEXT_PART, IMAGE_URL_PART] }, minItems: 1, maxItems: 1000 }],
 };
 const CONTENT: Schema = { anyOf: [TEXT, { type: 'array', items: TEXT_PART, minItems: 1, maxItems: 1000 }] };
 const NAME: Schema = { type: 'string', maxLength: 64, nullable: true, description: 'For the chat template, where it reads names.' };
@@ -47,7 +52,8 @@ export const MESSAGES: Schema = {
   maxItems: 10_000,
   items: {
     anyOf: [
-      message(['system', 'developer', 'user'], { content: CONTENT, name: NAME }, ['content']),
+      message(['user'], { content: SEEN_CONTENT, name: NAME }, ['content']),
+      message(['system', 'developer'], { content: CONTENT, name: NAME }, ['content']),
       message(
         ['assistant'],
         {
@@ -66,7 +72,7 @@ export const MESSAGES: Schema = {
 
 export interface RequestMessage {
   readonly role: string;
-  readonly content?: string | readonly { readonly text: string }[] | null;
+  readonly content?: RequestContent;
   readonly name?: string | null;
   readonly reasoning_content?: string | null;
   readonly tool_calls?: readonly { readonly id: string; readonly function: { readonly name: string; readonly arguments: string } }[] | null;

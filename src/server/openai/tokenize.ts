@@ -1,5 +1,6 @@
 /** `/tokenize` and `/detokenize`, in vLLM's form. */
 import type { Model } from '../../engine/api.ts';
+import { hasImages } from '../../engine/images/see-messages.ts';
 import type { JsonValue } from '../../tensor/checkpoint.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { Call } from '../call.ts';
@@ -99,8 +100,11 @@ function tokensOf(parameters: TokenizeParameters, model: Model, tokenizer: Token
     checkLength(prompt.length, 'prompt', model);
     return tokenizer.encode(prompt, { addSpecial });
   }
+  const asked = engineMessages(messages);
+  if (hasImages(asked))
+    throw invalid('Images have no token ids; /v1/messages/count_tokens counts them.', { param: 'messages', code: 'invalid_value' });
   checkLength(JSON.stringify(messages).length, 'messages', model);
-  return model.promptIds({ messages: engineMessages(messages), templateVariables, ...toolOptions(tools ? { tools } : {}) });
+  return model.promptIds({ messages: asked, templateVariables, ...toolOptions(tools ? { tools } : {}) });
 }
 
 export async function tokenize(call: Call): Promise<Response> {

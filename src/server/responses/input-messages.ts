@@ -1,5 +1,8 @@
 /** The input of a response as messages of a chat. */
 import type { JsonObject } from '../../tensor/checkpoint.ts';
+import { invalid } from '../failure.ts';
+import { imageUrlPart } from '../images/request-content.ts';
+import type { RequestContent } from '../images/request-content.ts';
 import type { RequestMessage } from '../openai/chat-parameters.ts';
 import type { RequestTools } from '../openai/tools.ts';
 import { textOfContent } from '../text-of-content.ts';
@@ -14,6 +17,23 @@ function assistantOf(messages: Draft[]): Draft {
   const draft: Draft = { role: 'assistant', content: '' };
   messages.push(draft);
   return draft;
+}
+
+type MessageItem = Extract<InputItem, { readonly role: string }>;
+
+/** @throws Failure (400) for an image that is not the user's */
+function contentOf({ role, content }: MessageItem): RequestContent {
+  if (typeof content === 'string') return content;
+  return content.map((part) => {
+    if ('text' in part) return part;
+    if (role === 'user') return imageUrlPart(part.image_url, part.detail);
+    throw invalid(`Images are in messages of the user; this one is of the role ${role}.`, { param: 'input', code: 'invalid_value' });
+  });
+}
+
+/** Of what has no images. */
+function textsOf(content: RequestContent): string {
+  return textOfContent(content as Parameters<typeof textOfContent>[0]);
 }
 
 function addItem(messages: Draft[], item: InputItem): void {
@@ -34,9 +54,10 @@ function addItem(messages: Draft[], item: InputItem): void {
       return;
     case undefined:
     case 'message': {
-      if (item.role !== 'assistant') return void messages.push({ role: item.role, content: textOfContent(item.content) });
+      const content = contentOf(item);
+      if (item.role !== 'assistant') return void messages.push({ role: item.role, content });
       const draft = assistantOf(messages);
-      draft.content = `${textOfContent(draft.content)}${textOfContent(item.content)}`;
+      draft.content = `${textsOf(draft.content)}${textsOf(content)}`;
       return;
     }
     default:

@@ -1,5 +1,6 @@
 /** Every parameter of OpenAI's responses: obeyed, or refused by name. */
 import type { JsonObject } from '../../tensor/checkpoint.ts';
+import { INPUT_IMAGE } from '../images/request-content.ts';
 import { METADATA } from '../metadata.ts';
 import { MODEL_PARAMETER } from '../model-parameter.ts';
 import type { ParameterTable } from '../parameter-table.ts';
@@ -27,7 +28,7 @@ const ITEM: Schema = {
     object(
       {
         type: { enum: ['message'] }, role: { enum: ['user', 'assistant', 'system', 'developer'] },
-        content: texts(INPUT_TEXT, OUTPUT_TEXT), id: ID, status: STATUS, phase: { enum: [null] },
+        content: texts(INPUT_TEXT, OUTPUT_TEXT, INPUT_IMAGE), id: ID, status: STATUS, phase: { enum: [null] },
       },
       ['role', 'content'],
     ),
@@ -70,8 +71,10 @@ const TOOL = object(
   ['type', 'name'],
 );
 
+type MessagePart = { readonly text: string } | { readonly image_url: string; readonly detail?: string | null };
+
 export type InputItem =
-  | { readonly type?: 'message'; readonly role: string; readonly content: string | readonly { readonly text: string }[] }
+  | { readonly type?: 'message'; readonly role: string; readonly content: string | readonly MessagePart[] }
   | { readonly type: 'function_call'; readonly call_id: string; readonly name: string; readonly arguments: string }
   | { readonly type: 'function_call_output'; readonly call_id: string; readonly output: string | readonly { readonly text: string }[] }
   | { readonly type: 'reasoning'; readonly content?: readonly { readonly text: string }[] };

@@ -1,0 +1,162 @@
+/** Images in requests, by the official clients, to a golden that sees (../shared/golden/qwen3_vl). */
+import Anthropic from '@anthropic-ai/sdk';
+import { Ollama } from 'ollama';
+import OpenAI, { BadRequestError } from 'openai';
+import { createServer as createHttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasShared } from '../../../test/fixture-tensors.ts';
+import { imageFile } from '../../../test/image-fixtures.ts';
+import { seeingModel } from '../../../test/seeing-model.ts';
+import { post, serverRig } from '../../../test/server-rig.ts';
+import { listen } from '../../cli/serve/listen.ts';
+import type { Listener } from '../../cli/serve/listen.ts';
+import type { Model } from '../../engine/api.ts';
+import { collect } from '../../engine/collect.ts';
+import { imagePart } from '../../engine/images/image-source.ts';
+import type { Server } from '../api.ts';
+import { createServer } from '../create-server.ts';
+
+const png = imageFile('rgb.png');
+const base64 = Buffer.from(png).toString('base64');
+const url = `data:image/png;base64,${base64}`;
+const ember = serverRig();
+
+it('a model that sees nothing refuses images, by their place', async () => {
+  const content = [{ type: 'text', text: 'a' }, { type: 'image_url', image_url: { url } }];
+  const request = { model: 'ember', messages: [{ role: 'user', content }] };
+  const { status, body: { error } } = await post(`${ember.origin}/v1/chat/completions`, request);
+  expect([status, error.param]).toEqual([400, 'messages[0].content[1]']);
+  expect(error.message).toMatch(/this model sees no images/);
+});
+
+describe.skipIf(!hasShared('golden/qwen3_vl/golden.json'))('images', () => {
+  let model: Model;
+  let server: Server;
+  let listener: Listener;
+  let pictures: HttpServer;
+  let host = '';
+  const asked: string[] = [];
+
+  beforeAll(async () => {
+    pictures = createHttpServer((request, response) => {
+      asked.push(request.url!);
+      if (request.url === '/a.png') return response.end(png);
+      if (request.url === '/moved') return response.writeHead(302, { location: '/a.png' }).end();
+      if (request.url === '/away') return response.writeHead(302, { location: 'http://localhost:1/a.png' }).end();
+      if (request.url === '/page') return response.end('<!DOCTYPE html><p>hello');
+      if (request.url === '/large') return response.end(new Uint8Array(3e6));
+      return response.writeHead(404).end();
+    });
+    await new Promise<void>((resolve) => pictures.listen(0, '127.0.0.1', resolve));
+    host = `127.0.0.1:${(pictures.address() as AddressInfo).port}`;
+    model = await seeingModel('qwen3_vl');
+    server = createServer({ models: { seeing: model }, imageHosts: [host], limits: { bodyBytes: 2e6 } });
+    listener = await listen({ host: '127.0.0.1', port: 0, fetch: server.fetch });
+  });
+  afterAll(async () => {
+    pictures?.close();
+    listener?.destroy();
+    await listener?.close();
+    await server?.close();
+    await model?.dispose();
+  });
+
+  const expected = (...content: object[]) => collect(model.generate({
+    messages: [{ role: 'user', content: content as [] }], temperature: 0, maxTokens: 6,
+  }));
+  const openai = () => new OpenAI({ baseURL: `${listener.origin}/v1`, apiKey: 'none', maxRetries: 0 });
+  const anthropic = () => new Anthropic({ baseURL: listener.origin, apiKey: 'none', maxRetries: 0 });
+  const asks = (image: string) => openai().chat.completions.create({
+    model: 'seeing', temperature: 0, max_tokens: 6,
+    messages: [{ role: 'user', content: [{ type: 'text', text: 'What is ' }, { type: 'image_url', image_url: { url: image } }] }],
+  });
+
+  it('in chats, whole and streamed, by OpenAI’s client', async () => {
+    const own = await expected({ type: 'text', text: 'What is ' }, imagePart(png));
+    const answer = await asks(url);
+    expect(answer.choices[0]!.message.content).toBe(own.text);
+    expect(answer.usage!.prompt_tokens).toBe(own.usage.promptTokens);
+    const stream = await openai().chat.completions.create({
+      model: 'seeing', temperature: 0, max_tokens: 6, stream: true,
+      messages: [
+        { role: 'user', content: [{ type: 'text', text: 'What is ' }, { type: 'image_url', image_url: { url, detail: 'high' } }] },
+      ],
+    });
+    let text = '';
+    for await (const { choices } of stream) text += choices[0]?.delta.content ?? '';
+    expect(text).toBe(own.text);
+  });
+
+  it('in responses, by OpenAI’s client', async () => {
+    const own = await expected({ type: 'text', text: 'What is ' }, imagePart(png), { type: 'text', text: '?' });
+    const response = await openai().responses.create({
+      model: 'seeing', temperature: 0, max_output_tokens: 6,
+      input: [{
+        role: 'user', content: [
+          { type: 'input_text', text: 'What is ' }, { type: 'input_image', image_url: url, detail: 'auto' },
+          { type: 'input_text', text: '?' },
+        ],
+      }],
+    });
+    expect(response.output_text).toBe(own.text);
+    expect(response.usage!.input_tokens).toBe(own.usage.promptTokens);
+  });
+
+  it('in messages, by Anthropic’s client, which counts their tokens before', async () => {
+    const own = await expected(imagePart(png), { type: 'text', text: 'What?' });
+    const messages = [{
+      role: 'user' as const, content: [
+        { type: 'image' as const, source: { type: 'base64' as const, media_type: 'image/png' as const, data: base64 } },
+        { type: 'text' as const, text: 'What?' },
+      ],
+    }];
+    const request = { model: 'seeing', max_tokens: 6, temperature: 0, messages };
+    const answer = await anthropic().messages.create(request as Anthropic.MessageCreateParamsNonStreaming);
+    expect(answer.content.map((block) => (block.type === 'text' ? block.text : '')).join('')).toBe(own.text);
+    const { input_tokens: counted } = await anthropic().messages.countTokens({ model: 'seeing', messages });
+    expect(counted).toBe(own.usage.promptTokens);
+  });
+
+  it('in chats, by Ollama’s client', async () => {
+    const own = await expected(imagePart(png), { type: 'text', text: 'What?' });
+    const answer = await new Ollama({ host: listener.origin }).chat({
+      model: 'seeing', messages: [{ role: 'user', content: 'What?', images: [png] }], options: { temperature: 0, num_predict: 6 },
+    });
+    expect(answer.message.content).toBe(own.content);
+  });
+
+  it('of the web are fetched from the hosts that the server was told, redirects among them', async () => {
+    const own = await expected({ type: 'text', text: 'What is ' }, imagePart(png));
+    for (const path of ['a.png', 'moved']) expect((await asks(`http://${host}/${path}`)).choices[0]!.message.content).toBe(own.text);
+    const before = asked.length;
+    for (const [image, message] of [
+      ['http://localhost/a.png', /a host that this server does not fetch from/], ['https://example.com/a.png', /does not fetch from/],
+      ['file:///etc/passwd', /expected an image as a data URL/], [`http://user@${host}/a.png`, /no plain URL/],
+    ] as const) await expect(asks(image), image).rejects.toThrow(message);
+    expect(asked.length).toBe(before);
+    for (const [path, message] of [
+      ['away', /does not fetch from/], ['none', /was answered with the status 404/], ['large', /more than 2000000 bytes/],
+      ['page', /a page of HTML/],
+    ] as const) await expect(asks(`http://${host}/${path}`), path).rejects.toThrow(message);
+  });
+
+  it('that are none are the client’s fault, and the next request is answered', async () => {
+    const page = Buffer.from('<html>').toString('base64');
+    const failure: unknown = await asks(`data:image/png;base64,${page}`).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(BadRequestError);
+    expect((failure as BadRequestError).param).toBe('messages[0].content[1]');
+    const many = await post(`${listener.origin}/v1/chat/completions`, {
+      model: 'seeing',
+      messages: [{ role: 'user', content: Array.from({ length: 100 }, () => ({ type: 'image_url', image_url: { url } })) }],
+    });
+    expect([many.status, many.body.error.message]).toEqual([400, expect.stringMatching(/100 images, and at most 64/)]);
+    const system = await post(`${listener.origin}/v1/chat/completions`, {
+      model: 'seeing', messages: [{ role: 'system', content: [{ type: 'image_url', image_url: { url } }] }, { role: 'user', content: 'a' }],
+    });
+    expect([system.status, system.body.error.param]).toEqual([400, expect.stringMatching(/^messages\[0\]/)]);
+    expect((await asks(url)).choices).toHaveLength(1);
+    expect(() => createServer({ models: { seeing: model }, imageHosts: ['https://a.com/x'] })).toThrow(/is no host to fetch images from/);
+  });
+});
