@@ -4,9 +4,9 @@ import type { AudioStream } from '../audio/audio-stream.ts';
 import { openAudioPieces } from '../audio/open-audio.ts';
 import { CapacityError } from '../tensor/errors.ts';
 
-interface Recorder {
+export interface Recorder {
   readonly program: string;
-  /** WAV of one channel at 16 kHz to stdout. */
+  /** WAV of one channel at 16 kHz to stdout, soon after it was said. */
   readonly args: readonly string[];
 }
 
@@ -14,10 +14,13 @@ const FFMPEG_INPUT: Readonly<Record<string, readonly string[]>> = {
   darwin: ['-f', 'avfoundation', '-i', ':default'], win32: ['-f', 'dshow', '-i', 'audio=default'], linux: ['-f', 'alsa', '-i', 'default'],
 };
 
+/** A piece every 20 ms. */
+const ALSA = ['-q', '-f', 'S16_LE', '-r', '16000', '-c', '1', '-F', '20000', '-t', 'wav', '-'];
+
 function recorders(platform: string): readonly Recorder[] {
   const input = FFMPEG_INPUT[platform] ?? FFMPEG_INPUT['linux']!;
   return [
-    ...(platform === 'linux' ? [{ program: 'arecord', args: ['-q', '-f', 'S16_LE', '-r', '16000', '-c', '1', '-t', 'wav', '-'] }] : []),
+    ...(platform === 'linux' ? [{ program: 'arecord', args: ALSA }] : []),
     { program: 'rec', args: ['-q', '-t', 'wav', '-r', '16000', '-c', '1', '-b', '16', '-'] },
     { program: 'ffmpeg', args: ['-loglevel', 'error', ...input, '-ar', '16000', '-ac', '1', '-f', 'wav', '-'] },
   ];
@@ -30,13 +33,19 @@ export interface MicrophoneOptions {
 }
 
 /** @throws CapacityError where the system has none of the programs */
-export async function recordMicrophone({ signal, onInterrupt }: MicrophoneOptions): Promise<AudioStream> {
+export function findRecorder(): Recorder {
   const all = recorders(process.platform);
   const recorder = all.find(({ program }) => spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined);
   if (recorder === undefined) {
     const names = all.map(({ program }) => program).join(', ');
     throw new CapacityError(`No program that records was found (${names}): install one, or pipe a WAV to "ingot transcribe -".`);
   }
+  return recorder;
+}
+
+/** @throws as {@link findRecorder} */
+export async function recordMicrophone({ signal, onInterrupt }: MicrophoneOptions): Promise<AudioStream> {
+  const recorder = findRecorder();
   // In a group of its own: a terminal's Ctrl-C is for this process, which passes it on.
   const detached = process.platform !== 'win32';
   const child = spawn(recorder.program, recorder.args, { stdio: ['ignore', 'pipe', 'inherit'], detached, signal });

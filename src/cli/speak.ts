@@ -1,9 +1,6 @@
 /** `ingot speak`: a text as speech, in a WAV file, through the loudspeaker, or to a pipe. */
-import { open } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { encodeSamples } from '../audio/wav-samples.ts';
-import { wavHeader } from '../audio/wav-writer.ts';
 import type { Speakable, VoiceModel } from '../engine/speech/voice-model.ts';
 import { loadVoiceModel } from '../node/load-voice-model.ts';
 import type { LoadVoiceModelOptions } from '../node/load-voice-model.ts';
@@ -16,6 +13,7 @@ import { checkThreads, deviceOption } from './model-options.ts';
 import { integerIn, numberIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { readArgumentText } from './read-stdin.ts';
+import { openSoundFile } from './sound-sinks.ts';
 import { printable } from './terminal.ts';
 
 interface SpeakFlags extends Pick<LoadVoiceModelOptions, 'device' | 'threads'> {
@@ -90,11 +88,12 @@ async function speak(text: string | undefined, flags: Call): Promise<void> {
   }
 }
 
-function voiceModelPath(given: string | undefined): string {
+/** @throws UsageError where none is named, with how to get one */
+export function voiceModelPath(given: string | undefined, flag = '--model'): string {
   const named = given ?? process.env['INGOT_VOICE_MODEL'];
   if (named !== undefined && named !== '') return modelPath(named);
   throw new UsageError(
-    `no trained voice comes with this package: get one with "${GET_A_VOICE}", and name it with --model kokoro:82m, or in ` +
+    `no trained voice comes with this package: get one with "${GET_A_VOICE}", and name it with ${flag} kokoro:82m, or in ` +
       `INGOT_VOICE_MODEL.`,
   );
 }
@@ -147,39 +146,13 @@ interface SinkOptions {
 
 async function openSinks({ output, play, sampleRate }: SinkOptions): Promise<SoundSink[]> {
   const sinks: SoundSink[] = [];
-  const format = { sampleRate, channels: 1 } as const;
   // A player first: where there is none, no file is made.
   if (play === true) sinks.push(openLoudspeaker(sampleRate));
   try {
-    if (output === '-') sinks.push(await stdoutSink(wavHeader(format, undefined)));
-    else if (output !== undefined) sinks.push(await fileSink(output, (frames) => wavHeader(format, frames)));
+    if (output !== undefined) sinks.push(await openSoundFile(output, sampleRate));
     return sinks;
   } catch (error) {
     await Promise.allSettled(sinks.map((sink) => sink.end(0)));
     throw error;
   }
-}
-
-async function stdoutSink(header: Uint8Array): Promise<SoundSink> {
-  const write = (bytes: Uint8Array) => new Promise<void>((resolve, reject) => {
-    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
-  });
-  await write(header);
-  return { write, end: async () => {} };
-}
-
-/** The header is written again when its sizes are known. */
-async function fileSink(path: string, headerOf: (frames: number | undefined) => Uint8Array): Promise<SoundSink> {
-  const file: FileHandle = await open(path, 'w');
-  await file.write(headerOf(undefined));
-  return {
-    async write(bytes) {
-      await file.write(bytes);
-    },
-    async end(dataBytes) {
-      const header = headerOf(dataBytes / 2);
-      await file.write(header, 0, header.length, 0);
-      await file.close();
-    },
-  };
 }

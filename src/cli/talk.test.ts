@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasShared } from '../../test/fixture-tensors.ts';
 import { LFM2_AUDIO_FOLDER, LFM2_AUDIO_GOLDEN } from '../../test/lfm2-audio-golden.ts';
@@ -30,8 +30,10 @@ describe.skipIf(!existsSync(main) || !hasShared(LFM2_AUDIO_GOLDEN))('ingot talk'
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   function ingot(...args: readonly string[]) {
-    return spawnSync(process.execPath, [main, 'talk', ...args], { cwd: folder, encoding: 'utf8', timeout: 60_000 });
+    return spawnSync(process.execPath, [main, 'talk', ...args], { cwd: folder, encoding: 'utf8', timeout: 60_000, env });
   }
+  // No program that plays or records.
+  const env = { ...process.env, PATH: dirname(process.execPath) };
   const model = [LFM2_AUDIO_FOLDER, '--tokenizer', 'tokenizer.json', '--device', 'cpu', '--context-length', '512'];
 
   it('writes the speech of the answers to a sound and to a text, and tells how much it was', () => {
@@ -44,8 +46,9 @@ describe.skipIf(!existsSync(main) || !hasShared(LFM2_AUDIO_GOLDEN))('ingot talk'
   });
 
   it.each([
-    [[...model], /something that is said: --in FILE, or a text/],
-    [[...model, 'hello'], /needs --out FILE\.wav/],
+    [[...model], /No program that plays was found .* give sounds and texts, and write a file \(--in question\.wav --out answer\.wav\)/],
+    [[...model, 'hello'], /No program that plays was found .* or write a file/],
+    [[...model, '--task', 'transcribe'], /--task transcribe needs something that is said: --in FILE, or a text/],
     [[...model, 'hello', '--out', 'a.wav', '--voice', 'us-male'], /voice is for the task "speak"/],
     [[...model, '--in', 'none.wav', '--out', 'a.wav'], /Cannot read none\.wav: there is no such file/],
     [['./none', '--in', 'said.wav', '--out', 'a.wav'], /Cannot read \.\/none: there is no such file/],

@@ -196,7 +196,8 @@ async function checkOffline(named: string): Promise<void> {
   );
 }
 
-async function hearingModelPath({ model, offline, signal }: Call): Promise<string> {
+/** The model that hears: one that is named, else Moonshine, which is got where it is not there. */
+export async function hearingModelPath({ model, offline, signal }: Pick<Call, 'model' | 'offline' | 'signal'>): Promise<string> {
   const named = model ?? process.env['INGOT_SPEECH_MODEL'];
   if (named !== undefined && named !== '') {
     if (offline) await checkOffline(named);

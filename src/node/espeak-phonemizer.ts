@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Phonemizer } from '../engine/speech/voice-model.ts';
-import { FormatError, InputError } from '../tensor/errors.ts';
+import { CapacityError, FormatError } from '../tensor/errors.ts';
 import type { Clause } from '../text/speech/clauses.ts';
 import type { EspeakLanguage } from '../text/speech/espeak-phonemes.ts';
 
@@ -32,7 +32,12 @@ interface OpenEspeak {
   readonly module: WebAssembly.Module;
 }
 
-/** @throws InputError where the package is not there, with the command that adds it */
+/** @throws CapacityError where the package is not there, with the command that adds it */
+export async function checkEspeak(): Promise<void> {
+  await findPackage();
+}
+
+/** @throws as {@link checkEspeak} */
 async function openEspeak(): Promise<OpenEspeak> {
   const entry = await findPackage();
   const made = (await import(entry)) as { readonly default?: unknown };
@@ -56,7 +61,8 @@ async function findPackage(): Promise<string> {
       // Looked for in the next place.
     }
   }
-  throw new InputError(
+  // Nothing that was said is wrong: this machine lacks a program.
+  throw new CapacityError(
     `a text becomes phonemes by espeak-ng, which is not a part of this package (its licence is GPL 3): add it with ` +
       `"npm install ${ESPEAK_PACKAGE}", or give phonemes ({ phonemes }, or --phonemes).`,
   );

@@ -15,6 +15,8 @@ export type { LoadVoiceModelOptions } from './load-voice-model.ts';
 export { loadTalkModel } from './load-talk-model.ts';
 export type { LoadTalkModelOptions } from './load-talk-model.ts';
 export { openImageDecoder } from './image-decoder.ts';
+export { loadTalker } from './load-talker.ts';
+export type { CascadePaths, LoadTalkerOptions } from './load-talker.ts';
 export { loadTokenizer } from './load-tokenizer.ts';
 export { loadVoiceDetector } from './load-voice-detector.ts';
 export type { LoadVoiceDetectorOptions } from './load-voice-detector.ts';

@@ -65,8 +65,8 @@ export interface VoiceModel {
   readonly info: VoiceModelInfo;
   /**
    * Speaks sentence by sentence; each is made when it is asked for. Leaving the loop ends the work.
-   * @throws InputError for options that cannot be meant, a text with nothing to speak, phonemes that the model lacks, and for a text where
-   * nothing makes phonemes (it says which package does)
+   * @throws InputError for options that cannot be meant, a text with nothing to speak and phonemes that the model lacks; CapacityError
+   * where nothing makes phonemes of a text (it says which package does)
    */
   speak(what: Speakable, options?: SpeakOptions): AsyncGenerator<SpokenPiece>;
   /** Frees the model. Idempotent. */

@@ -14,6 +14,7 @@ import type { Listener } from '../../cli/serve/listen.ts';
 import { memorySource } from '../../files/memory-source.ts';
 import { voiceModelLoader } from '../../node/model-loader.ts';
 import type { Server } from '../api.ts';
+import { CapacityError } from '../../tensor/errors.ts';
 import { createServer } from '../create-server.ts';
 
 describe.skipIf(!hasShared(KOKORO_GOLDEN))('speech', () => {
@@ -26,7 +27,9 @@ describe.skipIf(!hasShared(KOKORO_GOLDEN))('speech', () => {
     folder = makeVoiceFolder(mkdtempSync(join(tmpdir(), 'ingot-voice-')));
     ({ model: text } = await loadFakeModel());
     const kokoro = voiceModelLoader(folder, { device: 'cpu', threads: 1, mostFrames: 60, phonemizer: letterPhonemizer });
-    server = createServer({ models: { kokoro, text }, aliases: { 'tts-1': 'kokoro' } });
+    const lacks = () => Promise.reject(new CapacityError('a text becomes phonemes by espeak-ng: add it'));
+    const mute = voiceModelLoader(folder, { device: 'cpu', threads: 1, mostFrames: 60, phonemizer: lacks });
+    server = createServer({ models: { kokoro, mute, text }, aliases: { 'tts-1': 'kokoro' } });
     listener = await listen({ host: '127.0.0.1', port: 0, fetch: server.fetch });
     client = new OpenAI({ baseURL: `${listener.origin}/v1`, apiKey: 'none', maxRetries: 0 });
   });
@@ -41,6 +44,12 @@ describe.skipIf(!hasShared(KOKORO_GOLDEN))('speech', () => {
 
   const speak = (rest: object = {}) =>
     client.audio.speech.create({ model: 'tts-1', voice: 'af_heart', input: 'Hello. It is fine.', response_format: 'wav', ...rest } as any);
+
+  it('what this server lacks is not told as the fault of who asks', async () => {
+    const made = client.audio.speech.create({ model: 'mute', input: 'Hello.', voice: 'af_heart' });
+    const error = await made.catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ status: 503, code: 'voice_unavailable', message: expect.stringContaining('add it') });
+  });
 
   it('comes as a WAV file that readers of sound take', async () => {
     const response = await speak();

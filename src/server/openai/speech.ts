@@ -2,12 +2,12 @@
 import { encodeSamples } from '../../audio/wav-samples.ts';
 import { wavHeader } from '../../audio/wav-writer.ts';
 import type { SpeakOptions, VoiceModel } from '../../engine/speech/voice-model.ts';
-import { InputError } from '../../tensor/errors.ts';
+import { CapacityError, InputError } from '../../tensor/errors.ts';
 import { countPrompt } from '../answer-counter.ts';
 import { timedSignal } from '../call.ts';
 import type { Call } from '../call.ts';
 import { dataEvent, eventStream } from '../event-stream.ts';
-import { invalid } from '../failure.ts';
+import { Failure, invalid } from '../failure.ts';
 import { findVoiceModel } from '../find-model.ts';
 import { MODEL_PARAMETER } from '../model-parameter.ts';
 import { ownError } from '../own-error.ts';
@@ -111,8 +111,12 @@ function joined(head: Uint8Array, rest: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** What the model refuses of a text or a voice is the client's. */
+/** What the model refuses of a text or a voice is the client's; what the server lacks is not, and asking again does not help. */
 function failureOfText(error: unknown, call: Call): unknown {
+  if (error instanceof CapacityError) {
+    const details = { status: 503, code: 'voice_unavailable', headers: { 'x-should-retry': 'false' }, cause: error };
+    return new Failure(`This server cannot speak it: ${error.message}`, details);
+  }
   if (!(error instanceof InputError)) return ownError(error, call);
   const [, param] = /^(voice|speed|seed)\b/.exec(error.message) ?? [];
   return invalid(error.message, { param: param ?? (error.message.includes('voice') ? 'voice' : 'input'), code: 'invalid_value' });
