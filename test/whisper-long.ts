@@ -4,6 +4,9 @@ import type { SoundDecoder } from '../src/engine/sound-decoder.ts';
 import { createSpeechModel } from '../src/engine/speech/speech-model.ts';
 import type { SpeechModel } from '../src/engine/speech/speech-model.ts';
 import { createWhisperRecogniser } from '../src/engine/speech/whisper/whisper-recogniser.ts';
+import type { WhisperParts } from '../src/engine/speech/whisper/whisper-recogniser.ts';
+import { loadVoiceDetector } from '../src/node/load-voice-detector.ts';
+import { bundledDetectorPath } from '../src/node/package-root.ts';
 import type { WhisperTokens } from '../src/engine/speech/whisper/whisper-tokens.ts';
 import type { Executor } from '../src/graph/executor.ts';
 import { openDecoder } from '../src/models/open-decoder.ts';
@@ -95,7 +98,7 @@ function valuesOf(name: string, shape: readonly number[], number: number, { seed
 
 export const LONG_ROWS = 2 * POSITIONS;
 
-export async function longDecoder(executor: Executor, made: LongModel): Promise<SoundDecoder> {
+export async function longDecoder(executor: Executor, made: LongModel, sounds = 1): Promise<SoundDecoder> {
   const shapes = shapesOf();
   const names = [...shapes.keys()].toSorted();
   const tensors = Object.fromEntries(names.map((name, i) => {
@@ -108,15 +111,26 @@ export async function longDecoder(executor: Executor, made: LongModel): Promise<
     vocab_size: VOCAB, activation_function: 'gelu', is_encoder_decoder: true,
   };
   const opened = await openDecoder(memoryCheckpoint({ format: 'safetensors', architecture: 'whisper', config, tensors }));
-  return createSoundDecoder({ executor, decoder: opened, mostRows: LONG_ROWS, courses: 8 });
+  return createSoundDecoder({ executor, decoder: opened, mostRows: LONG_ROWS, sounds, courses: 8 });
 }
 
-/** Speech to text whose words are the numbers of its tokens. */
-export async function longSpeechModel(executor: Executor, made: LongModel): Promise<SpeechModel> {
-  const decoder = await longDecoder(executor, made);
+/** What hears whose words are the numbers of its tokens. */
+export async function longParts(
+  executor: Executor, made: LongModel,
+): Promise<WhisperParts & { readonly decoder: SoundDecoder }> {
   const tokenizer = { encode: () => [], decode: (ids: Iterable<number>) => Array.from(ids, (id) => ` ${id}`).join('') };
-  const mel = { bands: BANDS, rows: LONG_ROWS };
-  const recogniser = createWhisperRecogniser({ decoder, tokenizer, tokens: LONG_TOKENS, rules: LONG_RULES, mel });
+  return {
+    decoder: await longDecoder(executor, made, 8), tokenizer, tokens: LONG_TOKENS, rules: LONG_RULES,
+    mel: { bands: BANDS, rows: LONG_ROWS },
+    openDetector: () => loadVoiceDetector(bundledDetectorPath()),
+  };
+}
+
+/** Speech to text of {@link longParts}. */
+export async function longSpeechModel(executor: Executor, made: LongModel): Promise<SpeechModel> {
+  const parts = await longParts(executor, made);
+  const { decoder } = parts;
+  const recogniser = createWhisperRecogniser(parts);
   const about = { name: 'long', architecture: 'whisper', device: executor.description, memory: decoder.program.memory, warnings: [] };
   return createSpeechModel(about, recogniser);
 }

@@ -5,7 +5,7 @@ import { basename, extname, join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { SpeechModel, TranscribeOptions } from '../engine/speech/speech-model.ts';
-import { MOST_BEAMS } from '../engine/speech/search-options.ts';
+import { MOST_BEAMS, MOST_WINDOWS } from '../engine/speech/search-options.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
 import { loadSpeechModel } from '../node/load-speech-model.ts';
 import type { LoadSpeechModelOptions } from '../node/load-speech-model.ts';
@@ -31,7 +31,7 @@ import { printLive } from './transcribe-live.ts';
 
 interface TranscribeFlags
   extends Pick<LoadSpeechModelOptions, 'device' | 'threads' | 'quantize' | 'tokenizer'>,
-    Pick<TranscribeOptions, 'language' | 'prompt' | 'pieceSeconds' | 'beams' | 'patience' | 'lengthPenalty' | 'conditioned'>,
+    Pick<TranscribeOptions, 'language' | 'prompt' | 'pieceSeconds' | 'beams' | 'patience' | 'lengthPenalty' | 'conditioned' | 'windows'>,
     Pick<SoundInput, 'damaged' | 'pcm'> {
   readonly model?: string | undefined;
   readonly txt?: boolean | undefined;
@@ -81,6 +81,7 @@ export function registerTranscribe(program: Command): void {
     .option('--patience <factor>', 'of a beam search: answers that end before it does, times --beams', numberIn({ min: 0.01, max: 100 }))
     .option('--length-penalty <exponent>', 'of a beam search: above 0 favours longer answers', numberIn({ min: 0, max: 10 }))
     .option('--no-conditioned', 'for Whisper: hears each window without what was said before it')
+    .option('--windows <count>', 'for Whisper: hears so many windows side by side', integerIn({ min: 1, max: MOST_WINDOWS }))
     .option('--damaged', 'takes what there is of a damaged or incomplete file')
     .option('--microphone', 'listens until Ctrl-C')
     .option('--live', 'shows what is said while it is said; lines of JSON with --json')
@@ -163,8 +164,10 @@ function checkLive(files: readonly string[], { outputDir, words, pieceSeconds, .
   if (outputDir !== undefined) throw new UsageError('--live prints: leave out --output-dir.');
   if (words) throw new UsageError('--live has no times of words: leave out --words.');
   if (pieceSeconds !== undefined) throw new UsageError('--live goes by where speech pauses: leave out --piece-seconds.');
-  if ((flags.beams ?? flags.patience ?? flags.lengthPenalty) !== undefined || flags.conditioned === false)
-    throw new UsageError('--live searches for no window: leave out --beams, --patience, --length-penalty and --no-conditioned.');
+  if ((flags.beams ?? flags.patience ?? flags.lengthPenalty ?? flags.windows) !== undefined || flags.conditioned === false) {
+    const names = '--beams, --patience, --length-penalty, --windows and --no-conditioned';
+    throw new UsageError(`--live searches for no window: leave out ${names}.`);
+  }
 }
 
 function outputName(file: string, form: TranscriptForm): string {
@@ -222,10 +225,10 @@ interface OneSound extends Call {
 
 /** What the flags say of how it is heard. */
 function saidOptions(
-  { language, prompt, pieceSeconds, words, beams, patience, lengthPenalty, conditioned }: TranscribeFlags,
+  { language, prompt, pieceSeconds, words, beams, patience, lengthPenalty, conditioned, windows }: TranscribeFlags,
 ): TranscribeOptions {
   return {
-    language, prompt, pieceSeconds, beams, patience, lengthPenalty, timestamps: words ? 'words' : undefined,
+    language, prompt, pieceSeconds, beams, patience, lengthPenalty, windows, timestamps: words ? 'words' : undefined,
     // Where the flag is left out it is true, which no model has to know.
     conditioned: conditioned === false ? false : undefined,
   };

@@ -7,7 +7,7 @@ import { checkFrontEnd } from '../engine/speech/parakeet/front-end-check.ts';
 import { createFrameDecoder, frameDecoderBytes } from '../engine/speech/parakeet/frame-decoder.ts';
 import { filledFrames, hearParts } from '../engine/speech/parakeet/hear-parts.ts';
 import { moonshineTurns } from '../engine/speech/moonshine-turns.ts';
-import { MOST_BEAMS } from '../engine/speech/search-options.ts';
+import { MOST_BEAMS, MOST_WINDOWS } from '../engine/speech/search-options.ts';
 import { createTurnRecogniser, MOST_SOUNDS, MOST_TURN_SECONDS } from '../engine/speech/turn-recogniser.ts';
 import { nonSpeechTokens } from '../engine/speech/whisper/non-speech-tokens.ts';
 import { createWhisperRecogniser } from '../engine/speech/whisper/whisper-recogniser.ts';
@@ -100,7 +100,8 @@ export async function speechMemoryNeeds(
     if (!hears(checkpoint, decoder)) return undefined;
     const bytes = isParakeet(checkpoint.architecture)
       ? frameDecoderBytes({ decoder, ...PARAKEET_ROOM })
-      : soundDecoderBytes({ decoder, ...soundRoom(checkpoint, decoder) });
+      // Further windows of Whisper take memory where they are heard side by side.
+      : soundDecoderBytes({ decoder, ...soundRoom(checkpoint, decoder), ...(checkpoint.architecture === 'whisper' && { sounds: 1 }) });
     const { contextLength } = decoder.config;
     return { bytes, contextLength, contextIn: (there) => (bytes <= there ? contextLength : 0) };
   } finally {
@@ -120,7 +121,8 @@ const PARAKEET_ROOM = { mostFrames: filledFrames(MOST_TURN_SECONDS * RATE), soun
 function soundRoom(
   { architecture }: Checkpoint, { config }: DecoderModel,
 ): { readonly mostRows: number; readonly sounds: number; readonly courses: number } {
-  if (architecture === 'whisper') return { mostRows: 2 * (config as WhisperConfig).soundPositions, sounds: 1, courses: MOST_BEAMS };
+  if (architecture === 'whisper')
+    return { mostRows: 2 * (config as WhisperConfig).soundPositions, sounds: MOST_WINDOWS, courses: MOST_BEAMS };
   return { mostRows: MOST_TURN_SECONDS * RATE, sounds: MOST_SOUNDS, courses: MOST_SOUNDS };
 }
 
@@ -173,14 +175,17 @@ async function parakeetOf({ opened, tokenizer, checkpoint, executor, options }: 
   }
 }
 
-async function whisperOf({ opened, tokenizer, checkpoint, executor, options: { signal, onProgress } }: Opened): Promise<Loaded> {
+async function whisperOf({ opened, tokenizer, checkpoint, executor, options }: Opened): Promise<Loaded> {
+  const { signal, onProgress, detector = bundledDetectorPath() } = options;
   const { melBands: bands, vocabSize } = opened.config as WhisperConfig;
   const tokens = whisperTokens(vocabSize, checkpoint.name);
   const rules = whisperRules(checkpoint, tokens, tokenizer);
   const filters = melTable(checkpoint, bands);
   const room = soundRoom(checkpoint, opened);
   const decoder = await createSoundDecoder({ executor, decoder: opened, ...room, signal, onProgress });
-  const recogniser = createWhisperRecogniser({ decoder, tokenizer, tokens, rules, mel: { bands, rows: room.mostRows, filters } });
+  const mel = { bands, rows: room.mostRows, filters };
+  const openDetector = () => loadVoiceDetector(detector);
+  const recogniser = createWhisperRecogniser({ decoder, tokenizer, tokens, rules, mel, openDetector });
   return { recogniser, memory: decoder.program.memory };
 }
 

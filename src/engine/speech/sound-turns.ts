@@ -25,7 +25,7 @@ export interface HeardPart {
 }
 
 /** Kept behind what has been heard while nobody speaks: pre-roll, and speech that is no turn yet. */
-const KEPT_SAMPLES = 5 * SILERO_RATE;
+export const KEPT_SAMPLES = 5 * SILERO_RATE;
 
 export type TurnCut =
   /** @see TurnEvent */

@@ -34,7 +34,7 @@ export interface TranscribeOptions extends SearchOptions {
 
 const TRANSCRIBE_NAMES: NamesOf<TranscribeOptions> = {
   language: true, timestamps: true, task: true, prompt: true, turns: true, pieceSeconds: true, onTokens: true, signal: true,
-  onProgress: true, beams: true, patience: true, lengthPenalty: true, temperatures: true, conditioned: true,
+  onProgress: true, beams: true, patience: true, lengthPenalty: true, temperatures: true, conditioned: true, windows: true,
 };
 
 /** As of {@link SpeechModel.segments}, of a sound that comes while somebody speaks. */

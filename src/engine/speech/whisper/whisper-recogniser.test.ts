@@ -95,7 +95,10 @@ function told(script: Script): Told {
     decode: (ids: Iterable<number>) => Array.from(ids, (id) => ` w${id}`).join(''),
   };
   const rules = { suppressed: [34, 35, 36, 37, 38, 31], suppressedFirst: [END], timestamps: { mostInitial: 50 } };
-  const recogniser = createWhisperRecogniser({ decoder, tokenizer, tokens: TOKENS, rules, mel: { bands: 80, rows: 120 } });
+  const openDetector = async (): Promise<never> => {
+    throw new Error('no detector here');
+  };
+  const recogniser = createWhisperRecogniser({ decoder, tokenizer, tokens: TOKENS, rules, mel: { bands: 80, rows: 120 }, openDetector });
   const memory = { weightBytes: 0, kvBytes: 0, workBytes: 0 };
   const model = createSpeechModel({ name: 'x', architecture: 'whisper', device: 'none', memory, warnings: [] }, recogniser);
   return { model, prompts, windows };
