@@ -2,14 +2,13 @@
 // node bench/whisper-shapes.mjs base OUT.bin
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { WHISPER_SYNTH_MODELS, whisperSynthConfig } from '../dist/models/synth-whisper.js';
 
-/** Sizes of OpenAI's models. */
-export const SHAPES = {
-  tiny: { dim: 384, heads: 6, encoderLayers: 4, layers: 4, bands: 80, vocab: 51_865 },
-  base: { dim: 512, heads: 8, encoderLayers: 6, layers: 6, bands: 80, vocab: 51_865 },
-  small: { dim: 768, heads: 12, encoderLayers: 12, layers: 12, bands: 80, vocab: 51_865 },
-  'large-v3-turbo': { dim: 1280, heads: 20, encoderLayers: 32, layers: 4, bands: 128, vocab: 51_866 },
-};
+/** Sizes of OpenAI's models, as "ingot synth whisper-base" and the like have them in GGUF files, which whisper.cpp does not read. */
+export const SHAPES = Object.fromEntries(WHISPER_SYNTH_MODELS.map((model) => {
+  const { dim, heads, encoderLayers, layers, melBands: bands, vocabSize: vocab } = whisperSynthConfig(model);
+  return [model.slice('whisper-'.length), { dim, heads, encoderLayers, layers, bands, vocab }];
+}));
 const [POSITIONS, CONTEXT, BINS, TEXT_TOKENS] = [1500, 448, 201, 50_257];
 /** ggml's ids of types. */
 const [F32, F16] = [0, 1];

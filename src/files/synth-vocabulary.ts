@@ -4,7 +4,7 @@ import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import { madeVocabulary } from './made-vocabulary.ts';
 import type { MadeToken } from './made-vocabulary.ts';
 
-export type SynthVocabularyKind = 'chatml' | 'headers';
+export type SynthVocabularyKind = 'chatml' | 'headers' | 'whisper';
 
 interface SpecialTokens {
   readonly pre: string;
@@ -19,7 +19,8 @@ interface SpecialTokens {
   readonly pad?: string;
   readonly eot?: string;
   readonly eom?: string;
-  readonly template: string;
+  /** Absent for a model that has no chats. */
+  readonly template?: string;
 }
 
 const CHATML: SpecialTokens = {
@@ -61,11 +62,27 @@ const HEADERS: SpecialTokens = {
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}",
 };
 
-const KINDS: Readonly<Record<SynthVocabularyKind, SpecialTokens>> = { chatml: CHATML, headers: HEADERS };
+/** Timestamps of Whisper: 0 to 30 s. */
+const TIMESTAMPS = 1501;
+
+/** Languages are numbers: how many they are is what the size of the vocabulary says. */
+function whisperSpecials(vocabSize: number): SpecialTokens {
+  const firstId = 50_257;
+  const others = ['translate', 'transcribe', 'startoflm', 'startofprev', 'nospeech', 'notimestamps'];
+  const languages = Array.from({ length: vocabSize - firstId - 2 - others.length - TIMESTAMPS }, (_, i) => `language_${i}`);
+  const times = Array.from({ length: TIMESTAMPS }, (_, i) => (i / 50).toFixed(2));
+  const control = ['endoftext', 'startoftranscript', ...languages, ...others, ...times].map((name) => `<|${name}|>`);
+  return { pre: 'gpt-2', firstId, control, userDefined: [], eos: '<|endoftext|>', bos: '<|endoftext|>', pad: '<|endoftext|>' };
+}
+
+function specialsOf(kind: SynthVocabularyKind, vocabSize: number): SpecialTokens {
+  if (kind === 'whisper') return whisperSpecials(vocabSize);
+  return kind === 'chatml' ? CHATML : HEADERS;
+}
 
 /** The `tokenizer.*` keys; special tokens have the ids that they have in the models of that kind. */
 export function synthVocabulary(kind: SynthVocabularyKind, vocabSize: number): GgufMetadata {
-  const special = KINDS[kind];
+  const special = specialsOf(kind, vocabSize);
   const fixed = new Map<number, MadeToken>();
   const idOf = new Map<string, number>();
   const put = (text: string, control: boolean) => {
@@ -86,5 +103,5 @@ export function synthVocabulary(kind: SynthVocabularyKind, vocabSize: number): G
     const id = idOfText(special[key]);
     if (id !== undefined) metadata.set(`tokenizer.ggml.${key}_token_id`, uint32(id));
   }
-  return metadata.set('tokenizer.chat_template', string(special.template));
+  return special.template === undefined ? metadata : metadata.set('tokenizer.chat_template', string(special.template));
 }

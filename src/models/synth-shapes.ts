@@ -14,6 +14,7 @@ import type { Qwen35Config } from './qwen3-5.ts';
 import type { SmolLm3Config } from './smollm3.ts';
 import type { Qwen3VlConfig } from './qwen3-vl.ts';
 import { SYNTH_MIXTURES } from './synth-mixtures.ts';
+import { WHISPER_SYNTH_MODELS, whisperSynthConfig } from './synth-whisper.ts';
 import { projectorPlan, SYNTH_TOWERS } from './synth-towers.ts';
 import type { ProjectorPlan } from './synth-towers.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
@@ -24,7 +25,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 export const SYNTH_MODELS = [
   'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b', 'qwen3-8b', 'qwen2.5-1.5b', 'llama-3.2-1b', 'llama-3.2-3b', 'smollm3-3b', 'phi-4-mini',
   'gemma-3-1b', 'gemma-4-e2b', 'lfm2.5-1.2b', 'qwen3.5-0.8b', 'qwen3.5-4b', 'qwen3-30b-a3b', 'lfm2-8b-a1b', 'gpt-oss-20b',
-  'qwen3.5-35b-a3b', 'lfm2.5-audio-1.5b', 'parakeet-tdt-0.6b',
+  'qwen3.5-35b-a3b', 'lfm2.5-audio-1.5b', 'parakeet-tdt-0.6b', ...WHISPER_SYNTH_MODELS,
   'lfm2.5-vl-1.6b', 'qwen3-vl-2b',
 ] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
@@ -43,7 +44,7 @@ export interface SynthPlan {
     readonly from?: Float32Array | undefined;
   }[];
   /** How the model marks the turns of a chat, which decides its special tokens. */
-  readonly vocabulary: 'chatml' | 'headers';
+  readonly vocabulary: 'chatml' | 'headers' | 'whisper';
   /** Standard deviation of the weights that keeps activations near one: a row's product with a normed vector has variance one. */
   readonly deviation: number;
   /** Of a model that sees: the file of its tower, which lies beside it. */
@@ -170,6 +171,10 @@ interface SynthShape {
   readonly hasScaledQueries?: boolean;
 }
 
+const WHISPER_SHAPES = Object.fromEntries(
+  WHISPER_SYNTH_MODELS.map((model) => [model, { vocabulary: 'whisper', config: whisperSynthConfig(model) }]),
+) as unknown as Readonly<Record<(typeof WHISPER_SYNTH_MODELS)[number], SynthShape>>;
+
 const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'qwen3-0.6b': { vocabulary: 'chatml', config: { ...QWEN3, dim: 1024, layers: 28, heads: 16, ffnDim: 3072 } },
   'qwen3-1.7b': { vocabulary: 'chatml', config: { ...QWEN3, dim: 2048, layers: 28, heads: 16, ffnDim: 6144 } },
@@ -191,6 +196,7 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'gpt-oss-20b': { vocabulary: 'headers', config: SYNTH_MIXTURES['gpt-oss-20b'] },
   'qwen3.5-35b-a3b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['qwen3.5-35b-a3b'] },
   'parakeet-tdt-0.6b': { vocabulary: 'chatml', config: PARAKEET_TDT_0_6B },
+  ...WHISPER_SHAPES,
   'lfm2.5-vl-1.6b': { vocabulary: 'chatml', config: LFM2_5_1_2B },
   'qwen3-vl-2b': { vocabulary: 'chatml', config: QWEN3_VL_2B },
 };

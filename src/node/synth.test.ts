@@ -73,6 +73,13 @@ describe('synth', () => {
         'qwen3.5-35b-a3b': 34_660_610_688,
         // As transformers counts them, but that two biases of each memory are one, and so are gains and biases of norms of batches.
         'parakeet-tdt-0.6b': 627_008_134 - 2 * 4 * 640 - 24 * 1024,
+        // As transformers counts them.
+        'whisper-tiny': 37_760_640,
+        'whisper-base': 72_593_920,
+        'whisper-small': 241_734_912,
+        'whisper-medium': 763_857_920,
+        'whisper-large-v3': 1_543_490_560,
+        'whisper-large-v3-turbo': 808_878_080,
         // Of the language model.
         'lfm2.5-vl-1.6b': 1_170_340_608,
         'qwen3-vl-2b': 1_720_574_976,
