@@ -1,8 +1,9 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixturesPath, hasShared, sharedPath } from '../../../../test/fixture-tensors.ts';
+import { parakeetFolder } from '../../../../test/parakeet-folder.ts';
 import { parakeetFrames, parakeetGolden } from '../../../../test/parakeet-golden.ts';
 import { joinSamples } from '../../../audio/audio-stream.ts';
 import { openAudio } from '../../../audio/open-audio.ts';
@@ -24,22 +25,6 @@ async function recording(): Promise<Float32Array> {
   const parts: Float32Array[] = [];
   for await (const chunk of (await openAudio(await fileSource(RECORDING))).chunks) parts.push(chunk.slice());
   return joinSamples(parts);
-}
-
-/** A folder of a golden with a tokenizer: 60 pieces, every third of which begins a word. */
-function folderOf(head: string, others: Readonly<Record<string, object>> = {}): string {
-  const folder = mkdtempSync(join(tmpdir(), 'ingot-parakeet-'));
-  for (const name of ['config.json', 'model.safetensors']) copyFileSync(`${sharedPath}/golden/${head}/${name}`, join(folder, name));
-  const pieceOf = (i: number) => `${i % 3 === 0 ? '▁' : ''}${String.fromCodePoint(0x4e00 + i)}`;
-  const pieces = Array.from({ length: 61 }, (_, i) => (i === 60 ? '<blank>' : pieceOf(i)));
-  const metaspace = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true };
-  const tokenizer = {
-    version: '1.0', added_tokens: [], normalizer: null, pre_tokenizer: metaspace, post_processor: null, decoder: metaspace,
-    model: { type: 'BPE', vocab: Object.fromEntries(pieces.map((piece, i) => [piece, i])), merges: [], unk_token: null },
-  };
-  const files = { 'tokenizer.json': tokenizer, ...others };
-  for (const [name, json] of Object.entries(files)) writeFileSync(join(folder, name), JSON.stringify(json));
-  return folder;
 }
 
 describe.skipIf(!hasAll)('Parakeet on ten seconds of speech', () => {
@@ -69,7 +54,7 @@ describe.skipIf(!hasAll)('Parakeet as a model of speech to text', () => {
   let speech: Float32Array;
   let folder: string;
   beforeAll(async () => {
-    folder = folderOf('parakeet_tdt');
+    folder = parakeetFolder('parakeet_tdt');
     model = await loadSpeechModel(folder, { device: 'cpu', threads: 2 });
     speech = await recording();
   });
@@ -136,7 +121,7 @@ describe.skipIf(!hasAll)('Parakeet as a model of speech to text', () => {
 
   it('is refused with another front end, by name', async () => {
     const settings = { feature_extractor: { feature_size: 80, hop_length: 160, preemphasis: 0.9 } };
-    const other = folderOf('parakeet_ctc', { 'processor_config.json': settings });
+    const other = parakeetFolder('parakeet_ctc', { 'processor_config.json': settings });
     await expect(loadSpeechModel(other, { device: 'cpu' })).rejects.toThrow(/processor_config.json: preemphasis must be 0.97 .* found 0.9/);
     rmSync(other, { recursive: true });
   });
