@@ -4,23 +4,30 @@ import { elementsOf } from '../../tensor/tensor-type.ts';
 import { lstmKernel, lstmWorkgroups } from '../kernels/lstm/lstm.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
+import type { WeightRef } from '../../graph/value.ts';
+import type { PlannedVector } from '../plan/planned-weights.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
 import { rowUse } from './row-use.ts';
 
-/** Of a workgroup, which takes a sequence: a value of h each, row after row. */
-const INVOCATIONS = 256;
+/** Of a workgroup, which takes a sequence: nobody else works on it. */
+const INVOCATIONS = 1024;
+
+function gatesVector(weight: WeightRef): PlannedVector {
+  return { key: `${weight.id} by gates`, parts: [{ weight, length: elementsOf(weight.shape) }], arrangement: 'gates' };
+}
 
 export const lstmRules: GpuOpRules<LstmOp> = {
   describe: (op) => `${op.weight.id} ${graphRules.print?.(op)}`.trim(),
-  vectors: ({ weight }) => [{ key: weight.id, parts: [{ weight, length: elementsOf(weight.shape) }] }],
+  vectors: ({ weight }) => [gatesVector(weight)],
   uses(step, _, { profile }) {
     const { weight, state, reverse } = step.op;
     const hidden = weight.shape[1] as number;
-    const variant = { hidden, stateful: state !== undefined, reverse, invocations: Math.min(INVOCATIONS, profile.invocations) };
+    const most = { invocations: Math.min(INVOCATIONS, profile.invocations), bytes: profile.workgroupBytes };
+    const variant = { hidden, stateful: state !== undefined, reverse, ...most };
     const buffers: Record<string, BufferRef> = {
       gates: floatsRef(step.inputs[0] as GpuValue),
-      weight: vectorRef(weight.id),
+      weight: vectorRef(gatesVector(weight).key),
       ...(state === undefined
         ? {}
         : {

@@ -5,6 +5,7 @@ import type { WeightType } from '../../tensor/tensor-type.ts';
 import { layOutMatrix, packedFormatOf } from '../packed-layout.ts';
 import type { RowArrangement } from '../packed-layout.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
+import type { VectorArrangement } from '../weights/weight-request.ts';
 
 /** Rows of one type, packed into one buffer. */
 export interface PlannedMatrix {
@@ -23,7 +24,7 @@ export interface PlannedMatrix {
 export interface PlannedVector {
   readonly key: string;
   readonly parts: readonly { readonly weight: WeightRef | undefined; readonly length: number; readonly fill?: number | undefined }[];
-  readonly arrangement?: RowArrangement | undefined;
+  readonly arrangement?: VectorArrangement | undefined;
 }
 
 export interface PlannedWeights {

@@ -16,7 +16,7 @@ import { createRepacker } from './repacker.ts';
 import type { Repacker } from './repacker.ts';
 import { createStaging } from './staging.ts';
 import type { StagingOptions, StagingSlot } from './staging.ts';
-import type { LoadedWeights, MatrixRequest, VectorRequest } from './weight-request.ts';
+import type { LoadedWeights, MatrixRequest, VectorArrangement, VectorRequest } from './weight-request.ts';
 
 export interface LoadWeightsOptions extends WeightRequests {
   readonly gpu: Pick<GpuDevice, 'createBuffer' | 'guard' | 'pending' | 'device' | 'queue' | 'limits' | 'name' | 'throwIfLost'>;
@@ -203,8 +203,24 @@ function vectorJob({ key, parts, arrangement }: VectorRequest): Job {
     }
     const to = weights.vectors.get(key);
     if (to === undefined) throw new Error(`vector ${key} has no buffer`);
-    options.gpu.queue.writeBuffer(to.buffer, to.offset, arrangement === 'interleaved' ? interleaved(read) : concatenate(read));
+    options.gpu.queue.writeBuffer(to.buffer, to.offset, arranged(read, arrangement));
   };
+}
+
+function arranged(read: readonly Float32Array[], arrangement: VectorArrangement | undefined): Float32Array<ArrayBuffer> {
+  if (arrangement === 'interleaved') return interleaved(read);
+  const all = concatenate(read);
+  return arrangement === 'gates' ? byGates(all) : all;
+}
+
+/** Four matrices [n, n], one after another, as [columns, rows, 4]. */
+function byGates(matrices: Float32Array): Float32Array<ArrayBuffer> {
+  const n = Math.sqrt(matrices.length / 4);
+  const all = new Float32Array(matrices.length);
+  for (let gate = 0, from = 0; gate < 4; gate++)
+    for (let row = 0; row < n; row++)
+      for (let column = 0; column < n; column++, from++) all[(column * n + row) * 4 + gate] = matrices[from]!;
+  return all;
 }
 
 /** Values of two vectors of one length as the rows of their matrices lie. */

@@ -16,13 +16,19 @@ export interface MatrixRequest {
   readonly sources: readonly WeightSource[];
 }
 
+/**
+ * `interleaved`: 16 values of each part in turn. `gates`: one part, four matrices [n, n] one after another, as [columns, rows, 4]: what a
+ * recurrence multiplies a value by, of all four, lies together.
+ */
+export type VectorArrangement = RowArrangement | 'gates';
+
 /** f32 values: those of any float type. */
 export interface VectorRequest {
   readonly key: string;
   /** Where a part has no source `fill` throughout; absent: zeros. */
   readonly parts: readonly { readonly source: WeightSource | undefined; readonly length: number; readonly fill?: number | undefined }[];
-  /** `interleaved`: 16 values of each part in turn. Absent: one part after another. */
-  readonly arrangement?: RowArrangement | undefined;
+  /** Absent: one part after another. */
+  readonly arrangement?: VectorArrangement | undefined;
 }
 
 export interface LoadedMatrix {
