@@ -13,6 +13,8 @@ export type { WavEncoding } from './audio/wav-samples.ts';
 export { createImageDecoder } from './image/image-decoder.ts';
 export type { DecodeOptions, DecoderModules, ImageDecoder } from './image/image-decoder.ts';
 export type { Image } from './image/image.ts';
+export { BOXES_SCHEMA, POINTS_SCHEMA, readGrounding } from './text/grounding.ts';
+export type { GroundedBox, GroundedPoint, Grounding, ImageSize } from './text/grounding.ts';
 export { imagePart, videoPart } from './engine/images/image-source.ts';
 export type { ImageSource, VideoSource } from './engine/images/image-source.ts';
 export type { ImageLimits } from './engine/images/image-cache.ts';

@@ -6,14 +6,16 @@ import { checkRunFlags, runRequest } from './run-request.ts';
 import type { RunFlags } from './run-request.ts';
 
 /** What a model was asked, by the name of the call. */
-function asked(text: string, flags: Partial<RunFlags>): { readonly call: string; readonly options: Record<string, unknown> } {
+function asked(
+  text: string, flags: Partial<RunFlags>, images: readonly JsonObject[] = [],
+): { readonly call: string; readonly options: Record<string, unknown> } {
   let found: ReturnType<typeof asked> | undefined;
   const noting = (call: string) => (options: Record<string, unknown>) => void (found = { call, options });
   const info = { name: 'm', hasTokenizer: true };
   const model = { tokenizer: {}, info, generate: noting('generate'), infill: noting('infill') } as unknown as Model;
   const all = { think: true, ...flags } as RunFlags;
   checkRunFlags(all);
-  runRequest(text, all, model)({ signal: undefined });
+  runRequest(text, all, model, images)({ signal: undefined });
   const options = Object.fromEntries(Object.entries(found!.options).filter(([, value]) => value !== undefined));
   return { call: found!.call, options };
 }
@@ -25,6 +27,10 @@ describe('a run', () => {
     expect(asked('hi', { system: 's', prefill: 'p' })).toEqual({
       call: 'generate',
       options: { messages: [{ role: 'system', content: 's' }, { role: 'user', content: 'hi' }, { role: 'assistant', content: 'p' }] },
+    });
+    const image = { type: 'image_url', image_url: { url: 'data:,' } };
+    expect(asked('hi', { image: ['a.png'] }, [image])).toEqual({
+      call: 'generate', options: { messages: [{ role: 'user', content: [image, { type: 'text', text: 'hi' }] }] },
     });
     expect(asked('hi', { raw: true, echo: true })).toEqual({ call: 'generate', options: { prompt: 'hi', echo: true } });
     expect(asked('', { ids: [1, 2], answers: 2, json: true, logprobs: 3 })).toEqual({
@@ -49,6 +55,7 @@ describe('a run', () => {
     [{ suffix: 'b', raw: true }, '--raw does not go with --suffix'], [{ logprobs: 1 }, 'give it with --json'],
     [{ raw: true, templateVariables: {} }, '--template-variables'], [{ toolOrder: 'given' }, 'give them with --tools'],
     [{ suffix: 'b', echo: true }, '--echo'],
+    [{ raw: true, image: ['a.png'] }, '--image is part of a chat template, which --raw leaves out'],
   ])('%j is refused', (flags, message) => {
     expect(() => asked('hi', flags)).toThrow(message);
   });
@@ -65,7 +72,7 @@ describe('a run', () => {
       ...names({ raw: true, echo: true }),
     ]);
     // Who is served first, how long a call may wait, what later turns reuse: one command has one call, and ends where the context does.
-    const others = ['priority', 'deadlineMs', 'cachePrompt', 'contextPolicy', 'signal', 'onProgress'];
+    const others = ['segments', 'priority', 'deadlineMs', 'cachePrompt', 'contextPolicy', 'signal', 'onProgress'];
     expect([...all, ...others].sort()).toEqual(Object.keys(GENERATE_NAMES).sort());
     const infill = Object.keys(asked('hi', { ...ofInfill, suffix: 'b' }).options);
     expect([...infill, 'priority', 'deadlineMs', 'cachePrompt', 'signal', 'onProgress'].sort()).toEqual(Object.keys(INFILL_NAMES).sort());

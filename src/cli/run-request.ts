@@ -13,6 +13,7 @@ export interface RunFlags extends GenerationFlags, DeviceOptions {
   readonly raw?: boolean;
   readonly ids?: readonly number[];
   readonly ignoreEos?: boolean;
+  readonly image?: readonly string[];
   readonly prefill?: string;
   readonly suffix?: string;
   readonly tools?: JsonObject;
@@ -34,7 +35,8 @@ export function checkRunFlags(flags: RunFlags): void {
   if (suffix !== undefined && ids !== undefined) throw new UsageError('--suffix goes with a text before it, not with --ids.');
   const plain = ids !== undefined ? '--ids' : raw === true ? '--raw' : suffix !== undefined ? '--suffix' : undefined;
   const ofTemplate = {
-    '--system': flags.system, '--prefill': prefill, '--reasoning-budget': flags.reasoningBudget, '--tools': flags.tools,
+    '--system': flags.system, '--image': flags.image, '--prefill': prefill, '--reasoning-budget': flags.reasoningBudget,
+    '--tools': flags.tools,
     '--tool-choice': flags.toolChoice, '--template-variables': flags.templateVariables,
   };
   for (const [flag, value] of Object.entries(ofTemplate))
@@ -57,7 +59,7 @@ function toolChoiceOf(choice: string | undefined): ToolChoice | undefined {
 }
 
 /** @throws UsageError for a model that reads no text */
-export function runRequest(text: string, flags: RunFlags, model: Model): RunRequest {
+export function runRequest(text: string, flags: RunFlags, model: Model, images: readonly JsonObject[] = []): RunRequest {
   const { ids, raw, suffix, ignoreEos, logprobs, answers: n, echo } = flags;
   const decoding = { ...decodingOptions(flags), ignoreEos, logprobs };
   const whole = { ...decoding, dialect: flags.dialect, n };
@@ -66,15 +68,15 @@ export function runRequest(text: string, flags: RunFlags, model: Model): RunRequ
     throw new UsageError(`${model.info.name} has no tokenizer, so it cannot read a prompt. Give token ids with --ids.`);
   if (suffix !== undefined) return (more) => model.infill({ ...decoding, prefix: text, suffix, ...more });
   if (raw === true) return (more) => model.generate({ ...whole, echo, prompt: text, ...more });
-  return (more) => model.generate({ ...whole, ...conversationOf(text, flags), ...more });
+  return (more) => model.generate({ ...whole, ...conversationOf(text, flags, images), ...more });
 }
 
-function conversationOf(text: string, flags: RunFlags) {
+function conversationOf(text: string, flags: RunFlags, images: readonly JsonObject[]) {
   const { system, prefill, tools, toolChoice, toolOrder, templateVariables } = flags;
   const before = system === undefined ? [] : [{ role: 'system', content: system }];
   const begun = prefill === undefined ? [] : [{ role: 'assistant', content: prefill }];
   return {
-    messages: [...before, { role: 'user', content: text }, ...begun],
+    messages: [...before, { role: 'user', content: images.length === 0 ? text : [...images, { type: 'text', text }] }, ...begun],
     reasoning: reasoningOption(flags), templateVariables, toolOrder, toolChoice: toolChoiceOf(toolChoice),
     // A list: who takes it says what it must be.
     tools: tools as unknown as GenerateOptions['tools'],

@@ -9,9 +9,10 @@ import { FIRST_WORDS } from './command-names.ts';
 import { UsageError } from './exit-codes.ts';
 import { addGenerationOptions, jsonFile } from './generation-options.ts';
 import { modelPath } from './input-path.ts';
+import { imageParts } from './image-files.ts';
 import { withInterrupts } from './interrupts.ts';
 import { addDeviceOptions, checkPredictsTokens, withModel } from './model-options.ts';
-import { integerIn, oneOf, parseIds } from './option-values.ts';
+import { collectTexts, integerIn, oneOf, parseIds } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { readJoinedText } from './read-stdin.ts';
 import { checkFirstArgument, resolveRunArguments } from './run-arguments.ts';
@@ -34,6 +35,7 @@ Examples:
   $ ingot run "Name a colour" --choice red --choice green
   $ ingot run "Tom is 12 and likes tea" --schema person.json --temperature 0
   $ ingot run "Is it cold in Oslo?" --tools tools.json --tool-choice required
+  $ ingot run qwen3-vl.gguf --image cat.jpg "What is this?"
   $ ingot run coder.gguf "def add(a, b):" --suffix "print(add(2, 3))"
   $ ingot run "Name a colour" --logit-bias " red=-100" --ban blue
   $ ingot run --json "Where does a hen live?" | jq .usage
@@ -50,6 +52,7 @@ export function registerRun(program: Command): void {
     .option('-m, --model <model>', 'the model; then every argument belongs to the prompt')
     .option('--raw', 'continue the prompt as it is, without the chat template')
     .option('--ids <ids>', 'continue these token ids (1,2,3), for models without a tokenizer too', parseIds)
+    .option('--image <file>', 'an image (PNG, JPEG, WebP, GIF) before the prompt; may be given several times', collectTexts)
     .option('--prefill <text>', 'the answer begins with this text, and the model goes on with it')
     .option('--suffix <text>', 'write what stands between the prompt and this text (models with tokens for it, such as Qwen2.5-Coder)')
     .option('--tools <file>', 'the model may call these functions: a list of descriptions in JSON. The calls are the answer', jsonFile)
@@ -71,7 +74,7 @@ export function registerRun(program: Command): void {
 
 /** Without a command and a prompt, in a terminal, it is a chat: `ingot`, `ingot model.gguf`, `ingot --context 4096`. */
 function isChat(args: readonly string[], flags: RunFlags): boolean {
-  const isOneAnswer = flags.raw ?? flags.ids ?? flags.ignoreEos ?? flags.json ?? flags.suffix ?? flags.tools;
+  const isOneAnswer = flags.raw ?? flags.ids ?? flags.ignoreEos ?? flags.json ?? flags.suffix ?? flags.tools ?? flags.image;
   return isOneAnswer === undefined && process.stdin.isTTY && resolveRunArguments(args, flags).prompt === undefined;
 }
 
@@ -85,7 +88,7 @@ async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> 
     if (flags.ids === undefined && text.trim() === '') throw new UsageError('the prompt is empty. Give a text, or pipe one to stdin.');
     await withModel(path, { ...flags, signal }, async (model) => {
       checkPredictsTokens(model, 'run');
-      const ask = runRequest(text, flags, model);
+      const ask = runRequest(text, flags, model, await imageParts(flags.image));
       await (flags.json === true ? printJson(model, ask({ signal }), flags) : printAnswer(model, { ask, signal, ...flags }));
     });
   });
