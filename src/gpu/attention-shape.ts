@@ -48,6 +48,8 @@ export interface AttentionShape extends ScoreShape {
   readonly input: 'joined' | 'separate' | 'queries';
   readonly q: HeadPreparationShape;
   readonly k: HeadPreparationShape;
+  /** Set where rows turn by other positions than those at which they are kept: binding `shift`, [rows], what is added to them. */
+  readonly shifted?: true | undefined;
   /** The joined rows end in a gate for each value of the result, which its sigmoid multiplies: [q | k | v | gate]. */
   readonly gated?: true | undefined;
   /** Set where the heads of v are normed before they are stored, without a gain. */
@@ -153,8 +155,14 @@ export function headBindings(shape: AttentionShape, used: readonly HeadInput[]):
   return [
     ...(shape.input === 'joined' ? [read('qkv')] : inputs.map((name) => read(name))),
     ...(rotated === undefined ? [] : [read('rope', 'array<vec2<f32>>')]),
+    ...(rotated === undefined || !shape.shifted ? [] : [u32s('shift')]),
     ...gained.map((name) => read(`${name}Gain`)),
   ];
+}
+
+/** WGSL expression of what a row turns by, given those of its position and of its number in the step. */
+export function turnOf({ shifted }: AttentionShape, position: string, row: string): string {
+  return shifted ? `(${position} + shift[${row}])` : position;
 }
 
 /** The binding that holds an input. */

@@ -25,7 +25,7 @@ export interface TokenGraphNames {
   readonly positions: string;
   /** Rows whose output is wanted: [outRows], i32. */
   readonly outIndices: string;
-  /** [rows], i32: what is added to positions before rows are turned; absent where the graph does not ask. */
+  /** [rows], i32, none above 0: what is added to positions before rows are turned; absent where the graph does not ask. */
   readonly shift?: string | undefined;
   /** [rows], i32: which of several texts of one sequence a token is of (BERT); absent where the graph does not ask. */
   readonly tokenTypes?: string | undefined;
@@ -113,6 +113,9 @@ export const DECODER: DecoderNames = {
   logits: 'logits',
 };
 
+/** What decoders call {@link TokenGraphNames.shift}. */
+export const SHIFT = 'shift';
+
 /** What encoders call their graph, its inputs and its output. */
 export const ENCODER: Omit<EncoderNames, 'pooling'> = {
   graph: 'encoder',
@@ -166,9 +169,10 @@ export function buildModel(
 
 /** A model of one graph, which is its decoder. */
 export function modelOfDecoder(graph: Graph): ModelGraphs {
-  const { name, states, weights } = graph;
+  const { name, states, weights, inputs } = graph;
+  const decoder = { ...DECODER, graph: name, ...(inputs.has(SHIFT) && { shift: SHIFT }) };
   return {
-    name, graphs: new Map([[name, graph]]), states, weights, decoder: { ...DECODER, graph: name },
+    name, graphs: new Map([[name, graph]]), states, weights, decoder,
     encoder: undefined, listener: undefined, aligner: undefined,
   };
 }

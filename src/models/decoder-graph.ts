@@ -3,7 +3,7 @@
  * `layers.3.attn.q`.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
-import { buildModel, DECODER, ENCODER } from '../graph/model-graphs.ts';
+import { buildModel, DECODER, ENCODER, SHIFT } from '../graph/model-graphs.ts';
 import type { EncoderNames, ModelGraphs } from '../graph/model-graphs.ts';
 import { gated } from '../graph/ops/activation.ts';
 import type { ActivationName } from '../graph/ops/activation.ts';
@@ -156,7 +156,7 @@ export function decoderGraph(
   const { vocabSize, dim, tiedEmbeddings, architecture, embedding } = config;
   const { logitSoftcap } = frame;
   if (embedding !== undefined) return encoderModel({ architecture, embedding }, (g) => finalStates(g, config, layer, frame));
-  const names = frame.vision?.tower.hasAxes ? { ...DECODER, shift: 'shift' } : DECODER;
+  const names = frame.vision?.tower.hasAxes ? { ...DECODER, shift: SHIFT } : DECODER;
   return buildModel(architecture, (m) => {
     m.graph(names.graph, (g) => {
       const normed = finalStates(g, config, layer, { ...frame, shift: names.shift });

@@ -42,6 +42,7 @@ const KV_HEADS = 2;
 interface Heads {
   readonly product: Value;
   readonly positions: Value;
+  readonly shift: Value | undefined;
   readonly heads: number;
   readonly width: number;
   readonly table: RopeTable;
@@ -51,25 +52,26 @@ interface Heads {
 const productOf = (g: GraphBuilder, name: string, x: Value, width: number) => linear(g, name, x, g.weight(g.path(name), [width, DIM]));
 
 /** Heads of a product, normed and turned. */
-function preparedHeads(g: GraphBuilder, name: string, { product, positions, heads, width, table, ungained }: Heads): Value {
+function preparedHeads(g: GraphBuilder, name: string, { product, positions, shift, heads, width, table, ungained }: Heads): Value {
   const weight = ungained ? undefined : g.weight(g.path(`${name}_norm`), [width]);
   const normed = rmsNorm(g, `${name}_norm`, product, { weight, eps: 1e-5, groups: heads });
-  return rope(g, `${name}_rope`, normed, { heads, headDim: width, table, positions });
+  return rope(g, `${name}_rope`, normed, { heads, headDim: width, table, positions, shift });
 }
 
-/** Layers of nothing but a norm, attention and an output product. */
-export function attentionGraph(layers: readonly AttentionLayer[], causal = true): Graph {
+/** Layers of nothing but a norm, attention and an output product. `shifted`: rows turn by other positions than those at which they are. */
+export function attentionGraph(layers: readonly AttentionLayer[], causal = true, shifted = false): Graph {
   const tables = new Map(layers.map(({ rotaryDim }) => [rotaryDim, {
     id: `rope.${rotaryDim}`, frequencies: Float64Array.from({ length: rotaryDim / 2 }, (_, i) => 100 ** (-i / rotaryDim)),
   }]));
   return buildGraph('decoder', (g) => {
     const tokens = g.input('tokens', 'i32', ['rows']);
     const positions = g.input('positions', 'i32', ['rows']);
+    const shift = shifted ? g.input('shift', 'i32', ['rows']) : undefined;
     const outIndices = g.input('outIndices', 'i32', ['outRows']);
     const states: (PagedState | undefined)[] = [];
     const mixed = (x: Value, layer: AttentionLayer): Value => {
       const { width, rotaryDim, window, owner, sinks, ungained, vNorm, keysAsValues, gate, ...scores } = layer;
-      const from = { positions, width, table: tables.get(rotaryDim)!, ungained };
+      const from = { positions, shift, width, table: tables.get(rotaryDim)!, ungained };
       const q = preparedHeads(g, 'q', { ...from, product: productOf(g, 'q', x, HEADS * width), heads: HEADS });
       const fields = { ...scores, sinks: sinks && g.weight(g.path('sinks'), [HEADS]), positions, heads: HEADS, scale: width ** -0.5 };
       const shared = states[owner ?? -1];

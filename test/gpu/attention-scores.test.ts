@@ -64,6 +64,18 @@ describe.each([['float', float], ['int8', int8], ['subgroupFloat', subgroupFloat
       expect(plan).toContain('rule rope-attention x4');
     });
 
+    it.skipIf(profile === int8)('rows that turn by other positions than those at which they are kept', async () => {
+      const batches = BATCHES.map((batch): StepBatch => ({
+        sequences: batch.sequences.map((own) => ({ ...own, shift: own.start > 0 ? -own.start + (own.start % 5) : 0 })),
+      }));
+      const graph = attentionGraph([
+        { ...small, sinks: true, window: 5 }, { width: 24, rotaryDim: 8, gate: true },
+      ], true, true);
+      const plan = await check(graph, profile, { batches });
+      expect(plan).toContain('shifted q=(norm layers.0.q_norm, rope rope.16) k=(norm layers.0.k_norm, rope rope.16)');
+      expect(plan).toContain('rule rope-attention x2');
+    });
+
     it('norms of heads without gains', async () => {
       const plan = await check(attentionGraph([
         { ...small, vNorm: true }, { ...small, ungained: true, vNorm: true, window: 5 },

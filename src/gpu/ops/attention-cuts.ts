@@ -39,10 +39,15 @@ function preparationCut(step: GpuStepOf<AttentionOp>, kind: keyof HeadPreparatio
       before.push({ op: normOp, inputs: [x], outputs: [made], label: made.label });
     } else if (kind === 'table' && table) {
       const turn: RopeOp = { kind: 'rope', heads, headDim: op.state.keyDim, table };
-      before.push({ op: turn, inputs: [x, positions], outputs: [made], label: made.label });
+      const shift = op.shifted ? [inputs.at(-2) as GpuValue] : [];
+      before.push({ op: turn, inputs: [x, positions, ...shift], outputs: [made], label: made.label });
     } else continue;
     inputs[i] = made;
   }
-  const without = { q: { ...op.q, [kind]: undefined }, k: { ...op.k, [kind]: undefined }, ...(kind === 'norm' && { vNorm: undefined }) };
+  if (kind === 'table' && op.shifted) inputs.splice(-2, 1);
+  const without = {
+    ...(kind === 'table' && { shifted: undefined }), q: { ...op.q, [kind]: undefined }, k: { ...op.k, [kind]: undefined },
+    ...(kind === 'norm' && { vNorm: undefined }),
+  };
   return { replaced: [step], by: [...before, { ...step, op: { ...op, ...without }, inputs }] };
 }

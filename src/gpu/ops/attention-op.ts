@@ -11,8 +11,9 @@ export interface HeadPreparation {
 }
 
 /**
- * Inputs: q, k, v (or all three in one value, row by row, where `joined`), positions. Where it is `stored`, another layer's step has
- * written the keys and values, and the inputs are q and positions. Output: f32 or q8.
+ * Inputs: q, k, v (or all three in one value, row by row, where `joined`), where `shifted` what is added to positions before heads turn,
+ * positions. Where it is `stored`, another layer's step has written the keys and values, and the inputs are q and positions. Output: f32 or
+ * q8.
  */
 export interface AttentionOp extends GraphAttentionOp {
   readonly q: HeadPreparation;
@@ -23,6 +24,7 @@ export interface AttentionOp extends GraphAttentionOp {
   readonly stored: boolean;
   /** The joined value ends in gates of the result (attention-shape.ts). */
   readonly gated?: true | undefined;
+  readonly shifted?: true | undefined;
 }
 
 const PLAIN = { norm: undefined, table: undefined };

@@ -70,6 +70,7 @@ function shapeOf({ op, outputs }: AttentionStep, { kv }: AttentionOptions): Atte
     q: preparationOf(op.q), k: preparationOf(op.k),
     output: (outputs[0] as GpuValue).dtype === 'f32' ? 'f32' : 'q8',
     ...(op.gated && { gated: true as const }),
+    ...(op.shifted && { shifted: true as const }),
     ...choicesOf(op, kv.maxPages * kv.pageTokens),
   };
 }
@@ -95,6 +96,7 @@ function buffersOf(step: AttentionStep): Record<string, BufferRef> {
     ...(op.sinks ? { sinks: vectorRef(op.sinks.id) } : {}),
     ...(table ? { rope: { kind: 'rope', table: table.id } as const } : {}),
     positions: floatsRef(positions),
+    ...(op.shifted ? { shift: floatsRef(inputs.at(-2) as GpuValue) } : {}),
     rowSequence: ofSequences('rowSequence'),
     pageTable: { kind: 'pageTable', group: op.state.group },
     tiles: ofSequences('tiles'),
@@ -313,7 +315,7 @@ function describeHeads(name: string, { norm, table }: HeadPreparation): string {
 
 function describe({ heads, state, joined, stored, q, k, vNorm, ...op }: AttentionOp): string {
   const prepared = `${describeHeads('q', q)}${describeHeads('k', k)}${describeHeads('v', { norm: vNorm, table: undefined })}`;
-  const input = `${joined ? ' joined' : ''}${stored ? ' stored' : ''}${op.gated ? ' gated' : ''}`;
+  const input = `${joined ? ' joined' : ''}${stored ? ' stored' : ''}${op.gated ? ' gated' : ''}${op.shifted ? ' shifted' : ''}`;
   const ahead = op.ahead === 0 ? '' : ` ahead=${op.ahead}`;
   return `heads=${heads} state=${stateName(state)}${ahead}${visibility(op)}${scoring(op)}${input}${prepared}`;
 }

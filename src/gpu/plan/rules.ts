@@ -196,11 +196,13 @@ function headsIntoAttention(name: string, kind: 'rope' | 'norm'): Rule {
       let op: AttentionOp = step.op;
       for (const [i, own] of HEADS_INPUTS.slice(0, op.stored ? 1 : 3).entries()) {
         const maker = privateProducer(inputs[i], kind, context);
-        // Heads that turn by other positions than those at which they are kept are turned before.
-        const turnsApart = maker?.op.kind === 'rope' && (maker.inputs.length > 2 || maker.inputs[1]?.id !== inputs.at(-1)?.id);
+        const shift = maker?.op.kind === 'rope' ? maker.inputs[2] : undefined;
+        // Heads that turn by several positions, as those of images do, are turned before.
+        const turnsApart = maker?.op.kind === 'rope' && (maker.inputs[1]?.id !== inputs.at(-1)?.id || (op.stored && shift !== undefined));
         const prepared = turnsApart ? undefined : maker && withPreparation(op, own, maker);
         if (maker === undefined || prepared === undefined) continue;
-        op = prepared;
+        if (shift !== undefined && !op.shifted) inputs.splice(-1, 0, shift);
+        op = shift === undefined ? prepared : { ...prepared, shifted: true };
         inputs[i] = maker.inputs[0] as GpuValue;
         replaced.push(maker);
       }

@@ -14,6 +14,7 @@ import {
   headSource,
   remainderOf,
   valuesAfterKeys,
+  turnOf,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import type { AttentionDecodeVariant, DecodeForm } from './attention-decode-variant.ts';
@@ -96,11 +97,12 @@ function prepareText({ variant }: Places): string {
   const paddedQuads = vectorQuads(shape);
   const vectors = preparedVectors(variant) * paddedQuads;
   const isQuery = !bringsKeys(shape);
+  const turn = turnOf(shape, 'position', 'row');
   const ownQuads = quads === value.quads || isQuery ? `${quads}u` : `select(${quads}u, ${value.quads}u, head > ${queryHeads}u)`;
   const factor = (name: 'q' | 'k', at: string) => (shape[name].norm ? `${name}Factor(${at})` : '1.0');
   const newValue = shape.v ? 'vQuad(valueFrom, quad, vFactor(valueFrom), position)' : `${headSource(shape, 'v')}[valueFrom + quad]`;
   const ofNew = ` else if (head == ${queryHeads}u) {
-        x = kvRounded(kQuad(keyFrom, quad, ${factor('k', 'keyFrom')}, position));
+        x = kvRounded(kQuad(keyFrom, quad, ${factor('k', 'keyFrom')}, ${turn}));
       } else {
         x = kvRounded(${newValue});
       }`;
@@ -112,7 +114,7 @@ function prepareText({ variant }: Places): string {
     if (quad < ${ownQuads}) {
       if (head < ${queryHeads}u) {
         let first = queryFrom + head * ${quads}u;
-        x = qQuad(first, quad, ${factor('q', 'first')}, position) * ${queryScale(shape, 'position')};
+        x = qQuad(first, quad, ${factor('q', 'first')}, ${turn}) * ${queryScale(shape, 'position')};
       }${isQuery ? '' : ofNew}
     }
     if (i < ${vectors}u) { prepared[i] = x; }

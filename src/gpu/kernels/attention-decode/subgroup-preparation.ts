@@ -1,6 +1,6 @@
 /** What decode attention by subgroups does before it comes to the cache: queries, and the new key and value where the step brings them. */
 import { LOWEST_MAX, queryScale, scoreText } from '../../attention-scores.ts';
-import { attentionSizes, bringsKeys, chunkOf, headSource } from '../../attention-shape.ts';
+import { attentionSizes, bringsKeys, chunkOf, headSource, turnOf } from '../../attention-shape.ts';
 import { inverseRms } from '../../wgsl/head-preparation.ts';
 import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
 import { dotText, each, quadText, reduced, upTo } from './subgroup-lanes.ts';
@@ -17,12 +17,13 @@ export function prepareText(lanes: Lanes): string {
   const { shape, queryHeads } = variant;
   const { key: { quads, paddedQuads } } = attentionSizes(shape);
   const vectors = preparedVectors(variant);
-  const query = `qQuad(first, quad, factor, position) * ${queryScale(shape, 'position')}`;
+  const turn = turnOf(shape, 'position', 'row');
+  const query = `qQuad(first, quad, factor, ${turn}) * ${queryScale(shape, 'position')}`;
   const [place, value] = vectors === queryHeads
     ? [`    let first = queryFrom + min(head, ${queryHeads - 1}u) * ${quads}u;`, `x = ${query};`]
     : [
         `    let isKey = head >= ${queryHeads}u;\n    let first = select(queryFrom + head * ${quads}u, keyFrom, isKey);`,
-        `if (isKey) { x = kvRounded(kQuad(first, quad, factor, position)); } else { x = ${query}; }`,
+        `if (isKey) { x = kvRounded(kQuad(first, quad, factor, ${turn})); } else { x = ${query}; }`,
       ];
   const stores = eachQuad(lanes, `      if (head <= ${vectors - 1}u && quad < ${paddedQuads}u) {
         var x = vec4<f32>();

@@ -1,6 +1,6 @@
 /** Queries of a tile into workgroup memory, as matrices take them. */
 import { queryScale } from '../../attention-scores.ts';
-import { attentionSizes, dividedBy, headQuadAt, headSource, remainderOf } from '../../attention-shape.ts';
+import { attentionSizes, dividedBy, headQuadAt, headSource, remainderOf, turnOf } from '../../attention-shape.ts';
 import { inverseRms } from '../../wgsl/head-preparation.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import type { MatrixTile } from './attention-matrix-variant.ts';
@@ -75,12 +75,13 @@ function rowText({ shape, invocations, tileRows }: MatrixTile, lanes: number): s
     let at = ${at};`;
 }
 
-function elementText({ queriesAt, keyStride, elementValues }: MatrixTile): string {
+function elementText({ shape, queriesAt, keyStride, elementValues }: MatrixTile): string {
   const quads = elementValues / 4;
+  const turn = turnOf(shape, 'tile.w + position', 'tile.x + position');
   const halves = range(quads).map((i) => `pack2x16float(x${i}.xy), pack2x16float(x${i}.zw)`).join(', ');
   return `${unrolled(quads, (i) => `          var x${i} = vec4<f32>();`)}
           if (position < tile.y) {
-${unrolled(quads, (i) => `            x${i} = qQuad(at, element * ${quads}u + ${i}u, factor, tile.w + position) * shrunk;`)}
+${unrolled(quads, (i) => `            x${i} = qQuad(at, element * ${quads}u + ${i}u, factor, ${turn}) * shrunk;`)}
           }
           staged[${queriesAt}u + row * ${keyStride}u + element] = ${quads === 2 ? `vec4<u32>(${halves})` : 'bitcast<vec4<u32>>(x0)'};`;
 }

@@ -9,6 +9,7 @@ import {
   hasCodes,
   headQuadAt,
   remainderOf,
+  turnOf,
   valuesAfterKeys,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
@@ -96,7 +97,8 @@ function queriesText({ shape, tileRows, invocations, rowQuads }: PrefillTile): s
   }
   workgroupBarrier();
 `;
-  const query = `qQuad(${source}, quad, ${shape.q.norm ? 'weights[row].x' : '1.0'}, tile.w + row) * ${queryScale(shape, '(tile.w + row)')}`;
+  const turn = turnOf(shape, 'tile.w + row', 'tile.x + row');
+  const query = `qQuad(${source}, quad, ${shape.q.norm ? 'weights[row].x' : '1.0'}, ${turn}) * ${queryScale(shape, '(tile.w + row)')}`;
   return `${shape.q.norm ? factors : ''}  for (var n = 0u; n < ${Math.ceil(total / invocations)}u; n++) {
     let i = n * ${invocations}u + lane;
     let row = ${dividedBy('i', paddedQuads)};

@@ -12,6 +12,7 @@ import {
   dividedBy,
   hasCodes,
   headBindings,
+  turnOf,
   headFunctions,
   headQuadAt,
   headSource,
@@ -72,8 +73,9 @@ function codedBody(shape: AttentionShape): string {
   const spans = codedSpans([keyDim, valueDim]);
   const value = (quad: string) =>
     shape.v ? `vQuad(valueFrom, ${quad}, valueFactor, position)` : `${headSource(shape, 'v')}[valueFrom + ${quad}]`;
+  const key = (quad: string) => `kQuad(keyFrom, ${quad}, factor, ${turnOf(shape, 'position', 'row')})`;
   const parts: readonly WrittenPart[] = [
-    { ...cachedPart(shape, 'key'), name: 'key', offset: 0, quad: (quad) => `kQuad(keyFrom, ${quad}, factor, position)` },
+    { ...cachedPart(shape, 'key'), name: 'key', offset: 0, quad: key },
     { ...cachedPart(shape, 'value'), name: 'value', offset: valuesAfterKeys(shape), quad: value },
   ];
   return `  let kvHead = ${dividedBy('piece', spans)};
@@ -96,7 +98,7 @@ function writeBody(shape: AttentionShape): string {
   const { quads, paddedQuads } = own;
   const each = range(quadsOfChunk);
   const lines = each.flatMap((i) => {
-    const key = `kQuad(keyFrom, quad + ${i}u, factor, position)`;
+    const key = `kQuad(keyFrom, quad + ${i}u, factor, ${turnOf(shape, 'position', 'row')})`;
     const value = shape.v
       ? `vQuad(valueFrom, quad + ${i}u, valueFactor, position)`
       : `${headSource(shape, 'v')}[valueFrom + quad + ${i}u]`;
