@@ -15,6 +15,7 @@ import { parseQwen3Config, qwen3Layer, qwen3Weights } from './qwen3.ts';
 import { ropeTable } from './rope-frequencies.ts';
 import { interleavedAxes, ropeSectionsOf } from './rope-sections.ts';
 import { checkSettings } from './setting-table.ts';
+import { DEEP_LAYERS } from './text-part.ts';
 
 // Config.
 
@@ -28,7 +29,9 @@ const USUAL_SECTIONS = [24, 20, 20];
 const USUAL_THETA = 5e6;
 
 function parseConfig(checkpoint: Checkpoint): Qwen3VlConfig {
-  const deep = checkpoint.metadata.get('qwen3vl.n_deepstack_layers');
+  const { format, metadata, config = {} } = checkpoint;
+  const listed = config[DEEP_LAYERS];
+  const deep = format === 'gguf' ? metadata.get('qwen3vl.n_deepstack_layers') : Array.isArray(listed) ? listed.length : 0;
   return {
     ...parseQwen3Config(checkpoint, { ropeTheta: USUAL_THETA }),
     ropeSections: ropeSectionsOf(checkpoint, USUAL_SECTIONS),
@@ -40,7 +43,7 @@ const ROPE_KEYS = ['rope_scaling', 'rope_parameters'];
 
 const SETTINGS: FamilySettings = {
   safetensors: {
-    obeyed: ['sliding_window', 'max_window_layers', ...ROPE_KEYS.map((object) => `${object}.mrope_section`)],
+    obeyed: ['sliding_window', 'max_window_layers', DEEP_LAYERS, ...ROPE_KEYS.map((object) => `${object}.mrope_section`)],
     neutral: Object.fromEntries(ROPE_KEYS.map((object) => [`${object}.mrope_interleaved`, [true]])),
   },
   gguf: { obeyed: ['rope.dimension_sections', 'n_deepstack_layers'] },

@@ -16,6 +16,9 @@ const OTHER_PARTS: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/^(model\.)?mtp\./, DRAFT_REASON],
 ];
 
+/** The key of a tower's settings. */
+export const DEEP_LAYERS = 'deepstack_visual_indexes';
+
 /** Where newer and older folders keep the text model, and what it is called alone. */
 const TEXT_PREFIX = /^(?:model\.)?language_model\.(?:model\.)?/;
 
@@ -42,10 +45,16 @@ export function textPart(checkpoint: Checkpoint): Checkpoint {
   }
   if (!isJsonObject(own)) return { ...checkpoint, tensors, superseded: left };
   const shared = SHARED_SETTINGS.filter((key) => config[key] !== undefined).map((key) => [key, config[key]] as const);
-  const settings: JsonObject = { ...Object.fromEntries(shared), ...own };
+  const settings: JsonObject = { ...Object.fromEntries(shared), ...deepLayers(config['vision_config']), ...own };
   const kind = own['model_type'];
   const architecture = typeof kind === 'string' ? kind : checkpoint.architecture;
   return { ...checkpoint, architecture, config: settings, tensors, superseded: left };
+}
+
+/** The tower's layers that give the language model's first layers more of a picture, which that is told of (Qwen3-VL). */
+function deepLayers(vision: JsonObject[string]): JsonObject {
+  const layers = vision !== undefined && isJsonObject(vision) ? vision[DEEP_LAYERS] : undefined;
+  return Array.isArray(layers) && layers.length > 0 ? { [DEEP_LAYERS]: layers } : {};
 }
 
 /** `isBare`: the model lies without its head, and so without a prefix, as sentence-transformers save it. */

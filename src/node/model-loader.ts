@@ -34,14 +34,15 @@ export interface ModelLoader {
 
 /** @param options as of `loadModel`; nothing is read before it is asked for */
 export function modelLoader(pathOrUrl: string, options: Omit<LoadModelOptions, 'signal' | 'spareMemory'> = {}): ModelLoader {
-  const { device, threads, contextLength, kvType, snapshotBytes, perLayerTable, quantize } = options;
+  const { device, threads, contextLength, kvType, snapshotBytes, perLayerTable, quantize, mmproj } = options;
   return {
     kind: 'text',
     // What a client of a server asks for is as it means it.
     load: ({ signal, spareMemory } = {}) => loadModel(pathOrUrl, { onHint: () => {}, ...options, signal, spareMemory }),
     async memoryNeeds({ signal } = {}) {
       const executor = await openExecutor({ device, threads });
-      const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress: options.onProgress }), { signal });
+      const location = await locate(pathOrUrl, { signal, mmproj, onProgress: options.onProgress });
+      const checkpoint = await openCheckpoint(location, { signal });
       return memoryNeeds({ checkpoint, executor, contextLength, kvType, snapshotBytes, perLayerTable, quantize, signal });
     },
   };

@@ -49,6 +49,10 @@ describe.each(THERE)('GGUF files of %s', (name) => {
     const projector = `tower-of-${name}.gguf`;
     const path = await written(name, projector);
     const golden = readVisionGolden(name);
+    // What llama.cpp asks of the language model beside the tower.
+    const { metadata, close } = await openCheckpoint(await locate(path));
+    expect(metadata.get('qwen3vl.n_deepstack_layers')).toBe(name === 'qwen3_vl' ? 2 : undefined);
+    await close();
     expect(await greedyOf(path, name, join(folder, projector))).toEqual(golden.greedy);
     copyFileSync(join(folder, projector), join(folder, `mmproj-${name}.gguf`));
     expect(await greedyOf(path, name)).toEqual(golden.greedy);
