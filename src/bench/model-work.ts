@@ -43,20 +43,23 @@ export interface WorkOptions {
 
 /** Reads a model's headers. @throws as `openCheckpoint` and `openDecoder` do; InputError for a model that makes embeddings only */
 export async function readModelWork(modelPath: string, { signal, kvType }: WorkOptions): Promise<ModelWork> {
-  const checkpoint = await openCheckpoint(await locate(modelPath, { signal }), { signal });
+  const checkpoint = await openCheckpoint(await locate(modelPath, { signal, reads: 'headers' }), { signal });
   try {
-    const decoder = await openDecoder(checkpoint, { signal });
-    const { config, model } = decoder;
-    if (model.decoder === undefined)
-      throw new InputError(
-        `${checkpoint.name} (${config.architecture}) makes embeddings, and this measures how fast a model predicts tokens.`,
-      );
-    const parameters = parameterCount(model);
-    const { architecture, vocabSize, contextLength } = config;
-    return { name: checkpoint.name, architecture, parameters, vocabSize, contextLength, ...graphWork(decoder, kvType) };
+    return workOf(await openDecoder(checkpoint, { signal }), { name: checkpoint.name, kvType });
   } finally {
     await checkpoint.close();
   }
+}
+
+/** As {@link readModelWork}, of a model that is open. */
+export function workOf(
+  decoder: DecoderModel, { name, kvType }: { readonly name: string; readonly kvType: KvChoice | undefined },
+): ModelWork {
+  const { config, model } = decoder;
+  if (model.decoder === undefined)
+    throw new InputError(`${name} (${config.architecture}) makes embeddings, and this measures how fast a model predicts tokens.`);
+  const { architecture, vocabSize, contextLength } = config;
+  return { name, architecture, parameters: parameterCount(model), vocabSize, contextLength, ...graphWork(decoder, kvType) };
 }
 
 export type GraphWork = Pick<ModelWork, 'weightBytes' | 'kvBytes' | 'kvType' | 'rowMultiplyAdds' | 'headMultiplyAdds' | 'keyMultiplyAdds'>;

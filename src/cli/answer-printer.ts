@@ -1,9 +1,10 @@
 /**
  * Prints an answer as it streams: thinking dimmed, or marked in words where there is no colour; tool calls on lines of their own; wrapped
- * at words on a terminal.
+ * at words on a terminal, and its markdown shown by styles there.
  */
 import type { FinalPiece, Piece } from '../engine/api.ts';
 import type { AnswerPart } from '../text/answers/answer-parts.ts';
+import { createMarkdownStyler, withSequences } from './markdown-styles.ts';
 import { withoutControls } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { createWordWrapper } from './word-wrapper.ts';
@@ -19,6 +20,8 @@ export interface AnswerPrinterOptions {
   readonly answer: Terminal;
   /** Where thinking goes; may be the same terminal. */
   readonly thinking: Terminal;
+  /** The answer as the model writes it, with its marks of markdown. Default: styles in their place, on a terminal that has colours. */
+  readonly isPlain?: boolean | undefined;
 }
 
 /** Calls are part of the answer. */
@@ -46,8 +49,7 @@ function plainSink(write: Write): Sink {
 }
 
 function screenSink(terminal: Terminal, write: Write): Sink {
-  const wrapper = createWordWrapper({ columns: terminal.columns, write });
-  return { ...wrapper, push: (text) => wrapper.push(withoutControls(text)) };
+  return createWordWrapper({ columns: terminal.columns, write });
 }
 
 /** What each kind is written through. Where both are on the screen they share its line, and so one sink. */
@@ -55,7 +57,10 @@ function openSinks({
   answer,
   thinking,
 }: AnswerPrinterOptions): Readonly<Record<SinkName, Sink>> & { switchTo(kind: SinkName): void } {
-  const writeAs = { answer: (text: string) => answer.write(text), thinking: (text: string) => thinking.write(thinking.dim(text)) };
+  const writeAs = {
+    answer: (text: string) => answer.write(answer.isTty ? withSequences(text) : text),
+    thinking: (text: string) => thinking.write(thinking.dim(text)),
+  };
   if (answer.isTty && thinking.isTty) {
     let kind: SinkName = 'answer';
     const shared = screenSink(answer, (text) => writeAs[kind](text));
@@ -80,10 +85,13 @@ function callText(part: Extract<AnswerPart, { readonly kind: 'toolCall' }>): str
 }
 
 export function createAnswerPrinter(options: AnswerPrinterOptions): AnswerPrinter {
-  const { thinking } = options;
+  const { thinking, answer, isPlain = false } = options;
   const sinks = openSinks(options);
+  const styler = !isPlain && answer.isTty && answer.hasColour ? createMarkdownStyler() : undefined;
   let last: SinkName | undefined;
   let isEnded = false;
+  const clean = (kind: SinkName, text: string) => (options[kind].isTty ? withoutControls(text) : text);
+  /** @param text without what would move the cursor: an answer's styles are marks among the controls */
   const print = (kind: SinkName, text: string) => {
     if (kind !== last) {
       if (last !== undefined) sinks[last].flush();
@@ -94,17 +102,30 @@ export function createAnswerPrinter(options: AnswerPrinterOptions): AnswerPrinte
     sinks[kind].push(text);
     last = kind;
   };
+  /** What the styler holds back ends where something else begins. */
+  const endText = () => {
+    const rest = styler?.flush() ?? '';
+    if (rest !== '') print('answer', rest);
+  };
   const printPart = (part: AnswerPart) => {
+    if (part.kind !== 'text') endText();
     if (part.kind === 'toolCall') {
       if (part.phase === 'start' && last === 'answer' && !sinks.answer.isAtLineStart()) print('answer', '\n');
-      print('answer', callText(part));
-    } else if (part.text !== '') print(part.kind === 'reasoning' ? 'thinking' : 'answer', part.text);
+      print('answer', clean('answer', callText(part)));
+    } else if (part.kind === 'reasoning') {
+      if (part.text !== '') print('thinking', clean('thinking', part.text));
+    } else {
+      const cleaned = clean('answer', part.text);
+      const text = styler === undefined ? cleaned : styler.push(cleaned);
+      if (text !== '') print('answer', text);
+    }
   };
   return {
     push: ({ parts }) => parts.forEach(printPart),
     end() {
       if (isEnded) return;
       isEnded = true;
+      endText();
       if (last === undefined) return;
       sinks[last].flush();
       if (!sinks[last].isAtLineStart()) sinks[last].push('\n');

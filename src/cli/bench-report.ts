@@ -8,7 +8,7 @@ import { deviceOf } from '../bench/report/engine-labels.ts';
 import { reportData } from '../bench/report/report-data.ts';
 import { reportPage } from '../bench/report/report-page.ts';
 import { createTerminal } from './terminal.ts';
-import { formatBytes } from './quantities.ts';
+import { formatBytes } from '../tensor/format-bytes.ts';
 
 const EXAMPLES = `
 The page holds everything: it opens anywhere, asks nobody for anything, and each

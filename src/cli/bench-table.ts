@@ -1,6 +1,7 @@
 /** Benchmark results for people: one table for each model, the engines side by side. */
 import type { Circumstances, LimitShare, Measurement, Reporter } from '../bench/measurement.ts';
-import { formatBytes, withThousands } from './quantities.ts';
+import { formatBytes } from '../tensor/format-bytes.ts';
+import { withThousands } from './quantities.ts';
 import type { Terminal } from './terminal.ts';
 import { tableLines } from './text-table.ts';
 

@@ -1,13 +1,17 @@
-/** `ingot list`, `show` and `rm`: models of the hub that are in the cache. */
+/** `ingot list`, `show` and `rm`: models of the hub, and of URLs, that are in the cache. */
 import type { Command } from 'commander';
-import { cachedCommit, cachedSnapshots, removeFiles } from '../node/hub/cache-layout.ts';
+import { cachedCommit, cachedSnapshots, removeFiles, repositoryFolder } from '../node/hub/cache-layout.ts';
 import type { CachedFile, CachedSnapshot } from '../node/hub/cache-layout.ts';
 import { chooseFiles, ggufModels } from '../node/hub/choose-files.ts';
+import { hubPageOf } from '../node/hub/hub-id.ts';
 import { hubSettings } from '../node/hub/hub-settings.ts';
 import { MAIN_REVISION, printModelId } from '../node/hub/model-id.ts';
+import { readUrlEntry, urlOfRepository } from '../node/hub/url-cache.ts';
 import { UsageError } from './exit-codes.ts';
+import { isUrl } from './input-path.ts';
 import { pulledId } from './pull.ts';
-import { formatBytes, plural } from './quantities.ts';
+import { formatBytes } from '../tensor/format-bytes.ts';
+import { plural } from './quantities.ts';
 import { closestTo } from './suggestions.ts';
 import { tableLines } from './text-table.ts';
 
@@ -15,13 +19,15 @@ import { tableLines } from './text-table.ts';
 interface CachedModel {
   /** What every command takes. */
   readonly id: string;
-  /** `pth`: as torch saved it. */
-  readonly kind: 'gguf' | 'safetensors' | 'pth';
+  /** `pth`: as torch saved it. `other`: files of a URL that make no model by themselves. */
+  readonly kind: 'gguf' | 'safetensors' | 'pth' | 'other';
   readonly isWhole: boolean;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
   readonly files: readonly CachedFile[];
   readonly snapshot: CachedSnapshot;
+  /** The folder of URLs that it is of. */
+  readonly url: string | undefined;
 }
 
 const LIST_EXAMPLES = `
@@ -45,7 +51,7 @@ export function registerList(program: Command): void {
   program
     .command('list')
     .summary('list models in the cache')
-    .description('Lists models of the hub that are in the cache: those that "ingot pull" fetched, and those of other tools.')
+    .description('Lists models that are in the cache: of the hub (of other tools too) and of URLs.')
     .option('--json', 'as JSON')
     .addHelpText('after', LIST_EXAMPLES)
     .action(list);
@@ -79,25 +85,34 @@ async function cacheFolder(): Promise<string> {
 }
 
 async function cachedModels(): Promise<readonly CachedModel[]> {
-  return (await cachedSnapshots(await cacheFolder())).flatMap(modelsOf);
+  const folder = await cacheFolder();
+  const snapshots = await cachedSnapshots(folder);
+  const found = snapshots.map(async (snapshot) => modelsOf(snapshot, await urlOfRepository(folder, snapshot.repository)));
+  return (await Promise.all(found)).flat();
 }
 
-function modelsOf(snapshot: CachedSnapshot): readonly CachedModel[] {
-  const models = ggufModels(snapshot.files).map(({ quantization, files, isWhole }) =>
-    cachedModel(`${snapshot.repository}${quantization === undefined ? '' : `:${quantization}`}`, {
-      files,
-      isWhole,
-      kind: 'gguf',
-      snapshot,
-    }),
-  );
+/** Of the models in the cache that are whole, as every command takes them. */
+export async function cachedIds(): Promise<readonly string[]> {
+  return (await cachedModels()).filter(({ isWhole, kind }) => isWhole && kind !== 'other').map(({ id }) => id);
+}
+
+function modelsOf(snapshot: CachedSnapshot, url: string | undefined): readonly CachedModel[] {
+  const models = ggufModels(snapshot.files).map(({ quantization, files, isWhole }) => {
+    const ofHub = `${snapshot.repository}${quantization === undefined ? '' : `:${quantization}`}`;
+    return cachedModel(url === undefined ? ofHub : url + files[0]!.name, { files, isWhole, kind: 'gguf', snapshot, url });
+  });
   if (models.length > 0) return models;
   const { files, repository } = snapshot;
   const isWhole = isWholeFolder(snapshot);
   const isSafetensors = files.some(({ name }) => /^(?!voices\/).*\.safetensors$/.test(name));
   // Other files that torch saved are of other programs' models.
-  if (!isSafetensors && !isWhole) return [];
-  return [cachedModel(repository, { files, isWhole, kind: isSafetensors ? 'safetensors' : 'pth', snapshot })];
+  if (!isSafetensors && !isWhole) return url === undefined ? [] : files.map((file) => otherFile(file, snapshot, url));
+  return [cachedModel(url ?? repository, { files, isWhole, kind: isSafetensors ? 'safetensors' : 'pth', snapshot, url })];
+}
+
+/** What was fetched by its URL stays listed: nothing else would say that it is there. */
+function otherFile(file: CachedFile, snapshot: CachedSnapshot, url: string): CachedModel {
+  return cachedModel(url + file.name, { files: [file], isWhole: true, kind: 'other', snapshot, url });
 }
 
 function isWholeFolder({ files, repository }: CachedSnapshot): boolean {
@@ -108,7 +123,7 @@ function isWholeFolder({ files, repository }: CachedSnapshot): boolean {
   }
 }
 
-function cachedModel(id: string, rest: Pick<CachedModel, 'files' | 'isWhole' | 'kind' | 'snapshot'>): CachedModel {
+function cachedModel(id: string, rest: Pick<CachedModel, 'files' | 'isWhole' | 'kind' | 'snapshot' | 'url'>): CachedModel {
   const sizeBytes = rest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   return { id, ...rest, sizeBytes, modifiedMs: Math.max(...rest.files.map((file) => file.modifiedMs)) };
 }
@@ -149,8 +164,9 @@ function told({ id, kind, isWhole, sizeBytes, modifiedMs, files, snapshot }: Cac
  * @throws UsageError where none is there
  */
 async function namedModels(text: string): Promise<readonly CachedModel[]> {
-  const id = pulledId(text);
   const models = await cachedModels();
+  if (isUrl(text) && hubPageOf(text) === undefined) return modelsOfUrl(text, models);
+  const id = pulledId(text);
   const wanted = printModelId({ ...id, revision: MAIN_REVISION }).toLowerCase();
   const commit = id.revision === MAIN_REVISION ? undefined : await cachedCommit(await cacheFolder(), id);
   const isOfRevision = (snapshot: CachedSnapshot) => id.revision === MAIN_REVISION || snapshot.commit === commit;
@@ -158,22 +174,30 @@ async function namedModels(text: string): Promise<readonly CachedModel[]> {
     isOfRevision(snapshot) && (id.quantization === undefined ? snapshot.repository : name).toLowerCase() === wanted,
   );
   if (found.length > 0) return found;
-  const near = closestTo(
-    printModelId(id),
-    models.map((model) => model.id),
-  );
-  throw new UsageError(
-    `${printModelId(id)} is not in the cache.${near === undefined ? '' : ` Did you mean ${near}?`} "ingot list" shows what is.`,
-  );
+  throw notThere(printModelId(id), models);
+}
+
+function notThere(name: string, models: readonly CachedModel[]): UsageError {
+  const near = closestTo(name, models.map(({ id }) => id));
+  return new UsageError(`${name} is not in the cache.${near === undefined ? '' : ` Did you mean ${near}?`} "ingot list" shows what is.`);
+}
+
+/** By a file's URL, or all of a folder's; queries and hashes are no part of the name. */
+function modelsOfUrl(text: string, models: readonly CachedModel[]): readonly CachedModel[] {
+  const { origin, pathname } = new URL(text);
+  const name = origin + pathname;
+  const found = models.filter(({ id, url }) => url !== undefined && [id, url, url.replace(/\/$/, '')].includes(name));
+  if (found.length === 0) throw notThere(name, models);
+  return found;
 }
 
 async function show(text: string, { json }: { readonly json?: boolean }): Promise<void> {
   const models = await namedModels(text);
   if (json === true) return void process.stdout.write(`${JSON.stringify(models.map(told), undefined, 2)}\n`);
-  for (const { id, kind, sizeBytes, files, snapshot, isWhole } of models) {
+  for (const { id, kind, sizeBytes, files, snapshot, isWhole, url } of models) {
     const head = [
       ['id', id],
-      ['commit', snapshot.commit],
+      ...(url === undefined ? [['commit', snapshot.commit]] : await entryRows(url, snapshot, files)),
       ['folder', snapshot.path],
       ['files', `${plural(files.length, 'file')} (${kind}), ${formatBytes(sizeBytes)}${isWhole ? '' : ', not whole'}`],
     ];
@@ -181,8 +205,16 @@ async function show(text: string, { json }: { readonly json?: boolean }): Promis
     process.stdout.write(`${[...tableLines(head), ...tableLines(rows, [1])].join('\n')}\n`);
   }
   const [{ id, kind }] = models as [CachedModel];
+  if (kind === 'other') return;
   // What Kokoro is published as: all others that are read are safetensors.
   process.stdout.write(kind === 'pth' ? `Run it: ingot speak "Hello." --model ${id} -o hello.wav\n` : `Run it: ingot chat ${id}\n`);
+}
+
+/** When it came, and what its bytes are. */
+async function entryRows(url: string, { repository, path }: CachedSnapshot, files: readonly CachedFile[]): Promise<string[][]> {
+  const place = { url, repository, folder: repositoryFolder(await cacheFolder(), repository), snapshot: path };
+  const entry = await readUrlEntry(place, files[0]!.name);
+  return entry === undefined ? [] : [['ETag', entry.etag ?? 'none'], ['SHA-256', entry.sha256], ['fetched', entry.fetched]];
 }
 
 async function remove(texts: readonly string[]): Promise<void> {
@@ -190,8 +222,7 @@ async function remove(texts: readonly string[]): Promise<void> {
   // All names are looked at before anything goes.
   const named = await Promise.all(texts.map(namedModels));
   for (const model of new Set(named.flat())) {
-    const { quantization } = pulledId(model.id);
-    const files = quantization === undefined ? model.snapshot.files : model.files;
+    const files = isUrl(model.id) || pulledId(model.id).quantization !== undefined ? model.files : model.snapshot.files;
     const freed = await removeFiles(folder, model.snapshot, files);
     process.stderr.write(`removed ${model.id}: ${formatBytes(freed)} freed\n`);
   }

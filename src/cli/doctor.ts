@@ -8,7 +8,7 @@ import { defaultMemoryBudget } from '../node/memory-budget.ts';
 import type { MemoryBudget } from '../node/memory-budget.ts';
 import { withInterrupts } from './interrupts.ts';
 import { profileRows, tableLines } from './text-table.ts';
-import { formatBytes } from './quantities.ts';
+import { formatBytes } from '../tensor/format-bytes.ts';
 import { createTerminal } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 

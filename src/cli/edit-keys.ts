@@ -10,7 +10,7 @@ export interface Key {
 }
 
 export type KeyAction =
-  EditName | 'submit' | 'up' | 'down' | 'previous' | 'next' | 'interrupt' | 'end' | 'suspend' | 'clear' | 'undo' | 'complete';
+  EditName | 'submit' | 'up' | 'down' | 'previous' | 'next' | 'interrupt' | 'end' | 'suspend' | 'clear' | 'undo' | 'complete' | 'editor';
 
 const PLAIN: Readonly<Record<string, KeyAction>> = {
   return: 'submit',
@@ -34,6 +34,7 @@ const CONTROL: Readonly<Record<string, KeyAction>> = {
   d: 'end',
   e: 'lineEnd',
   f: 'right',
+  g: 'editor',
   k: 'cutToLineEnd',
   l: 'clear',
   n: 'next',

@@ -7,7 +7,7 @@ import type { Terminal } from './terminal.ts';
 import { cutToWidth, widthOf } from './text-width.ts';
 
 export interface EditPainter {
-  /** @param note stands under the text, dimmed; empty for none */
+  /** @param note lines that stand under the text, dimmed; empty for none */
   paint(buffer: EditBuffer, note: string): void;
   /** Draws again after the terminal has changed its width, and may have broken rows anew. */
   resize(buffer: EditBuffer): void;
@@ -78,7 +78,7 @@ function linesOf({ rows, linesAbove, linesBelow }: EditLayout, note: string, ter
     ...(linesAbove > 0 ? [about(`  ... ${plural(linesAbove, 'line')} above`)] : []),
     ...rows.map(({ mark, text }) => terminal.dim(mark) + text),
     ...(linesBelow > 0 ? [about(`  ... ${plural(linesBelow, 'line')} below`)] : []),
-    ...(note === '' ? [] : [about(note)]),
+    ...(note === '' ? [] : note.split('\n').map(about)),
   ];
 }
 

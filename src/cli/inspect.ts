@@ -69,7 +69,7 @@ interface InspectRun {
 }
 
 async function inspect(path: string, { json, mmproj, signal }: InspectRun): Promise<void> {
-  const checkpoint = await openCheckpoint(await locate(modelPath(path), { signal, mmproj }), { signal });
+  const checkpoint = await openCheckpoint(await locate(modelPath(path), { signal, mmproj, reads: 'headers' }), { signal });
   try {
     const report = await inspectReport(checkpoint, { signal });
     if (json) process.stdout.write(`${JSON.stringify(report, jsonValue)}\n`);

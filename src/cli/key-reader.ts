@@ -59,6 +59,11 @@ export function createKeyReader({ onText, onAction }: KeyEvents): KeyReader {
     onAction('submit');
   };
   const takeText = (text: string) => {
+    // Typed fast, or over a slow line: a text that is pasted does not end with one tab alone.
+    if (/^[^\t\r\n]+\t$/.test(text)) {
+      onText(text.slice(0, -1));
+      return onAction('complete');
+    }
     const lines = plainBreaks(text);
     const endsLine = lines.endsWith('\n');
     onText(endsLine ? lines.slice(0, -1) : lines);

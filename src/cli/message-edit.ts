@@ -2,7 +2,7 @@
 import { EDITS, EMPTY_BUFFER, insertText } from './edit-buffer.ts';
 import type { EditBuffer, EditName } from './edit-buffer.ts';
 
-const MOST_HISTORY = 500;
+const MOST_HISTORY = 1000;
 const MOST_UNDO = 200;
 
 export interface EditState {
@@ -59,8 +59,9 @@ export function clearText(state: EditState): void {
   Object.assign(state, { buffer: { ...EMPTY_BUFFER, killed: state.buffer.killed }, undo: [], at: state.history.length, draft: '' });
 }
 
-export function newEdit(): EditState {
-  return { buffer: EMPTY_BUFFER, undo: [], history: [], at: 0, draft: '' };
+/** @param lines messages of earlier chats, oldest first */
+export function newEdit(lines: readonly string[] = []): EditState {
+  return { buffer: EMPTY_BUFFER, undo: [], history: [...lines], at: lines.length, draft: '' };
 }
 
 export type EditAction = EditName | 'submit' | 'up' | 'down' | 'previous' | 'next' | 'undo';

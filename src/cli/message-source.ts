@@ -9,6 +9,11 @@ export interface MessageSource {
   onInterrupt(listener: (() => void) | undefined): void;
   /** Ctrl-C that came as a signal. */
   interrupt(): void;
+  /**
+   * Runs what uses the terminal itself, an editor, while nothing here reads from it. Absent where messages come from no terminal of a
+   * person's.
+   */
+  lend?<Result>(work: () => Result): Result;
   /** Gives the input back as it was. */
   close(): void;
 }

@@ -109,7 +109,6 @@ export async function withModel<Result>(
   work: (model: Model) => Promise<Result>,
 ): Promise<Result> {
   const model = await openModel(path, options);
-  for (const warning of model.info.warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);
   try {
     return await work(model);
   } finally {
@@ -126,7 +125,8 @@ export function checkPredictsTokens({ info }: Model, command: string): void {
   );
 }
 
-async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
+/** As {@link withModel}; whoever calls disposes it. */
+export async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
   const { device, threads, context, snapshotBytes, memory, perLayerTable, quantize, kvType, mmproj, mostPatches, signal } = options;
   checkThreads({ device, threads });
   const display = createProgressDisplay(process.stderr);
@@ -134,10 +134,13 @@ async function openModel(path: string | undefined, options: DeviceOptions & { re
     const found = modelPath(path ?? defaultModelPath());
     display.expect('load');
     const { onProgress } = display;
-    return await loadModel(found, {
+    const model = await loadModel(found, {
       device, threads, contextLength: context, snapshotBytes, memoryBudget: memory, perLayerTable, quantize, kvType, signal,
       mmproj: mmproj === undefined ? undefined : expandHome(mmproj), mostPatches, onProgress, onHint: () => {},
     });
+    display.clear();
+    for (const warning of model.info.warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);
+    return model;
   } finally {
     display.clear();
   }

@@ -6,25 +6,31 @@ import { decodeTokensPerSecond } from '../bench/fit/expected-speed.ts';
 import type { DeviceFigures } from '../bench/fit/expected-speed.ts';
 import { bitsThatFit, fitRows, longestContext } from '../bench/fit/model-fit.ts';
 import type { FitRow, MachineRoom, ModelNeeds } from '../bench/fit/model-fit.ts';
-import { readNeeds } from '../bench/fit/read-needs.ts';
+import { needsOf } from '../bench/fit/needs-of.ts';
 import { measureCopyBandwidth } from '../bench/copy-bandwidth.ts';
 import { largestType, RUNTIME_BYTES } from '../engine/fitting-type.ts';
-import { readModelWork } from '../bench/model-work.ts';
+import { workOf } from '../bench/model-work.ts';
 import type { ModelWork } from '../bench/model-work.ts';
 import { availableParallelism } from 'node:os';
+import { resolveContextLength } from '../engine/model-room.ts';
+import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
+import { openDecoder } from '../models/open-decoder.ts';
+import type { DecoderModel } from '../models/open-decoder.ts';
 import { parseDevice } from '../node/device-choice.ts';
 import { openExecutor } from '../node/load-model.ts';
 import type { DeviceChoice } from '../node/device-choice.ts';
-import { planForProfile } from '../node/gpu-plan.ts';
+import { planForMachine } from '../node/gpu-plan.ts';
 import { defaultMemoryBudget, machineMemory } from '../node/memory-budget.ts';
+import { locate } from '../node/open-path.ts';
 import { gpuPart } from './doctor-gpu.ts';
 import { modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { defaultModelPath, deviceOption, kvTypeOption } from './model-options.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
-import { formatBytes, formatCount, formatRate, withThousands } from './quantities.ts';
+import { formatBytes } from '../tensor/format-bytes.ts';
+import { formatCount, formatRate, withThousands } from './quantities.ts';
 import { tableLines } from './text-table.ts';
 
 const EXAMPLES = `
@@ -101,9 +107,22 @@ async function plan(named: string | undefined, flags: PlanFlags, signal: AbortSi
 type Work = { readonly signal: AbortSignal; readonly onProgress: ReturnType<typeof createProgressDisplay>['onProgress'] };
 
 async function reportOf(path: string, flags: PlanFlags, { signal, onProgress }: Work): Promise<Report> {
+  const checkpoint = await openCheckpoint(await locate(path, { signal, onProgress, reads: 'headers' }), { signal });
+  try {
+    const contextLength = (ofModel: number) => resolveContextLength(flags.context, ofModel);
+    return await reportOfModel(await openDecoder(checkpoint, { signal, contextLength }), checkpoint.name, { flags, signal });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function reportOfModel(
+  decoder: DecoderModel, name: string, { flags, signal }: { readonly flags: PlanFlags; readonly signal: AbortSignal },
+): Promise<Report> {
+  const { kvType } = flags;
   const executor = await openExecutor({ device: flags.device });
-  const needs = await readNeeds(path, { executor, contextLength: flags.context, kvType: flags.kvType, signal, onProgress });
-  const work = await readModelWork(path, { signal, kvType: flags.kvType });
+  const needs = needsOf(decoder, { name, executor, contextLength: flags.context, kvType });
+  const work = workOf(decoder, { name, kvType });
   const isGpu = executor.kind === 'gpu' || executor.kind === 'software';
   const measured = isGpu ? await gpuFigures(executor.kind === 'gpu' ? 'hardware' : 'software', flags, signal) : await cpuFigures(signal);
   const { budget, isShared, ...figures } = measured;
@@ -114,7 +133,7 @@ async function reportOf(path: string, flags: PlanFlags, { signal, onProgress }: 
     reason: flags.memory === undefined ? budget.reason : '--memory',
   };
   const contextLength = flags.context ?? Math.min(8192, needs.contextLength);
-  const dispatches = isGpu ? await dispatchesOf(path, flags, signal) : undefined;
+  const dispatches = isGpu ? await dispatchesOf(decoder, flags) : undefined;
   const rows = fitRows(needs, room, contextLength);
   const speeds = [...new Set([Math.min(128, contextLength), contextLength])].map((positions) => ({
     positions,
@@ -151,8 +170,8 @@ async function gpuFigures(kind: 'hardware' | 'software', { device }: PlanFlags, 
   };
 }
 
-async function dispatchesOf(path: string, { context, kvType, device }: PlanFlags, signal: AbortSignal): Promise<number> {
-  const model = await planForProfile(path, { contextLength: context, kvType, gpu: parseDevice(device).index, signal });
+async function dispatchesOf(decoder: DecoderModel, { context, kvType, device }: PlanFlags): Promise<number> {
+  const model = await planForMachine(decoder, { contextLength: context, kvType, gpu: parseDevice(device).index });
   const { reportDecode } = await import('../gpu/plan/plan-report.ts');
   return reportDecode(model, 128).dispatches.length;
 }

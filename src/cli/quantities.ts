@@ -1,17 +1,5 @@
-/** Numbers as people read them. Bytes are decimal (1 MB = 10^6 bytes), as disks and networks count. */
-
-const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
-
-/** `336 MB`, `1.5 GB`, `912 bytes` */
-export function formatBytes(sizeBytes: number): string {
-  let value = sizeBytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? value : threeDigits(value)} ${UNITS[unit]}`;
-}
+/** Numbers as people read them. */
+import { threeDigits } from '../tensor/format-bytes.ts';
 
 /** `21.0 M`, `596 M`, `4.02 B` */
 export function formatCount(count: number): string {
@@ -40,10 +28,6 @@ export function withThousands(count: number): string {
 
 export function plural(count: number, noun: string): string {
   return `${withThousands(count)} ${noun}${count === 1 ? '' : 's'}`;
-}
-
-function threeDigits(value: number): string {
-  return value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }
 
 /** A number that is one of f32's by the fewest digits that f32 reads as the same: 1e-6, not 9.999999974752427e-7. Others as they are. */

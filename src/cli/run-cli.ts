@@ -29,7 +29,7 @@ error came from.
 
 /** What registers a command. The modules of all others take longer to load than most commands to run. */
 const COMMANDS: { readonly [Name in CommandName]: () => Promise<(program: Command) => void> } = {
-  chat: async () => (await import('./chat.ts')).registerChat,
+  chat: async () => (await import('./chat/chat.ts')).registerChat,
   run: async () => (await import('./run.ts')).registerRun,
   pull: async () => (await import('./pull.ts')).registerPull,
   list: async () => (await import('./cached-models.ts')).registerList,

@@ -23,6 +23,8 @@ export interface RunFlags extends GenerationFlags, DeviceOptions {
   readonly answers?: number;
   readonly echo?: boolean;
   readonly json?: boolean;
+  readonly plain?: boolean;
+  readonly resume?: string | true;
 }
 
 /** Begins the answer. */

@@ -4,7 +4,7 @@ import type { Generation, Model, Piece } from '../engine/api.ts';
 import { collectChoices } from '../engine/collect.ts';
 import { endingNote, figuresLine } from './answer-figures.ts';
 import { createAnswerPrinter, streamAnswer } from './answer-printer.ts';
-import { chat } from './chat.ts';
+import { addChatOptions, chat } from './chat/chat.ts';
 import { FIRST_WORDS } from './command-names.ts';
 import { UsageError } from './exit-codes.ts';
 import { addGenerationOptions, jsonFile } from './generation-options.ts';
@@ -64,7 +64,7 @@ export function registerRun(program: Command): void {
     .option('--ignore-eos', 'go on past the end of the answer (needs --max-tokens to end early)')
     .option('--json', 'print one JSON object when the answer is complete')
     .addHelpText('after', EXAMPLES);
-  addDeviceOptions(addGenerationOptions(command, 'what the context has left; 256 with --raw and --ids'));
+  addDeviceOptions(addGenerationOptions(addChatOptions(command), 'what the context has left; 256 with --raw and --ids'));
   command.action((args: string[], flags: RunFlags) => {
     const isNamed = program.args[0] === 'run';
     if (!isNamed) checkFirstArgument(args, FIRST_WORDS);
@@ -80,6 +80,7 @@ function isChat(args: readonly string[], flags: RunFlags): boolean {
 
 async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> {
   checkRunFlags(flags);
+  if (flags.resume !== undefined) throw new UsageError('--resume is of conversations: ingot chat --resume.');
   const { model: named, prompt } = resolveRunArguments(args, flags);
   // A misspelt path is told before anybody waits for stdin.
   const path = named === undefined ? undefined : modelPath(named);
@@ -99,13 +100,14 @@ interface Asking {
   readonly signal: AbortSignal;
   readonly prefill?: string;
   readonly echo?: boolean;
+  readonly plain?: boolean;
 }
 
-async function printAnswer(model: Model, { ask, signal, prefill = '', echo = false }: Asking): Promise<void> {
+async function printAnswer(model: Model, { ask, signal, prefill = '', echo = false, plain }: Asking): Promise<void> {
   const answer = createTerminal(process.stdout);
   const errors = createTerminal(process.stderr);
   const display = createProgressDisplay(process.stderr);
-  const printer = createAnswerPrinter({ answer, thinking: errors });
+  const printer = createAnswerPrinter({ answer, thinking: errors, isPlain: plain === true });
   try {
     display.expect('prefill');
     const pieces = shown(model, ask({ signal, onProgress: display.onProgress }), echo);

@@ -12,7 +12,13 @@ import { createTerminal } from './terminal.ts';
 
 export interface TerminalMessagesOptions extends TerminalStreams {
   /** What Tab makes of a text; undefined leaves it. */
-  complete(text: string): string | undefined;
+  complete(text: string): Promise<{ readonly text: string; readonly candidates: readonly string[] } | undefined>;
+  /** Messages of earlier chats, for Up; oldest first. */
+  readonly lines?: readonly string[] | undefined;
+  /** Called with each message that is sent. */
+  readonly onLine?: ((text: string) => void) | undefined;
+  /** The user's editor, for a text; throws where it fails. The terminal is its own meanwhile. */
+  edit(text: string): string;
 }
 
 interface EventQueue {
@@ -45,8 +51,8 @@ function createEventQueue(): EventQueue {
 }
 
 /** What keys do: to the text, to the screen, and to those who wait for a message. */
-function createConversationKeys({ input, output, complete }: TerminalMessagesOptions) {
-  const state = newEdit();
+function createConversationKeys({ input, output, complete, lines, onLine, edit: editText }: TerminalMessagesOptions) {
+  const state = newEdit(lines);
   const painter = createEditPainter(createTerminal(output), () => output.rows || 24);
   const terminal = createRawTerminal({ input, output });
   const queue = createEventQueue();
@@ -80,6 +86,34 @@ function createConversationKeys({ input, output, complete }: TerminalMessagesOpt
     finish();
     if (!queue.isEnded()) queue.emit(undefined);
   };
+  const lend = <Result>(work: () => Result): Result => {
+    terminal.restore();
+    try {
+      return work();
+    } finally {
+      terminal.enter();
+    }
+  };
+  const openEditor = () => {
+    if (!queue.isWaiting()) return;
+    painter.leave();
+    try {
+      const text = lend(() => editText(state.buffer.text));
+      edit(state, { ...state.buffer, text, cursor: text.length });
+    } catch (error) {
+      note = (error as Error).message;
+    }
+  };
+  /** Nothing, where the text has become another meanwhile. */
+  const completeText = async () => {
+    const { text } = state.buffer;
+    const found = await complete(text).catch(() => undefined);
+    if (found === undefined || state.buffer.text !== text) return;
+    if (found.text !== text) edit(state, { ...state.buffer, text: found.text, cursor: found.text.length });
+    paint(columnsOf(found.candidates, createTerminal(output).columns() - 1));
+  };
+  /** Told under the text with the next painting. */
+  let note = '';
   const act = (action: Exclude<KeyAction, 'interrupt'>) => {
     switch (action) {
       case 'end':
@@ -88,21 +122,22 @@ function createConversationKeys({ input, output, complete }: TerminalMessagesOpt
         return suspend();
       case 'clear':
         return void (queue.isWaiting() && painter.clearScreen());
-      case 'complete': {
-        const text = complete(state.buffer.text);
-        return void (text !== undefined && edit(state, { ...state.buffer, text, cursor: text.length }));
-      }
+      case 'complete':
+        return void completeText();
+      case 'editor':
+        return openEditor();
       default: {
         const { buffer } = state;
         const text = press(state, action);
         if (text === undefined) return;
         finish(buffer);
+        if (text.trim() !== '') onLine?.(text);
         queue.emit({ text });
       }
     }
   };
   return {
-    painter, terminal, queue, paint, interrupt, end,
+    painter, terminal, queue, paint, interrupt, end, lend,
     onInterrupt: (listener: (() => void) | undefined) => void (interrupted = listener),
     /** A prompt begins anew. */
     begin: () => void (isLeaving = false),
@@ -116,10 +151,23 @@ function createConversationKeys({ input, output, complete }: TerminalMessagesOpt
       if (queue.isEnded()) return;
       if (action === 'interrupt') return interrupt();
       isLeaving = false;
+      note = '';
       act(action);
-      paint();
+      paint(note);
     },
   };
+}
+
+const MOST_NOTE_ROWS = 6;
+
+/** Words side by side, as many rows as there is room for; how many are left out is said. */
+function columnsOf(words: readonly string[], columns: number): string {
+  const width = Math.min(columns, Math.max(0, ...words.map((word) => word.length)) + 2);
+  const each = Math.max(1, Math.floor(columns / width));
+  const most = each * MOST_NOTE_ROWS;
+  const shown = words.length > most ? [...words.slice(0, most - 1), `... ${words.length - most + 1} more`] : words;
+  const rows = Array.from({ length: Math.ceil(shown.length / each) }, (_, row) => shown.slice(row * each, (row + 1) * each));
+  return rows.map((row) => row.map((word) => word.padEnd(width)).join('').trimEnd()).join('\n');
 }
 
 /**
@@ -153,6 +201,7 @@ export function openTerminalMessages(options: TerminalMessagesOptions): MessageS
     },
     onInterrupt: keys.onInterrupt,
     interrupt: keys.interrupt,
+    lend: keys.lend,
     close() {
       input.off('data', onData).off('end', onEnd).off('error', onEnd);
       output.off('resize', keys.resize);

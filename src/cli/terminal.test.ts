@@ -11,7 +11,7 @@ const STORY = 'Tell me a story about a fox called Ash.';
 const CTRL_C = '\u0003';
 
 function ingot(args: readonly string[], options: PseudoTerminalOptions = {}): PseudoTerminal {
-  return onTerminal([process.execPath, main, ...args], { ...options, env: { INGOT_MODEL: '', ...options.env } });
+  return onTerminal([process.execPath, main, ...args], { ...options, env: { INGOT_MODEL: '', INGOT_NO_HISTORY: '1', ...options.env } });
 }
 
 async function chatAtPrompt(args: readonly string[] = [], options: PseudoTerminalOptions = {}): Promise<PseudoTerminal> {
@@ -89,7 +89,7 @@ describe.skipIf(!existsSync(main) || !hasPseudoTerminal)('ingot on a terminal', 
     // The program's own process id: `script` and the shell stand above it.
     const terminal = onTerminal(
       ['sh', '-c', `echo $$ > "$1"; shift; exec "$@"`, 'sh', marker, process.execPath, main, 'chat', '-t', '0'],
-      { env: { INGOT_MODEL: '' } },
+      { env: { INGOT_MODEL: '', INGOT_NO_HISTORY: '1' } },
     );
     await terminal.until(PROMPT);
     terminal.write(`${STORY}\r`);

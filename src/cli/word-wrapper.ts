@@ -1,4 +1,5 @@
 /** Breaks a text at words while it streams, so that a terminal does not break it inside of them. */
+import { STYLE_MARKS } from './markdown-styles.ts';
 import { graphemesOf, widthOf } from './text-width.ts';
 
 export interface WordWrapper {
@@ -87,7 +88,7 @@ export function createWordWrapper({ columns, write }: WordWrapperOptions): WordW
     while (column > columns()) column -= columns();
   };
   const newline = () => {
-    if (/^\s*(```|~~~)/.test(line)) isCode = !isCode;
+    if (/^\s*(```|~~~)/.test(line.replace(STYLE_MARKS, ''))) isCode = !isCode;
     out += '\n';
     [column, gap, line, isLongWord] = [0, '', '', false];
   };
@@ -135,6 +136,14 @@ export function createWordWrapper({ columns, write }: WordWrapperOptions): WordW
     },
     isAtLineStart: () => column === 0 && held === '',
   };
+}
+
+/** `head` and a text behind it, whose further lines begin where its first does; under it where there is little room beside it. */
+export function hangText(head: string, text: string, columns: number): string {
+  const isBeside = columns >= head.length + 40;
+  const indent = isBeside ? head.length : 2;
+  const lines = wrapText(text, columns - indent).split('\n').map((line) => ' '.repeat(indent) + line).join('\n');
+  return isBeside ? head + lines.trimStart() : `${head.trimEnd()}\n${lines}`;
 }
 
 /** A whole text, broken at words into lines narrower than `columns`. */

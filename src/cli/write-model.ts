@@ -14,7 +14,8 @@ import { expandHome, modelPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
-import { formatBytes, formatDuration, plural } from './quantities.ts';
+import { formatBytes } from '../tensor/format-bytes.ts';
+import { formatDuration, plural } from './quantities.ts';
 import { printable } from './terminal.ts';
 
 interface WriteFlags {

@@ -90,6 +90,8 @@ export interface Chat {
    */
   get history(): readonly ChatMessage[];
   set history(messages: readonly ChatMessage[]);
+  /** What the chat was made with, or saved with where it was loaded; another chat with these and this history goes on as this one. */
+  readonly options: ChatOptions;
   /**
    * Adds a user's message (or any messages, such as results of tools) and generates the answer. An assistant's message at the end is one
    * that the model goes on with; both are one in the history.

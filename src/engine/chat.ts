@@ -218,6 +218,7 @@ function openSession(host: SavingHost, { defaults, messages, dropped }: ChatReco
     state.sequence.close();
   };
   return {
+    options: defaults,
     get history() {
       return state.messages;
     },

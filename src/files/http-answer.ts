@@ -1,20 +1,7 @@
 /** What a server's answer to a range request means: part of the file, no file at all, a fault that may pass, or the end. */
 import { FormatError, InputError } from '../tensor/errors.ts';
+import type { AbsentFile, FileFacts } from './file-facts.ts';
 import { PassingFault, mayPass, retryAfterMs } from './http-retry.ts';
-
-/** What the first answer tells of a file; later ones must agree. */
-export interface FileFacts {
-  readonly sizeBytes: number;
-  readonly etag: string | null;
-  readonly lastModified: string | null;
-}
-
-/** A file that is not there, as far as this server says. */
-export interface AbsentFile {
-  /** A clause: `the server has no such file (status 404)`. */
-  readonly reason: string;
-  readonly advice: string;
-}
 
 export interface FilePart {
   readonly facts: FileFacts;
@@ -24,7 +11,19 @@ export interface FilePart {
 }
 
 /** The server is well, and gives no parts of files. */
-export class RangesRefused extends InputError {}
+export class RangesRefused extends InputError {
+  /** What its answer tells of the file; the size is undefined where it comes in chunks. */
+  readonly facts: Omit<FileFacts, 'sizeBytes'> & { readonly sizeBytes: number | undefined };
+
+  constructor(message: string, headers: Response['headers']) {
+    super(message);
+    const size = headers.get('content-length');
+    this.facts = { ...validators(headers), sizeBytes: size === null ? undefined : Number(size) };
+  }
+}
+
+/** Another file has taken the place of the one that was opened. */
+export class FileChanged extends FormatError {}
 
 const fromDisk = 'Download the file and open it from disk.';
 
@@ -89,9 +88,9 @@ function lowerFirst(text: string): string {
  * @throws InputError for an answer that is none, or that cannot be used
  */
 export function filePart({ status, statusText, headers }: Response, name: string): FilePart {
-  if (status === 416) throw new FormatError(`${name} changed on the server while it was read (it is shorter now). Open it again.`);
+  if (status === 416) throw new FileChanged(`${name} changed on the server while it was read (it is shorter now). Open it again.`);
   if (status === 200)
-    throw new RangesRefused(`${name}: the server does not support range requests (it answered 200, expected 206). ${fromDisk}`);
+    throw new RangesRefused(`${name}: the server does not support range requests (it answered 200, expected 206). ${fromDisk}`, headers);
   if (status !== 206)
     throw new InputError(`${name}: expected status 206, the server answered ${status} ${statusText}. Check the URL or try again later.`);
   const encoding = headers.get('content-encoding');
@@ -106,8 +105,12 @@ export function filePart({ status, statusText, headers }: Response, name: string
         'In a browser the server must expose it (Access-Control-Expose-Headers). Else download the file and open it from disk.',
     );
   }
-  const facts = { sizeBytes: Number(match[3]), etag: headers.get('etag'), lastModified: headers.get('last-modified') };
+  const facts = { sizeBytes: Number(match[3]), ...validators(headers) };
   return { facts, start: Number(match[1]), end: Number(match[2]) + 1 };
+}
+
+function validators(headers: Response['headers']): Omit<FileFacts, 'sizeBytes'> {
+  return { etag: headers.get('etag'), lastModified: headers.get('last-modified') };
 }
 
 /** Whether the answer to a range from 0 on says that the file has no bytes. */
@@ -120,8 +123,7 @@ export function checkPart(
   part: FilePart,
   { name, offset, length, known }: { name: string; offset: number; length: number; known: FileFacts | undefined },
 ): void {
-  const change = known && changeOf(known, part.facts);
-  if (change !== undefined) throw new FormatError(`${name} changed on the server while it was read (${change}). Open it again.`);
+  if (known !== undefined) checkUnchanged(name, known, part.facts);
   const end = Math.min(offset + length, part.facts.sizeBytes);
   if (part.start !== offset || part.end !== end) {
     throw new InputError(
@@ -131,8 +133,17 @@ export function checkPart(
   }
 }
 
-/** Compares by the strongest mark that both have. A browser sees an ETag of another origin only where that exposes it. */
-function changeOf(known: FileFacts, now: FileFacts): string | undefined {
+/** @throws FileChanged where the facts are those of another file */
+export function checkUnchanged(name: string, known: FileFacts, now: FileFacts): void {
+  const change = changeOf(known, now);
+  if (change !== undefined) throw new FileChanged(`${name} changed on the server while it was read (${change}). Open it again.`);
+}
+
+/**
+ * What tells two answers' files apart; undefined where they are one. Compares by the strongest mark that both have. A browser sees an ETag
+ * of another origin only where that exposes it.
+ */
+export function changeOf(known: FileFacts, now: FileFacts): string | undefined {
   if (now.sizeBytes !== known.sizeBytes) return `${known.sizeBytes} bytes before, ${now.sizeBytes} now`;
   if (known.etag !== null && now.etag !== null) return now.etag === known.etag ? undefined : `ETag ${known.etag} before, ${now.etag} now`;
   if (known.lastModified === null || now.lastModified === null || now.lastModified === known.lastModified) return undefined;

@@ -11,6 +11,8 @@ export interface Remote extends Omit<RetryRules, 'receivedBytes'> {
   readonly name: string;
   readonly fetch: Fetch;
   readonly idleTimeoutMs: number;
+  /** What a person can do where no connection comes about. Default: what helps with any URL. */
+  readonly advice?: string | undefined;
 }
 
 /** @throws InputError for what is no http or https URL, holds a password, and for settings that cannot be meant */
@@ -48,7 +50,12 @@ export async function withIdleLimit<Result>(
   signal?.throwIfAborted();
   const stop = new AbortController();
   const giveUp = () =>
-    stop.abort(new PassingFault({ reason: `the server sent nothing for ${remote.idleTimeoutMs / 1000} s`, advice: 'Try again later.' }));
+    stop.abort(
+      new PassingFault({
+        reason: `the server sent nothing for ${remote.idleTimeoutMs / 1000} s`,
+        advice: remote.advice ?? 'Try again later.',
+      }),
+    );
   let timer = setTimeout(giveUp, remote.idleTimeoutMs);
   // Not a listener of one's own on the caller's signal: files of a folder are opened side by side, and Node warns of more than ten.
   const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
@@ -67,7 +74,7 @@ export async function withIdleLimit<Result>(
   } catch (error) {
     if (both.aborted) throw both.reason;
     if (error instanceof FormatError || error instanceof InputError || error instanceof PassingFault) throw error;
-    throw connectionFault(error, { name: remote.name, isOpen });
+    throw connectionFault(error, { name: remote.name, isOpen, advice: remote.advice });
   } finally {
     clearTimeout(timer);
     // Frees the connection of an answer whose body was not read to its end.
@@ -88,7 +95,7 @@ interface Connection {
 }
 
 /** What a request that threw means: a fault that may pass, or an error. */
-export function connectionFault(error: unknown, { name, isOpen, advice = 'Check the URL and the network.' }: Connection): Error {
+function connectionFault(error: unknown, { name, isOpen, advice = 'Check the URL and the network.' }: Connection): Error {
   const cause = innermost(error);
   const reason = `the connection failed (${cause.message || cause.name})`;
   const told = `${cause.message} ${'code' in cause ? String(cause.code) : ''}`;

@@ -242,7 +242,7 @@ describe('httpFolder', () => {
     ['/hf/', 'safetensors'],
     ['/hf/model.safetensors', 'safetensors'],
   ])('a model at %s', async (path, format) => {
-    const checkpoint = await openCheckpoint(await locate(origin + path));
+    const checkpoint = await openCheckpoint(await locate(origin + path, { reads: 'headers' }));
     expect(checkpoint.format).toBe(format);
     expect(checkpoint.tensors.size).toBe(3);
     const entry = [...checkpoint.tensors.values()][0]!;
@@ -272,10 +272,10 @@ describe('httpFolder', () => {
       const bytes = files[new URL(request.url!, origin).pathname];
       return bytes ? sendPart(response, bytes, range) : refuse(request, response, range);
     };
-    const checkpoint = await openCheckpoint(await locate(`${origin}/hf`));
+    const checkpoint = await openCheckpoint(await locate(`${origin}/hf`, { reads: 'headers' }));
     expect([...checkpoint.assets.keys()]).toEqual(['config.json']);
     await checkpoint.close();
-    const error = await errorOf(openCheckpoint(await locate(`${origin}/absent?token=1`)));
+    const error = await errorOf(openCheckpoint(await locate(`${origin}/absent?token=1`, { reads: 'headers' })));
     expect(error).toBeInstanceOf(FormatError);
     expect(error.message).toMatch(
       new RegExp(
@@ -283,7 +283,7 @@ describe('httpFolder', () => {
           String.raw`the server .*\(status \d+.*\)\)\. Copy or download it`,
       ),
     );
-    await expect(openCheckpoint(await locate(`${origin}/absent/m.gguf`))).rejects.toThrow(
+    await expect(openCheckpoint(await locate(`${origin}/absent/m.gguf`, { reads: 'headers' }))).rejects.toThrow(
       /has no file "m.gguf" \(.*m.gguf: the server .*status/,
     );
     await expect(loadTokenizer(`${origin}/absent/tokenizer.json`)).rejects.toThrow(
@@ -304,7 +304,7 @@ describe('httpFolder', () => {
   test('weights that are refused are told with their status', async () => {
     answer = (request, response, range) =>
       request.url === '/hf/config.json' ? sendPart(response, files['/hf/config.json']!, range) : void response.writeHead(403).end();
-    const error = await errorOf(openCheckpoint(await locate(`${origin}/hf`)));
+    const error = await errorOf(openCheckpoint(await locate(`${origin}/hf`, { reads: 'headers' })));
     expect(error.message).toMatch(
       new RegExp(
         String.raw`neither model.safetensors nor model.safetensors.index.json ` +
@@ -315,6 +315,7 @@ describe('httpFolder', () => {
 
   test('a folder on a server without ranges says what to do', async () => {
     answer = (_, response) => void response.writeHead(200).end('{}');
-    await expect(openCheckpoint(await locate(`${origin}/hf`))).rejects.toThrow(/does not support range requests.*Download the file/);
+    const opening = openCheckpoint({ folder: httpFolder(`${origin}/hf`) });
+    await expect(opening).rejects.toThrow(/does not support range requests.*Download the file/);
   });
 });

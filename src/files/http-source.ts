@@ -3,7 +3,7 @@ import { FormatError, InputError } from '../tensor/errors.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
 import type { PlatformUrl } from '../tensor/platform.ts';
 import { absentFile, beginsAsHtml, checkPart, filePart, htmlInstead, isEmptyFile, saysHtml, throwIfPassing } from './http-answer.ts';
-import type { AbsentFile, FileFacts } from './http-answer.ts';
+import type { AbsentFile, FileFacts } from './file-facts.ts';
 import { chunksOf, remoteOf, withIdleLimit } from './http-request.ts';
 import type { HttpOptions } from './http-options.ts';
 import type { Remote, Request } from './http-request.ts';
@@ -23,6 +23,11 @@ interface Transfer {
   known: FileFacts | undefined;
 }
 
+/** A file behind a URL, with what its server said of it when it was opened. */
+export interface HttpFile extends ByteSource {
+  readonly facts: FileFacts;
+}
+
 /** A file's first bytes come with the request that asks its size: they hold most headers and small files. */
 const headBytes = 64 * 1024;
 const rangeBytes = 16 * 1024 * 1024;
@@ -33,7 +38,7 @@ const parallelRanges = 4;
  * @throws InputError for a URL that cannot be reached, holds no file or whose server does not answer ranges, or that goes on failing;
  *   FormatError when answers go on being cut short or the file changes while it is read.
  */
-export async function httpSource(url: string | PlatformUrl, options: HttpOptions = {}): Promise<ByteSource> {
+export async function httpSource(url: string | PlatformUrl, options: HttpOptions = {}): Promise<HttpFile> {
   const remote = remoteOf(url, options);
   const found = await openRemote(remote, options.signal);
   if ('reason' in found) throw new InputError(`${remote.name}: ${found.reason}. ${found.advice}`);
@@ -63,7 +68,12 @@ export function httpFolder(baseUrl: string | PlatformUrl, options: HttpOptions =
   };
 }
 
-async function openRemote(remote: Remote, signal: AbortSignal | undefined): Promise<ByteSource | AbsentFile> {
+/** As {@link httpSource}; a file that is not there is told by what is returned. */
+export function openHttpFile(url: string | PlatformUrl, options: HttpOptions): Promise<HttpFile | AbsentFile> {
+  return openRemote(remoteOf(url, options), options.signal);
+}
+
+async function openRemote(remote: Remote, signal: AbortSignal | undefined): Promise<HttpFile | AbsentFile> {
   const head: Transfer = { remote, offset: 0, done: 0, into: new Uint8Array(headBytes), known: undefined };
   const absent = await transfer(head, signal);
   if (absent) return absent;
@@ -72,6 +82,7 @@ async function openRemote(remote: Remote, signal: AbortSignal | undefined): Prom
   return {
     name: remote.name,
     sizeBytes,
+    facts: known!,
     async read(offset, into, options) {
       options?.signal?.throwIfAborted();
       checkReadRange(remote.name, sizeBytes, offset, into.length);

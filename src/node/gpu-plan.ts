@@ -9,6 +9,7 @@ import type { KvChoice } from '../graph/kv-types.ts';
 import { textGraphOf } from '../graph/model-graphs.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { openDecoder } from '../models/open-decoder.ts';
+import type { DecoderModel } from '../models/open-decoder.ts';
 import { InputError } from '../tensor/errors.ts';
 import { findAdapter } from './gpu-adapter.ts';
 import { locate } from './open-path.ts';
@@ -48,25 +49,31 @@ export interface ProfilePlan extends ModelPlan {
 export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices = {}): Promise<ProfilePlan> {
   const { signal } = choices;
   const profile = await resolveProfile(choices);
-  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
+  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, reads: 'headers' }), { signal });
   try {
-    const decoder = await openDecoder(checkpoint, {
-      signal,
-      contextLength: (ofModel) => resolveContextLength(choices.contextLength, ofModel),
-    });
-    const modelContextLength = decoder.config.contextLength;
-    const contextLength = Math.max(
-      resolveContextLength(choices.contextLength, modelContextLength),
-      Math.min(choices.keys ?? 0, modelContextLength),
-    );
-    const kv = kvLayoutOf(contextLength, resolveKvTypes(choices.kvType, decoder));
-    const typeOf = (id: string) => sourceOf(decoder, id).type;
-    // Planner and kernels are a third of the package.
-    const { planModel } = await import('../gpu/plan/model-plan.ts');
-    const rows = Math.min(prefillRowsOf(textGraphOf(decoder.model), profile), contextLength);
-    const plan = planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows } });
-    return { ...plan, modelContextLength };
+    const contextLength = (ofModel: number) => resolveContextLength(choices.contextLength, ofModel);
+    return await planOfProfile(await openDecoder(checkpoint, { signal, contextLength }), profile, choices);
   } finally {
     await checkpoint.close();
   }
+}
+
+/** As {@link planForProfile}, of a model that is open and this machine's GPU. */
+export async function planForMachine(decoder: DecoderModel, choices: Omit<GpuPlanChoices, 'profile'>): Promise<ProfilePlan> {
+  return planOfProfile(decoder, await resolveProfile(choices), choices);
+}
+
+async function planOfProfile(decoder: DecoderModel, profile: DeviceProfile, choices: GpuPlanChoices): Promise<ProfilePlan> {
+  const modelContextLength = decoder.config.contextLength;
+  const contextLength = Math.max(
+    resolveContextLength(choices.contextLength, modelContextLength),
+    Math.min(choices.keys ?? 0, modelContextLength),
+  );
+  const kv = kvLayoutOf(contextLength, resolveKvTypes(choices.kvType, decoder));
+  const typeOf = (id: string) => sourceOf(decoder, id).type;
+  // Planner and kernels are a third of the package.
+  const { planModel } = await import('../gpu/plan/model-plan.ts');
+  const rows = Math.min(prefillRowsOf(textGraphOf(decoder.model), profile), contextLength);
+  const plan = planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows } });
+  return { ...plan, modelContextLength };
 }

@@ -1,4 +1,5 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -90,6 +91,9 @@ describe('a loaded model', () => {
       if (file === undefined) return void response.writeHead(404).end();
       sendPart(response, file, requestedRange(request, file.length));
     });
+    const home = mkdtempSync(join(tmpdir(), 'ingot-url-'));
+    const { HF_HOME } = process.env;
+    process.env['HF_HOME'] = home;
     try {
       await withModel(`${server.origin}/`, { device: 'reference' }, async (model) => {
         expect(model.info.architecture).toBe('qwen3');
@@ -101,6 +105,9 @@ describe('a loaded model', () => {
       expect(notes[0]).toMatch(/\/[a-z_.]+: the server answered 503 Service Unavailable; attempt 2 of 5 in \d\.\d s$/);
       expect(notes.at(-1)).toBeUndefined();
     } finally {
+      if (HF_HOME === undefined) delete process.env['HF_HOME'];
+      else process.env['HF_HOME'] = HF_HOME;
+      rmSync(home, { recursive: true, force: true });
       await server.close();
     }
   });

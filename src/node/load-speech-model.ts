@@ -94,7 +94,7 @@ export async function loadSpeechModel(pathOrUrl: string, options: LoadSpeechMode
 export async function speechMemoryNeeds(
   pathOrUrl: string, { quantize, signal, onProgress }: Pick<LoadSpeechModelOptions, 'quantize' | 'signal' | 'onProgress'> = {},
 ): Promise<MemoryNeeds | undefined> {
-  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress }), { signal });
+  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, onProgress, reads: 'headers' }), { signal });
   try {
     const decoder = await openDecoder(checkpoint, { quantize, signal });
     if (!hears(checkpoint, decoder)) return undefined;

@@ -32,7 +32,7 @@ export async function loadTokenizer(place: string | ByteSource | SourceFolder, o
     return 'open' in place ? fromFolder(place, () => Promise.resolve({ folder: place }), options) : fromFile(place, options);
   }
   if (await isDirectory(place)) return fromFolder(directorySource(place), () => locate(place, options), options);
-  const location = await locate(place, options);
+  const location = await locate(place, { ...options, reads: 'headers' });
   if (location.fileName === undefined) return fromFolder(location.folder, () => Promise.resolve(location), options);
   if (isTokenizerName(location.fileName)) return fromJson(location.folder, location.fileName, options);
   return fromModel(location, options);

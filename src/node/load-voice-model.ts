@@ -86,7 +86,7 @@ export async function voiceMemoryNeeds(
   pathOrUrl: string,
   { mostFrames = MOST_FRAMES, signal, onProgress }: Pick<LoadVoiceModelOptions, 'mostFrames' | 'signal' | 'onProgress'> = {},
 ): Promise<MemoryNeeds | undefined> {
-  const { folder, fileName } = await locate(pathOrUrl, { signal, onProgress });
+  const { folder, fileName } = await locate(pathOrUrl, { signal, onProgress, reads: 'headers' });
   if (fileName !== undefined && fileName !== 'config.json' && !/\.(pth|safetensors)$/.test(fileName)) return undefined;
   const config = await readText(await folder.open('config.json', { signal }), MOST_CONFIG_BYTES, { signal });
   if (config === undefined || !('istftnet' in parseJsonObject(config, `${folder.name}: config.json`))) return undefined;

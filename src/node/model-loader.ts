@@ -41,7 +41,7 @@ export function modelLoader(pathOrUrl: string, options: Omit<LoadModelOptions, '
     load: ({ signal, spareMemory } = {}) => loadModel(pathOrUrl, { onHint: () => {}, ...options, signal, spareMemory }),
     async memoryNeeds({ signal } = {}) {
       const executor = await openExecutor({ device, threads });
-      const location = await locate(pathOrUrl, { signal, mmproj, onProgress: options.onProgress });
+      const location = await locate(pathOrUrl, { signal, mmproj, onProgress: options.onProgress, reads: 'headers' });
       const checkpoint = await openCheckpoint(location, { signal });
       return memoryNeeds({ checkpoint, executor, contextLength, kvType, snapshotBytes, perLayerTable, quantize, signal });
     },

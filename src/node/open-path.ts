@@ -3,26 +3,31 @@ import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { describeValue } from '../tensor/option-names.ts';
-import { parseSplitName } from '../files/gguf-reader.ts';
-import { httpFolder } from '../files/http-source.ts';
 import type { HttpOptions } from '../files/http-options.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { directorySource, pathError } from './file-source.ts';
-import { hubIdOf } from './hub/hub-id.ts';
+import { ggufModels } from './hub/choose-files.ts';
+import { hubIdOf, hubPageOf } from './hub/hub-id.ts';
 import type { ModelId } from './hub/model-id.ts';
 
 export interface LocateOptions extends HttpOptions {
-  /** Of a model of the hub that is downloaded first. */
+  /** Of a model of the hub, or of a URL, that is downloaded first. */
   readonly onProgress?: OnProgress | undefined;
   /** The file of a GGUF model's tower. Default: the one beside the model, where there is one. */
   readonly mmproj?: string | undefined;
+  /**
+   * What of a URL's model will be read: `headers` leaves it where it is and reads by ranges, unless it is in the cache. Default `all`: it
+   * is downloaded into the cache.
+   */
+  readonly reads?: 'all' | 'headers' | undefined;
 }
 
 /**
  * Finds what a user means by a path, a URL or an id of the Hugging Face hub: a model file, a folder with config.json and safetensors, or a
  * folder that holds one GGUF model. The answer is what `openCheckpoint` takes. A model of the hub (`OWNER/NAME`, `OWNER/NAME:Q4_K_M`, a
- * short name as `qwen3:4b`) that is not in the cache is downloaded first.
+ * short name as `qwen3:4b`) that is not in the cache is downloaded first; a file of a URL when it is opened, checked against the `#sha256=`
+ * of the URL where there is one, and asked for again by its ETag.
  * @throws InputError for a path that is missing, unreadable or ambiguous, and as the hub refuses; CapacityError where
  * the disk is too small.
  */
@@ -32,8 +37,9 @@ export async function locate(pathOrUrl: string, options?: LocateOptions): Promis
     throw new InputError(`Expected the path or URL of a model as a string, found ${found}.`);
   }
   if (pathOrUrl === '') throw new InputError('Expected the path or URL of a model, found an empty text.');
-  if (/^https?:\/\//i.test(pathOrUrl)) return withProjector(locateUrl(pathOrUrl, options), options);
-  const id = hubIdOf(pathOrUrl);
+  const page = hubPageOf(pathOrUrl);
+  if (page === undefined && /^https?:\/\//i.test(pathOrUrl)) return withProjector(await locateUrl(pathOrUrl, options), options);
+  const id = page ?? hubIdOf(pathOrUrl);
   return withProjector(await locatePath(id === undefined ? pathOrUrl : await pathOfHub(id, options)), options);
 }
 
@@ -42,7 +48,8 @@ async function withProjector(location: CheckpointLocation, options?: LocateOptio
   const { folder, fileName } = location;
   const mmproj = options?.mmproj;
   if (mmproj !== undefined) {
-    const { folder: own, fileName: name } = /^https?:\/\//i.test(mmproj) ? locateUrl(mmproj, options) : await locatePath(mmproj);
+    const isUrl = /^https?:\/\//i.test(mmproj);
+    const { folder: own, fileName: name } = await (isUrl ? locateUrl(mmproj, options) : locatePath(mmproj));
     if (name === undefined || !/\.gguf$/i.test(name)) throw new InputError(`mmproj must be a .gguf file, found ${JSON.stringify(mmproj)}.`);
     return { ...location, projector: { folder: own, fileName: name, isNamed: true } };
   }
@@ -82,13 +89,26 @@ function fileUrlPath(url: string): string {
 }
 
 /** A URL whose last part ends as a model file does names a file, any other a folder. */
-function locateUrl(text: string, options: HttpOptions | undefined): CheckpointLocation {
+async function locateUrl(text: string, { reads = 'all', ...options }: LocateOptions = {}): Promise<CheckpointLocation> {
   if (!URL.canParse(text)) throw new InputError(`${JSON.stringify(text)} is not a valid URL.`);
   const url = new URL(text);
   const last = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
-  if (!/\.(gguf|safetensors|json|bin|nemo)$/i.test(last)) return { folder: httpFolder(url, options) };
-  url.pathname = url.pathname.slice(0, -last.length);
-  return { folder: httpFolder(url, options), fileName: decodeName(last) };
+  const fileName = /\.(gguf|safetensors|json|bin|nemo)$/i.test(last) ? decodeName(last) : undefined;
+  if (fileName !== undefined) url.pathname = url.pathname.slice(0, -last.length);
+  const sha256 = hashOfUrl(url, fileName);
+  const { urlFolder } = await import('./hub/url-folder.ts');
+  return { folder: await urlFolder(url, { ...options, reads, sha256 }), fileName };
+}
+
+/** `#sha256=HEX`, as Python's package index writes it. @throws InputError for another fragment, and for one of a folder */
+function hashOfUrl({ hash }: URL, fileName: string | undefined): { readonly fileName: string; readonly hex: string } | undefined {
+  if (hash === '') return undefined;
+  const hex = /^#sha256=([0-9a-f]{64})$/i.exec(hash)?.[1]?.toLowerCase();
+  if (hex === undefined || fileName === undefined)
+    throw new InputError(
+      `The URL ends with ${JSON.stringify(hash)}: expected nothing, or #sha256= and 64 hexadecimal digits behind a file's name.`,
+    );
+  return { fileName, hex };
 }
 
 function decodeName(segment: string): string {
@@ -106,7 +126,7 @@ async function locateInDirectory(path: string): Promise<CheckpointLocation> {
   });
   const folder = directorySource(path);
   const hasWeights = names.includes('model.safetensors') || names.includes('model.safetensors.index.json');
-  const models = ggufModels(names);
+  const models = ggufModels(names.map((name) => ({ name, sizeBytes: 0 }))).map(({ files }) => files[0]!.name);
   const nemo = names.find((name) => /\.nemo$/i.test(name));
   if (hasWeights || (models.length === 0 && names.includes('config.json'))) return { folder };
   if (models.length === 1) return { folder, fileName: models[0] };
@@ -118,15 +138,4 @@ async function locateInDirectory(path: string): Promise<CheckpointLocation> {
   }
   const shown = models.slice(0, 10).join(', ') + (models.length > 10 ? ', ...' : '');
   throw new InputError(`${path} holds ${models.length} GGUF models (${shown}). Name the file that you mean.`);
-}
-
-/** The GGUF files of a directory, a split model by its lowest part. */
-function ggufModels(names: readonly string[]): string[] {
-  const models = new Map<string, string>();
-  for (const name of names.filter((each) => /\.gguf$/i.test(each) && !isProjector(each)).toSorted()) {
-    const split = parseSplitName(name);
-    const model = split ? `${split.prefix}/${split.count}` : name;
-    if (!models.has(model)) models.set(model, name);
-  }
-  return [...models.values()];
 }

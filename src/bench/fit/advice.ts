@@ -1,4 +1,5 @@
 /** Where to run a model, and how many conversations: rules with the numbers behind each word. */
+import { formatBytes } from '../../tensor/format-bytes.ts';
 
 export interface Situation {
   /** All memory of the machine; undefined where it is a GPU's own. */
@@ -67,19 +68,19 @@ function placeAdvice({ hours, people, pressure, alwaysOn, comparing }: Usage): r
 function streamAdvice({ memoryBytes, budgetBytes = 0, totalBytes, streams, contextLength, isShared }: Situation): readonly Advice[] {
   if (!isShared || memoryBytes === undefined || streams === undefined) return [];
   const left = memoryBytes - totalBytes;
-  const words = `${gigabytes(totalBytes)} of ${gigabytes(memoryBytes)} go to it, ${gigabytes(Math.max(0, left))} stay`;
+  const words = `${formatBytes(totalBytes)} of ${formatBytes(memoryBytes)} go to it, ${formatBytes(Math.max(0, left))} stay`;
   if (streams === 0)
     return [
       {
         advice: 'Take a smaller quantisation, a shorter context, or a smaller model.',
-        because: `it takes ${gigabytes(totalBytes)}, and models may take ${gigabytes(budgetBytes)}`,
+        because: `it takes ${formatBytes(totalBytes)}, and models may take ${formatBytes(budgetBytes)}`,
       },
     ];
   if (left < 2 * LIMITS.keptBytes)
     return [
       {
         advice: 'One or two conversations at a time (--max-concurrent 2) where an IDE, long contexts or media programs run beside it.',
-        because: `${words}, of which they take ${gigabytes(LIMITS.keptBytes)} and more`,
+        because: `${words}, of which they take ${formatBytes(LIMITS.keptBytes)} and more`,
       },
     ];
   return [{ advice: `Up to ${Math.min(streams, MOST_STREAMS)} conversations of ${contextLength} tokens at a time.`, because: words }];
@@ -93,8 +94,4 @@ function speedAdvice({ tokensPerSecond }: Situation): readonly Advice[] {
       because: `about ${tokensPerSecond.toFixed(1)} tokens a second are expected, and people read ${LIMITS.readingTokensPerSecond}`,
     },
   ];
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(bytes < 1e10 ? 1 : 0)} GB`;
 }

@@ -64,9 +64,11 @@ describe('advice', () => {
     advise({ ...laptop, ...situation }).map(({ advice, because }) => `${advice} ${because}`);
 
   test("streams by what stays for the person's other work", () => {
-    expect(words({})).toEqual(['Up to 10 conversations of 8192 tokens at a time. 4.0 GB of 24 GB go to it, 20 GB stay']);
-    expect(words({ totalBytes: 12 * GB })[0]).toMatch(/^One or two conversations.*IDE.*12 GB of 24 GB go to it, 12 GB stay/);
-    expect(words({ totalBytes: 30 * GB, streams: 0 })[0]).toMatch(/^Take a smaller quantisation.*takes 30 GB, and models may take 16 GB/);
+    expect(words({})).toEqual(['Up to 10 conversations of 8192 tokens at a time. 4.00 GB of 24.0 GB go to it, 20.0 GB stay']);
+    expect(words({ totalBytes: 12 * GB })[0]).toMatch(/^One or two conversations.*IDE.*12\.0 GB of 24\.0 GB go to it, 12\.0 GB stay/);
+    expect(words({ totalBytes: 30 * GB, streams: 0 })[0]).toMatch(
+      /^Take a smaller quantisation.*takes 30\.0 GB, and models may take 16\.0 GB/,
+    );
   });
 
   test.each([

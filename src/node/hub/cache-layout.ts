@@ -10,6 +10,7 @@ import type { ModelId } from './model-id.ts';
 
 export interface CachedSnapshot {
   readonly repository: string;
+  /** Of the folder of a URL, which has no commits: a hash of the URL. */
   readonly commit: string;
   /** Its folder. */
   readonly path: string;

@@ -2,6 +2,7 @@
 import { parseSplitName } from '../../files/gguf-reader.ts';
 import { PART_FOLDERS } from '../../files/hf-folder.ts';
 import { CapacityError, InputError } from '../../tensor/errors.ts';
+import { formatBytes } from '../../tensor/format-bytes.ts';
 
 export interface NamedFile {
   /** Path inside the repository. */
@@ -141,7 +142,7 @@ function proposedModel<File extends NamedFile>(
   if (fitting.length === 0) {
     const least = known.toSorted((a, b) => a.sizeBytes - b.sizeBytes)[0]!;
     throw new CapacityError(
-      `No file of ${repository} fits into this machine's memory: weights may take ${gigabytes(roomBytes)} of it, ` +
+      `No file of ${repository} fits into this machine's memory: weights may take ${formatBytes(roomBytes)} of it, ` +
         `the smallest is ${describe(least)}. ` +
         `Choose a smaller model, or ask for a file by name: ${repository}:${least.quantization}.`,
     );
@@ -158,7 +159,7 @@ function choiceOf<File extends NamedFile>({ files, quantization }: GgufModel<Fil
 }
 
 function describe({ quantization, files, sizeBytes }: GgufModel): string {
-  return `${quantization ?? files[0]!.name} (${gigabytes(sizeBytes)})`;
+  return `${quantization ?? files[0]!.name} (${formatBytes(sizeBytes)})`;
 }
 
 const WEIGHTS = /^model(-\d{5}-of-\d{5})?\.safetensors$/;
@@ -194,8 +195,4 @@ function smallFirst<File extends NamedFile>(files: readonly File[]): readonly Fi
 
 function sum(files: readonly NamedFile[]): number {
   return files.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
-}
-
-function gigabytes(bytes: number): string {
-  return bytes < 1e8 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(bytes < 1e10 ? 2 : 1)} GB`;
 }

@@ -1,13 +1,16 @@
 /**
- * A file of the hub on its way to the cache: in pieces by several connections, each written where it belongs, so that what has come stays
- * when the process ends at any moment. Beside the bytes lies a list of the pieces that are there. At the end the hash is checked.
+ * A file of the hub, or of another server, on its way to the cache: in pieces by several connections, each written where it belongs, so
+ * that what has come stays when the process ends at any moment. Beside the bytes lies a list of the pieces that are there. At the end the
+ * hash is checked.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { RangesRefused } from '../../files/http-answer.ts';
+import { checkUnchanged, RangesRefused } from '../../files/http-answer.ts';
+import type { FileFacts } from '../../files/file-facts.ts';
 import { httpSource } from '../../files/http-source.ts';
+import type { HttpFile } from '../../files/http-source.ts';
 import type { HttpOptions } from '../../files/http-options.ts';
 import { httpWhole } from '../../files/http-whole.ts';
 import { sideBySide } from '../../files/side-by-side.ts';
@@ -18,7 +21,7 @@ import type { HubFile } from './repository.ts';
 
 export interface BlobDownload {
   readonly url: URL;
-  readonly file: Pick<HubFile, 'name' | 'sizeBytes'> & Partial<Pick<HubFile, 'blob' | 'hash'>>;
+  readonly file: BlobFile;
   /** Where the blob is to be. */
   readonly path: string;
   readonly http: HttpOptions;
@@ -28,6 +31,16 @@ export interface BlobDownload {
   /** Why it waits or begins anew, for people. */
   readonly onNote: (note: string) => void;
 }
+
+export interface BlobFile extends Pick<HubFile, 'name'>, Partial<Pick<HubFile, 'blob' | 'hash'>> {
+  /** Undefined where a server that gives no parts of files does not say it either. */
+  readonly sizeBytes: number | undefined;
+  /** What the server said of the file when it was looked at. */
+  readonly facts?: FileFacts | undefined;
+}
+
+/** One whose size is known, as all are that come in pieces. */
+type SizedDownload = BlobDownload & { readonly file: { readonly sizeBytes: number } };
 
 const PIECE_BYTES = 8 * 1024 * 1024;
 const CONNECTIONS = 6;
@@ -40,7 +53,8 @@ const listPath = (path: string) => `${path}.ingot-part.json`;
 
 /**
  * What came stays for the next time.
- * @throws FormatError where the bytes are not those that the hub names; as `httpSource`; the signal's reason
+ * @throws FormatError where the bytes are not those that are expected (FileChanged where the server has others by now); as `httpSource`;
+ *   the signal's reason
  */
 export async function downloadBlob(download: BlobDownload): Promise<void> {
   const { path, signal, file, onNote } = download;
@@ -48,7 +62,8 @@ export async function downloadBlob(download: BlobDownload): Promise<void> {
   const onWait = (note: string) => onNote(`${file.name}: ${note}`);
   await withFileLock(`${path}.ingot-lock`, { signal, onWait }, async () => {
     // Whoever had the lock before may have fetched it.
-    if ((await sizeOf(path)) === file.sizeBytes) return download.onBytes(file.sizeBytes);
+    const there = await sizeOf(path);
+    if (there !== undefined && there === (file.sizeBytes ?? there)) return download.onBytes(there);
     await fetchRight(download);
     await rename(partPath(path), path);
     await rm(listPath(path), { force: true });
@@ -59,11 +74,12 @@ async function fetchRight(download: BlobDownload): Promise<void> {
   const { path, file } = download;
   for (let attempt = 1; ; attempt++) {
     await fetchPart(download);
-    if (await isRight(download)) return;
+    const size = await sizeOf(partPath(path));
+    if (await isRight(download, size!)) return;
     await Promise.all([partPath(path), listPath(path)].map((each) => rm(each, { force: true })));
     if (attempt === TRIES) throw wrongBytes(download);
-    download.onBytes(-file.sizeBytes);
-    download.onNote(`${file.name}: the bytes that came are not those that the hub names; fetching it again`);
+    download.onBytes(-size!);
+    download.onNote(`${file.name}: the bytes that came do not have the hash that they should; fetching it again`);
   }
 }
 
@@ -74,13 +90,13 @@ export async function partBytes(path: string, sizeBytes: number): Promise<number
 }
 
 async function fetchPart(download: BlobDownload): Promise<void> {
-  const { path, file, url, http, signal } = download;
+  const { path, url, http, signal } = download;
   const handle = await open(partPath(path), (await sizeOf(partPath(path))) === undefined ? 'w+' : 'r+');
   try {
     const source = await httpSource(url, { ...http, signal });
     try {
-      checkSize(source, file);
-      await fetchPieces(source, handle, download);
+      const sized = checkSource(source, download);
+      await fetchPieces(source, handle, sized);
     } finally {
       await source.close();
     }
@@ -92,17 +108,24 @@ async function fetchPart(download: BlobDownload): Promise<void> {
   }
 }
 
-function checkSize({ name, sizeBytes }: Pick<ByteSource, 'name' | 'sizeBytes'>, file: BlobDownload['file']): void {
-  if (sizeBytes !== file.sizeBytes)
+function checkSource(source: HttpFile, download: BlobDownload): SizedDownload {
+  const { file } = download;
+  if (file.facts !== undefined) checkUnchanged(source.name, file.facts, source.facts);
+  checkSize(source, file);
+  return { ...download, file: { ...file, sizeBytes: source.sizeBytes } };
+}
+
+function checkSize({ name, sizeBytes }: Pick<ByteSource, 'name' | 'sizeBytes'>, file: BlobFile): void {
+  if (file.sizeBytes !== undefined && sizeBytes !== file.sizeBytes)
     throw new FormatError(
-      `${name} has ${sizeBytes} bytes, the hub's list says ${file.sizeBytes}. It may be changing: try again, or name another revision.`,
+      `${name} has ${sizeBytes} bytes, expected ${file.sizeBytes}. It may be changing: try again, or name another revision.`,
     );
 }
 
 async function fetchPieces(
   source: ByteSource,
   handle: FileHandle,
-  { path, file: { sizeBytes }, signal, onBytes }: BlobDownload,
+  { path, file: { sizeBytes }, signal, onBytes }: SizedDownload,
 ): Promise<void> {
   const done = await readList(path, sizeBytes);
   const wanted = Array.from({ length: Math.ceil(sizeBytes / PIECE_BYTES) }, (_, piece) => piece).filter((piece) => !done.has(piece));
@@ -138,8 +161,8 @@ async function fetchWhole(handle: FileHandle, { url, file, http, signal, onBytes
         await handle.truncate(0);
       },
       async write(bytes) {
-        if (at + bytes.length > file.sizeBytes)
-          throw new FormatError(`${url.origin}${url.pathname}: the server sends more than the ${file.sizeBytes} bytes of the hub's list.`);
+        if (at + bytes.length > (file.sizeBytes ?? Infinity))
+          throw new FormatError(`${url.origin}${url.pathname}: the server sends more than the ${file.sizeBytes} bytes that are expected.`);
         await handle.write(bytes, 0, bytes.length, at);
         at += bytes.length;
         onBytes(bytes.length);
@@ -186,12 +209,19 @@ async function sizeOf(path: string): Promise<number | undefined> {
   return (await stat(path).catch(() => undefined))?.size;
 }
 
-async function isRight({ path, file, signal }: BlobDownload): Promise<boolean> {
-  const { blob, hash, sizeBytes } = file;
-  if (blob === undefined) return true;
+async function isRight({ path, file, signal }: BlobDownload, sizeBytes: number): Promise<boolean> {
+  const { blob, hash = 'sha256' } = file;
+  return blob === undefined || (await hashFile(partPath(path), { hash, sizeBytes, signal })) === blob;
+}
+
+/** A file's hash in hexadecimal, as the hub names it; its bytes are on the disk by then. */
+export async function hashFile(
+  path: string,
+  { hash, sizeBytes, signal }: { readonly hash: HubFile['hash']; readonly sizeBytes: number; readonly signal?: AbortSignal | undefined },
+): Promise<string> {
   const digest = createHash(hash === 'git-sha1' ? 'sha1' : 'sha256');
   if (hash === 'git-sha1') digest.update(`blob ${sizeBytes}\0`);
-  const handle = await open(partPath(path), 'r');
+  const handle = await open(path, 'r+');
   try {
     await handle.sync();
     for await (const chunk of handle.createReadStream({ autoClose: false, highWaterMark: 1024 * 1024, signal }))
@@ -199,12 +229,12 @@ async function isRight({ path, file, signal }: BlobDownload): Promise<boolean> {
   } finally {
     await handle.close();
   }
-  return digest.digest('hex') === blob;
+  return digest.digest('hex');
 }
 
 function wrongBytes({ url, file }: BlobDownload): FormatError {
   return new FormatError(
-    `${url.origin}${url.pathname}: the bytes do not have the hash that the hub names (${file.blob}), ${TRIES} times. ` +
+    `${url.origin}${url.pathname}: the bytes do not have the hash that they should (${file.blob}), ${TRIES} times. ` +
       'Something on the way changes them: check the proxy and HF_ENDPOINT, or try again later. Nothing was kept.',
   );
 }

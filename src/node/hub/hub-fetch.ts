@@ -3,7 +3,11 @@ import { InputError } from '../../tensor/errors.ts';
 import { packageVersion } from '../package-root.ts';
 import type { Environment, HubSettings } from './hub-settings.ts';
 
-export type HubFetch = (url: URL, init: HubRequest) => Promise<Response>;
+export interface HubFetch {
+  (url: URL, init: HubRequest): Promise<Response>;
+  /** Ends its connections to a proxy. Idempotent. */
+  close(): Promise<void>;
+}
 
 export interface HubRequest {
   readonly headers?: Readonly<Record<string, string>> | undefined;
@@ -11,7 +15,10 @@ export interface HubRequest {
   readonly method?: 'GET' | 'HEAD' | undefined;
 }
 
-type Send = (url: URL, init: HubRequest & { readonly redirect: 'manual' }) => Promise<Response>;
+interface Sender {
+  readonly send: (url: URL, init: HubRequest & { readonly redirect: 'manual' }) => Promise<Response>;
+  close(): Promise<void>;
+}
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 const MOST_REDIRECTS = 10;
@@ -23,7 +30,7 @@ export async function createHubFetch(
   { endpoint, token }: Pick<HubSettings, 'endpoint' | 'token'>,
   environment: Environment,
 ): Promise<HubFetch> {
-  const send = await senderFor(environment);
+  const { send, close } = await senderFor(environment);
   const hub = new URL(endpoint);
   const places = new Map<string, URL>();
   const agent = `ingot/${packageVersion()}`;
@@ -43,7 +50,7 @@ export async function createHubFetch(
     }
     throw new InputError(`${start.origin}${start.pathname}: the server redirects more than ${MOST_REDIRECTS} times. Check the endpoint.`);
   };
-  return async (url, request) => {
+  const fetchOfHub = async (url: URL, request: HubRequest) => {
     const known = places.get(url.href);
     if (known !== undefined) {
       const { response } = await follow(known, request);
@@ -55,6 +62,7 @@ export async function createHubFetch(
     if (place !== url && response.ok) places.set(url.href, place);
     return response;
   };
+  return Object.assign(fetchOfHub, { close });
 }
 
 /** @throws InputError for a redirect to what is no web address, and for one that gives up https */
@@ -71,13 +79,16 @@ function nextPlace(from: URL, location: string): URL {
 const PROXIES = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
 
 /** Node's own fetch knows no proxies in Node 20: undici's does, and is loaded only where the environment names one. */
-async function senderFor(environment: Environment): Promise<Send> {
-  if (!PROXIES.some((name) => environment[name])) return (url, init) => fetch(url, init as RequestInit);
+async function senderFor(environment: Environment): Promise<Sender> {
+  if (!PROXIES.some((name) => environment[name])) return { send: (url, init) => fetch(url, init as RequestInit), close: async () => {} };
   const { fetch: proxied, EnvHttpProxyAgent } = await import('undici');
   const dispatcher = new EnvHttpProxyAgent({
     httpProxy: environment['http_proxy'] || environment['HTTP_PROXY'],
     httpsProxy: environment['https_proxy'] || environment['HTTPS_PROXY'],
     noProxy: environment['no_proxy'] || environment['NO_PROXY'],
   });
-  return async (url, init) => (await proxied(url, { ...init, dispatcher } as Parameters<typeof proxied>[1])) as unknown as Response;
+  return {
+    send: async (url, init) => (await proxied(url, { ...init, dispatcher } as Parameters<typeof proxied>[1])) as unknown as Response,
+    close: () => dispatcher.destroy(),
+  };
 }

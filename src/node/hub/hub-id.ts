@@ -14,3 +14,9 @@ export function hubIdOf(text: string): ModelId | undefined {
   const slash = text.indexOf('/');
   return slash > 0 && existsSync(text.slice(0, slash)) ? undefined : parseModelId(text);
 }
+
+/** The model whose page on the hub a URL is: `https://huggingface.co/OWNER/NAME`. */
+export function hubPageOf(text: string): ModelId | undefined {
+  const path = /^https:\/\/huggingface\.co\/([^/?#]+\/[^/?#]+)\/?$/i.exec(text)?.[1];
+  return path === undefined ? undefined : parseModelId(path);
+}

@@ -178,7 +178,7 @@ describe('a network that misbehaves', () => {
     hub.faults.told = (file) => ({ ...file, size: file.name.endsWith('.gguf') ? file.size + 1 : file.size });
     const error = await errorOf(pull('o/big'));
     expect(error).toBeInstanceOf(FormatError);
-    expect(error.message).toMatch(/has 25165841 bytes, the hub's list says 25165842/);
+    expect(error.message).toMatch(/has 25165841 bytes, expected 25165842/);
   });
 
   test('429 waits as long as it is asked to', async () => {
@@ -276,10 +276,38 @@ describe('a network that misbehaves', () => {
     expect(sha256(readFileSync(await pull('o/big')))).toBe(sha256(big));
   });
 
+  test("the hub's answer may take as long as it likes while something comes; silence is cut and asked again", async () => {
+    let count = 0;
+    hub.faults.api = (response) => {
+      if (count++ === 0) return;
+      hub.faults.api = undefined;
+      const text = JSON.stringify({
+        sha: COMMIT,
+        siblings: [{ rfilename: 'big-Q4_0.gguf', size: big.length, lfs: { sha256: sha256(big), size: big.length } }],
+      });
+      const parts = text.match(/.{1,40}/g)!;
+      response.writeHead(200);
+      const timer = setInterval(() => {
+        response.write(parts.shift()!);
+        if (parts.length > 0) return;
+        clearInterval(timer);
+        response.end();
+      }, 150);
+    };
+    const start = performance.now();
+    const plan = await planPull(id('o/big'), { environment, ...quick, idleTimeoutMs: 500 });
+    expect([plan.totalBytes, count]).toEqual([big.length, 2]);
+    // Silence once, and then longer than silence may last.
+    expect(performance.now() - start).toBeGreaterThan(1000);
+  });
+
   test('a proxy of the environment is gone through, and NO_PROXY around it', async () => {
     const tunnelled: (string | undefined)[] = [];
+    let open = 0;
     const proxy = createServer().on('connect', ({ url }, socket) => {
       tunnelled.push(url);
+      open++;
+      socket.on('close', () => open--);
       const through = connect(Number(new URL(hub.origin).port), '127.0.0.1', () => {
         socket.write('HTTP/1.1 200 OK\r\n\r\n');
         socket.pipe(through).pipe(socket);
@@ -289,8 +317,10 @@ describe('a network that misbehaves', () => {
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
     try {
       const through = { ...environment, http_proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
-      await planPull(id('o/big'), { environment: through, ...quick });
+      const plan = await planPull(id('o/big'), { environment: through, ...quick });
       expect(tunnelled).toEqual([new URL(hub.origin).host]);
+      await plan.close();
+      await expect.poll(() => open).toBe(0);
       await planPull(id('o/big'), { environment: { ...through, no_proxy: '127.0.0.1' }, ...quick });
       expect(tunnelled).toHaveLength(1);
     } finally {

@@ -1,11 +1,12 @@
 /** A model of the hub into the cache: which files, whether they fit, and their download. */
-import { mkdir, stat, statfs } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HttpRetry } from '../../files/http-retry.ts';
-import { CapacityError, InputError } from '../../tensor/errors.ts';
+import { InputError } from '../../tensor/errors.ts';
 import type { OnProgress } from '../../tensor/progress.ts';
 import { defaultMemoryBudget } from '../memory-budget.ts';
 import { cachedModel, linkFile, repositoryFolder, writeRef } from './cache-layout.ts';
+import { checkDisk } from './check-disk.ts';
 import { chooseFiles } from './choose-files.ts';
 import type { Choice } from './choose-files.ts';
 import { downloadBlob, partBytes } from './download-blob.ts';
@@ -28,6 +29,8 @@ export interface PullPlan {
   readonly totalBytes: number;
   /** What is still to come. */
   readonly missingBytes: number;
+  /** Ends what is kept open to the hub. Idempotent. */
+  close(): Promise<void>;
 }
 
 export interface PullOptions {
@@ -39,18 +42,31 @@ export interface PullOptions {
   readonly roomBytes?: number | undefined;
   /** Replaces the clock between attempts, for tests. */
   readonly wait?: HubAccess['wait'];
+  readonly idleTimeoutMs?: HubAccess['idleTimeoutMs'];
 }
 
 /** Weights may take so much of a model's memory: conversations want the rest. */
 const WEIGHT_SHARE = 0.8;
-const SPARE_DISK_BYTES = 64e6;
 
-/** Asks the hub what there is, and chooses. Downloads nothing. @throws as `readRepository` and `chooseFiles` */
+/**
+ * Asks the hub what there is, and chooses. Downloads nothing. Whoever has the plan closes it.
+ * @throws as `readRepository` and `chooseFiles`
+ */
 export async function planPull(id: ModelId, options: PullOptions = {}): Promise<PullPlan> {
-  const { signal, onRetry, wait, environment = process.env, roomBytes = weightRoom() } = options;
+  const { onRetry, wait, idleTimeoutMs, environment = process.env } = options;
   const settings = await hubSettings(environment);
   if (settings.isOffline) throw offline(id, settings);
-  const access = { settings, fetch: await createHubFetch(settings, environment), onRetry, wait };
+  const access = { settings, fetch: await createHubFetch(settings, environment), onRetry, wait, idleTimeoutMs };
+  try {
+    return await planOf(id, access, options);
+  } catch (error) {
+    await access.fetch.close();
+    throw error;
+  }
+}
+
+async function planOf(id: ModelId, access: HubAccess, { signal, roomBytes = weightRoom() }: PullOptions): Promise<PullPlan> {
+  const { settings } = access;
   const repository = await readRepository(id, access, signal);
   const choice = chooseFiles(repository.files, { quantization: id.quantization, roomBytes, repository: id.repository });
   const folder = repositoryFolder(settings.cacheFolder, id.repository);
@@ -59,7 +75,7 @@ export async function planPull(id: ModelId, options: PullOptions = {}): Promise<
   const totalBytes = choice.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let missingBytes = totalBytes;
   for (const file of choice.files) missingBytes -= await haveBytes(file, folder, snapshot);
-  return { id, repository, choice, access, path, totalBytes, missingBytes };
+  return { id, repository, choice, access, path, totalBytes, missingBytes, close: () => access.fetch.close() };
 }
 
 function weightRoom(): number {
@@ -96,7 +112,7 @@ export async function runPull(
   const { cacheFolder } = access.settings;
   const folder = repositoryFolder(cacheFolder, id.repository);
   const snapshot = join(folder, 'snapshots', repository.commit);
-  await checkDisk(plan);
+  await checkDisk(cacheFolder, { name: printModelId(id), missingBytes: plan.missingBytes });
   let loaded = 0;
   const report = (note?: string) => onProgress?.({ phase: 'download', loaded, total: totalBytes, note });
   report();
@@ -115,7 +131,9 @@ export async function runPull(
       file,
       path: blobPath,
       signal,
-      http: { fetch: (url, init) => access.fetch(url, init), onRetry: access.onRetry, wait: access.wait },
+      http: {
+        fetch: (url, init) => access.fetch(url, init), onRetry: access.onRetry, wait: access.wait, idleTimeoutMs: access.idleTimeoutMs,
+      },
       onBytes: (bytes) => {
         loaded += bytes;
         report();
@@ -124,22 +142,6 @@ export async function runPull(
     });
     await linkFile(join(snapshot, file.name), blobPath);
   }
-}
-
-async function checkDisk({ access: { settings }, missingBytes, id }: PullPlan): Promise<void> {
-  if (missingBytes === 0) return;
-  await mkdir(settings.cacheFolder, { recursive: true }).catch((error: Error) => {
-    throw new InputError(`Cannot write to the cache ${settings.cacheFolder}: ${error.message}. HF_HOME or HF_HUB_CACHE names another.`);
-  });
-  const disk = await statfs(settings.cacheFolder).catch(() => undefined);
-  if (disk === undefined || disk.blocks === 0) return;
-  const freeBytes = disk.bavail * disk.bsize;
-  if (freeBytes >= missingBytes + SPARE_DISK_BYTES) return;
-  throw new CapacityError(
-    `${printModelId(id)} still takes ${(missingBytes / 1e9).toFixed(2)} GB, ` +
-      `and the disk of ${settings.cacheFolder} has ${(freeBytes / 1e9).toFixed(2)} GB free. ` +
-      'Free some space ("ingot list" shows models, "ingot rm" removes them), take a smaller quantisation, or set HF_HOME to another disk.',
-  );
 }
 
 /**
@@ -154,5 +156,9 @@ export async function modelOfHub(
   const found = await cachedModel(cacheFolder, id);
   if (found !== undefined) return found;
   const plan = await planPull(id, options);
-  return runPull(plan, options);
+  try {
+    return await runPull(plan, options);
+  } finally {
+    await plan.close();
+  }
 }

@@ -1,6 +1,7 @@
 /** What a repository of the hub holds at a revision, by the hub's API (`/api/models/ID/revision/REVISION?blobs=true`). */
-import { connectionFault } from '../../files/http-request.ts';
-import { mayPass, PassingFault, retryAfterMs, waitFor, withRetries } from '../../files/http-retry.ts';
+import { chunksOf, remoteOf, withIdleLimit } from '../../files/http-request.ts';
+import type { Remote, Request } from '../../files/http-request.ts';
+import { mayPass, PassingFault, retryAfterMs, withRetries } from '../../files/http-retry.ts';
 import type { HttpRetry } from '../../files/http-retry.ts';
 import { FormatError, InputError } from '../../tensor/errors.ts';
 import { checkFileNameBelow } from '../../files/read-range.ts';
@@ -32,12 +33,13 @@ export interface HubAccess {
   readonly onRetry?: ((retry: HttpRetry) => void) | undefined;
   /** Replaces the clock between attempts, for tests. */
   readonly wait?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;
+  /** A hub that sends nothing for this long is asked again. Default 30 s. */
+  readonly idleTimeoutMs?: number | undefined;
 }
 
 /** Answers of a repository with a hundred thousand files have 30 MB. */
 const MOST_ANSWER_BYTES = 64e6;
-const IDLE_MS = 30_000;
-const ATTEMPTS = 5;
+const ADVICE = 'Check the network, or set HF_ENDPOINT or a proxy (HTTPS_PROXY). What is in the cache works without: HF_HUB_OFFLINE=1.';
 
 /** @throws InputError for a repository that is not there or not open to this user, with what to do; FormatError for an odd answer */
 export async function readRepository(id: ModelId, access: HubAccess, signal?: AbortSignal): Promise<Repository> {
@@ -45,44 +47,36 @@ export async function readRepository(id: ModelId, access: HubAccess, signal?: Ab
     settings: { endpoint },
   } = access;
   const url = new URL(`${endpoint}/api/models/${id.repository}/revision/${encodeURIComponent(id.revision)}?blobs=true`);
-  const name = `${url.origin}${url.pathname}`;
-  const rules = { name, attempts: ATTEMPTS, onRetry: access.onRetry, wait: access.wait ?? waitFor, receivedBytes: () => 0 };
-  const text = await withRetries(rules, signal, () => answerOf(url, { name, id, access, signal }));
-  return repositoryOf(parseJsonObject(text, name), id, name);
+  const { onRetry, wait, idleTimeoutMs } = access;
+  const fetch: Remote['fetch'] = (asked, init) => access.fetch(asked as URL, init);
+  const remote: Remote = { ...remoteOf(url, { fetch, onRetry, wait, idleTimeoutMs }), advice: ADVICE };
+  const text = await withRetries({ ...remote, receivedBytes: () => 0 }, signal, () =>
+    withIdleLimit({ remote, isOpen: false }, signal, (request) => answerOf(request, { name: remote.name, id, access })),
+  );
+  return repositoryOf(parseJsonObject(text, remote.name), id, remote.name);
 }
 
 interface Question {
   readonly name: string;
   readonly id: ModelId;
   readonly access: HubAccess;
-  readonly signal: AbortSignal | undefined;
 }
 
-async function answerOf(url: URL, { name, id, access, signal }: Question): Promise<string> {
-  signal?.throwIfAborted();
-  const silence = AbortSignal.timeout(IDLE_MS);
-  try {
-    const response = await access.fetch(url, { signal: signal === undefined ? silence : AbortSignal.any([signal, silence]) });
-    if (mayPass(response.status)) {
-      const asked = retryAfterMs(response.headers.get('retry-after'), Date.now());
-      const reason = `the server answered ${response.status} ${response.statusText}`.trimEnd();
-      throw new PassingFault({ reason, advice: 'Try again later.', retryAfterMs: asked });
-    }
-    if (!response.ok) throw refusal(response, { id, access });
-    return await boundedText(response, name);
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof PassingFault || error instanceof InputError || error instanceof FormatError) throw error;
-    const advice = 'Check the network, or set HF_ENDPOINT or a proxy (HTTPS_PROXY). What is in the cache works without: HF_HUB_OFFLINE=1.';
-    if (!silence.aborted) throw connectionFault(error, { name, isOpen: false, advice });
-    throw new PassingFault({ reason: `the server sent nothing for ${IDLE_MS / 1000} s`, advice, cause: error });
+async function answerOf(request: Request, { name, id, access }: Question): Promise<string> {
+  const response = await request();
+  if (mayPass(response.status)) {
+    const asked = retryAfterMs(response.headers.get('retry-after'), Date.now());
+    const reason = `the server answered ${response.status} ${response.statusText}`.trimEnd();
+    throw new PassingFault({ reason, advice: 'Try again later.', retryAfterMs: asked });
   }
+  if (!response.ok) throw refusal(response, { id, access });
+  return boundedText(response, { name, request });
 }
 
-async function boundedText(response: Response, name: string): Promise<string> {
+async function boundedText(response: Response, { name, request }: { readonly name: string; readonly request: Request }): Promise<string> {
   const decoder = new TextDecoder();
   let [text, bytes] = ['', 0];
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of chunksOf(response, request)) {
     bytes += chunk.length;
     if (bytes > MOST_ANSWER_BYTES)
       throw new FormatError(`${name}: the answer is longer than ${MOST_ANSWER_BYTES / 1e6} MB. Check the endpoint.`);
