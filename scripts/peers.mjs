@@ -6,6 +6,7 @@ import { ensureInstalled, repoRoot } from './install.mjs';
 
 export const peersRoot = join(repoRoot, 'peers');
 const nodesRoot = join(peersRoot, 'nodes');
+export const toolsRoot = join(peersRoot, 'tools');
 
 /** The versions that `npm test -- --all` covers; this process has one of them, or another. */
 export const nodeMajors = [20, 22, 24, 26];
@@ -22,6 +23,11 @@ export function ensurePeers() {
 /** Installs other versions of Node on first use (730 MB on disk); there are none for platforms other than Linux on x64. */
 export function ensureNodes() {
   ensureInstalled(nodesRoot, { label: `Node ${nodeMajors.join(', ')} for the tests, about 200 MB`, extraArgs });
+}
+
+/** Installs other package managers, runtimes, bundlers and checkers of packages on first use (340 MB on disk). */
+export function ensureTools() {
+  ensureInstalled(toolsRoot, { label: 'pnpm, yarn, Bun, Deno, bundlers and checkers for the tests, about 110 MB', extraArgs });
 }
 
 /** The `node` binary of a major version: this process's own, or the peers' one; undefined where there is none. */

@@ -16,7 +16,7 @@ const noNode = (major) => `no Node ${major} for ${process.platform}-${process.ar
 
 /**
  * `needs` names what is fetched before, beyond the package's own dependencies; `needsForAll` what its slow tests need besides.
- * @typedef {'peers' | 'nodes'} Need
+ * @typedef {'peers' | 'nodes' | 'tools'} Need
  * @type {(import('./run-tests.mjs').Lane & { needs?: Need[], needsForAll?: Need[] })[]}
  */
 export const testLanes = [
@@ -25,7 +25,7 @@ export const testLanes = [
   command('types', 'the compiler over sources and tests', { args: [bin('typescript', 'bin', 'tsc'), '-p', 'tsconfig.test.json'] }),
   kernels(ownMajor, { quick: true }),
   examples(ownMajor, { quick: true }),
-  vitest('house', 'the package, its lockfiles, the tree', { needsForAll: ['nodes'] }),
+  vitest('house', 'the package, its lockfiles, the tree', { needsForAll: ['nodes', 'tools'] }),
   vitest('core', 'readers, text, models, engine, CLI', {}),
   vitest('peers', 'against llama.cpp, and in Chromium', { needs: ['peers'], run: runPeers }),
   vitest('gpu', 'the GPU kernels on a software adapter', { needs: ['peers'], run: runGpuLane }),

@@ -1,11 +1,11 @@
 // `npm test [-- --all | LANE...]`: installs on first use, runs the quick lanes (or all, or the named ones), closes with one line of counts.
 import { ensureInstalled, repoRoot } from './install.mjs';
-import { ensureNodes, ensurePeers, ownMajor } from './peers.mjs';
+import { ensureNodes, ensurePeers, ensureTools, ownMajor } from './peers.mjs';
 import { runTests } from './run-tests.mjs';
 import { testLanes } from './test-lanes.mjs';
 
 const oldestNode = 20;
-const installers = { peers: ensurePeers, nodes: ensureNodes };
+const installers = { peers: ensurePeers, nodes: ensureNodes, tools: ensureTools };
 
 /** What cannot be fetched is told here, and by the lanes that are skipped for want of it. */
 function install(lanes, { all }) {

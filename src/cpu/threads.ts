@@ -15,17 +15,20 @@ interface ThreadData {
   readonly thread: number;
 }
 
-/** As text, so that it runs from source, from a build, from a package and in a page alike. */
+/**
+ * As text, so that it runs from source, from a build, from a package and in a page alike. No name of it may be one that a CommonJS
+ * module has (`exports`): Bun and Deno run it as one.
+ */
 const THREAD_SOURCE = `
-  let exports;
+  let kernels;
   try {
-    ({ exports } = new WebAssembly.Instance(data.module, {
+    ({ exports: kernels } = new WebAssembly.Instance(data.module, {
       env: { memory: data.memory, abort: () => { throw new Error('the kernel module aborted'); } },
     }));
     post('ready');
-    while (exports.threadMain(data.control, data.thread) === 1) post('done');
+    while (kernels.threadMain(data.control, data.thread) === 1) post('done');
   } catch (error) {
-    if (exports !== undefined) exports.abandonStep(data.control);
+    if (kernels !== undefined) kernels.abandonStep(data.control);
     post({ failure: String((error && error.stack) || error) });
   }
 `;

@@ -34,13 +34,26 @@ export function createThreadHost(): ThreadHost {
 
 /** V8 frees shared memory only when it collects, and nothing else makes it hurry: without this a disposed model stays resident. */
 async function collectGarbage(): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  setFlagsFromString('--no-expose-gc');
+  const collect = collector();
+  if (collect === undefined) return;
   // A turn later nothing on the stack, and no worker that is going away, holds the memory; the second collection waits for
   // the sweeper of the first, which frees buffers beside the program.
   for (let turn = 0; turn < 2; turn++) {
     await new Promise((resolve) => setImmediate(resolve));
     collect();
+  }
+}
+
+/** Bun has another engine than V8, and a collector by a name of its own; elsewhere without one, memory goes when it goes. */
+function collector(): (() => void) | undefined {
+  const { Bun } = globalThis as { readonly Bun?: { gc(now: boolean): void } };
+  if (Bun !== undefined) return () => Bun.gc(true);
+  try {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('typeof gc === "function" ? gc : undefined') as (() => void) | undefined;
+    setFlagsFromString('--no-expose-gc');
+    return collect;
+  } catch {
+    return undefined;
   }
 }

@@ -60,7 +60,10 @@ describe('package-lock.json', () => {
   });
 });
 
-const locks = ['package-lock.json', 'peers/package-lock.json', 'peers/nodes/package-lock.json', 'peers/gpu/package-lock.json'];
+const locks = [
+  'package-lock.json', 'peers/package-lock.json', 'peers/nodes/package-lock.json', 'peers/gpu/package-lock.json',
+  'peers/tools/package-lock.json', 'site/package-lock.json',
+];
 
 describe.each(locks)('%s', (path) => {
   const lock = readLock(path);
