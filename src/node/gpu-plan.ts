@@ -10,6 +10,7 @@ import { textGraphOf } from '../graph/model-graphs.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
+import { visionSizes } from '../models/vision.ts';
 import { InputError } from '../tensor/errors.ts';
 import { findAdapter } from './gpu-adapter.ts';
 import { locate } from './open-path.ts';
@@ -74,6 +75,7 @@ async function planOfProfile(decoder: DecoderModel, profile: DeviceProfile, choi
   // Planner and kernels are a third of the package.
   const { planModel } = await import('../gpu/plan/model-plan.ts');
   const rows = Math.min(prefillRowsOf(textGraphOf(decoder.model), profile), contextLength);
-  const plan = planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows } });
+  const sizes = { rows, ...(decoder.vision && visionSizes(decoder.vision)) };
+  const plan = planModel({ model: decoder.model, typeOf, profile, kv, sizes });
   return { ...plan, modelContextLength };
 }
