@@ -1,5 +1,6 @@
 /** One sequence's tokens and their state in the program's pages and slots. */
 import type { SequenceStep, StepResult } from '../graph/decoder-steps.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
 import type { Rank } from './admission.ts';
 
 export interface Sequence {
@@ -67,7 +68,7 @@ export interface StageOptions {
 export interface ExtendOptions extends StageOptions {
   readonly taps?: readonly string[] | undefined;
   /** As a step's. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
 }
 
 export interface SequenceOptions {
