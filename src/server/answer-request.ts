@@ -19,7 +19,7 @@ export interface RouteRequest {
 }
 
 /** @throws Failure (503) while the server is full or stops */
-function checkRoom({ state }: Call, route: Route): void {
+export function checkRoom({ state }: Call, route: Pick<Route, 'isAlwaysOpen'>): void {
   if (route.isAlwaysOpen === true) return;
   const headers = { 'retry-after': '1' };
   if (state.isDraining())
@@ -32,7 +32,9 @@ function checkRoom({ state }: Call, route: Route): void {
 }
 
 /** Finds out who asks, and takes a request that has a model work from what that key has left. */
-async function admit(call: OpeningCall, { route, batch }: RouteRequest): Promise<void> {
+export async function admit(
+  call: OpeningCall, { route, batch }: Pick<RouteRequest, 'batch'> & { readonly route: Pick<Route, 'isMetered' | 'isAlwaysOpen'> },
+): Promise<void> {
   const { access, audit } = call.state;
   call.holder = batch === undefined ? await access.identify(call.request) : batch.holder;
   if (call.holder !== undefined) call.state.watchRevocations();

@@ -1,5 +1,6 @@
 /** The public types of the server: what `createServer` takes and returns. */
 import type { Model } from '../engine/api.ts';
+import type { VoiceDetector } from '../engine/speech/voice-detector.ts';
 import type { SpeechModel } from '../engine/speech/speech-model.ts';
 import type { VoiceModel } from '../engine/speech/voice-model.ts';
 import type { TalkModel } from '../engine/talk/talk-model.ts';
@@ -43,6 +44,12 @@ export interface ServerLimits {
   readonly batchRequests?: number | undefined;
   /** Most requests of batches that run at once; default 4. */
   readonly batchConcurrency?: number | undefined;
+  /** Most sessions of `/v1/realtime` at once, which are among the requests at work; default 64. One more is answered with 503. */
+  readonly sessions?: number | undefined;
+  /** Most milliseconds of a session; default 3,600,000. */
+  readonly sessionMs?: number | undefined;
+  /** Most milliseconds in which a session's client sends nothing; default 600,000. */
+  readonly sessionIdleMs?: number | undefined;
 }
 
 /** What the server serves: models of text (embeddings among them), that hear, that speak, and that answer speech with speech. */
@@ -62,6 +69,16 @@ export interface ModelLoader {
   load(options: { readonly signal: CancelSignal; readonly spareMemory: () => number }): Promise<ServedModel>;
   /** What it takes at least. Without it, a model is loaded whether or not others leave it room. */
   memoryNeeds?(options: { readonly signal: CancelSignal }): Promise<MemoryNeeds>;
+}
+
+/** What models of text hear and speak with, where a conversation has sound. */
+export interface ServerSpeech {
+  /** Name of the model that hears. Default: the first that does. */
+  readonly ears?: string | undefined;
+  /** Name of the model that speaks. Default: the first that does. */
+  readonly voice?: string | undefined;
+  /** What tells speech from silence (`loadVoiceDetector`): asked once, by the first session that listens, and the server's then. */
+  readonly detector?: (() => Promise<VoiceDetector>) | undefined;
 }
 
 export interface ServerOptions {
@@ -88,6 +105,8 @@ export interface ServerOptions {
   /** Hosts that images in requests are fetched from, `images.example.com` or with a port. Default: none, so that images are data URLs. */
   readonly imageHosts?: readonly string[] | undefined;
   readonly limits?: ServerLimits | undefined;
+  /** Default: the first models that hear and speak, and nothing that tells speech from silence. */
+  readonly speech?: ServerSpeech | undefined;
   /** Milliseconds after which a stream that has nothing to say sends a comment, for proxies; default 10,000. */
   readonly heartbeatMs?: number | undefined;
   /** What the server keeps: keys, quotas, an audit log, responses, files and batches. Default: nothing. It stays the caller's. */
@@ -112,9 +131,45 @@ export interface ServerOptions {
   readonly openTelemetry?: OpenTelemetryApi | undefined;
 }
 
+/** A WebSocket that is open, whatever the platform has for it. */
+export interface ServerSocket {
+  /** Sends a text message. Resolves when it has left this process's memory. Never rejects. */
+  send(text: string): Promise<void>;
+  /** Reads nothing from it until {@link resume}. */
+  pause(): void;
+  resume(): void;
+  /** Ends it with a code of RFC 6455; what was sent goes out first. */
+  close(code: number, reason: string): void;
+  /** Ends it at once. */
+  terminate(): void;
+}
+
+/** What hears a socket. */
+export interface ServerSocketReader {
+  message(data: string | Uint8Array): void;
+  /** It is over, whoever ended it. */
+  closed(): void;
+}
+
+/** What becomes of a request for a WebSocket: a refusal, or what speaks on the socket. */
+export type ServerUpgrade =
+  | { readonly response: ServerResponse }
+  | {
+      /** Of those that the client offered (`sec-websocket-protocol`). */
+      readonly protocol: string | undefined;
+      /** Exactly one of both is to be called. */
+      open(socket: ServerSocket): ServerSocketReader;
+      /** The client has left before the socket was open. */
+      abandon(): void;
+    };
+
 export interface Server {
   /** Answers a request. Never rejects. */
   readonly fetch: (request: ServerRequest) => Promise<ServerResponse>;
+  /** As {@link fetch}, of a request for a WebSocket (`upgrade: websocket`): `/v1/realtime`. Never rejects. */
+  readonly upgrade: (request: ServerRequest) => Promise<ServerUpgrade>;
+  /** Most bytes of a message of such a socket: the platform is to close it with the code 1009 beyond. */
+  readonly messageBytes: number;
   /** How many requests are at work. */
   readonly active: number;
   /** How many of them are streams. */

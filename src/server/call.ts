@@ -8,6 +8,8 @@ import type { ServerStore } from './store.ts';
 import { Failure, Stopped } from './failure.ts';
 import type { Metrics } from './metrics.ts';
 import type { ModelPool } from './model-pool/model-pool.ts';
+import type { SpeechParts } from './speech-parts.ts';
+import type { SpokenAnswers } from './spoken-answers.ts';
 
 export type ResolvedServerLimits = { readonly [Name in keyof Required<ServerLimits>]: number };
 
@@ -27,6 +29,8 @@ export type Trace = (call: Call, record: RequestRecord) => void;
 /** What all calls of a server share. */
 export interface ServerState {
   readonly models: ModelPool;
+  readonly speech: SpeechParts;
+  readonly spoken: SpokenAnswers;
   readonly limits: ResolvedServerLimits;
   /** Hosts that images of requests are fetched from. */
   readonly imageHosts: ReadonlySet<string>;
@@ -34,6 +38,8 @@ export interface ServerState {
   /** Seconds since 1970. */
   readonly createdAt: number;
   readonly active: Set<Call>;
+  /** Of `/v1/realtime`: to be told when the server stops. */
+  readonly sessions: Set<{ drain(): void }>;
   readonly metrics: Metrics;
   readonly access: AccessControl;
   /** A request with a key begins: it ends when that is revoked. */

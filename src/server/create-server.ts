@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import { checkInteger, checkOptionNames, checkSwitches, describeValue } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
-import type { Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse } from './api.ts';
+import type { Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse, ServerUpgrade } from './api.ts';
 import { createAccessControl } from './access/access-control.ts';
 import { createAuditLog } from './access/audit-log.ts';
 import { watchRevocations } from './access/revocations.ts';
@@ -19,7 +19,10 @@ import { errorBody } from './openai/error-form.ts';
 import { parseImageHost } from './images/image-host.ts';
 import { checkOrigin, corsHeaders, parseHost, parseOrigin, preflightHeaders } from './origin-guard.ts';
 import type { OriginRules } from './origin-guard.ts';
+import { openRealtime, REALTIME_PATH } from './realtime/open-realtime.ts';
 import { ROUTES } from './routes.ts';
+import { createSpeechParts } from './speech-parts.ts';
+import { createSpokenAnswers } from './spoken-answers.ts';
 import { createTrace } from './tracing.ts';
 import type { Route } from './route.ts';
 
@@ -27,12 +30,13 @@ const OPTION_NAMES: NamesOf<ServerOptions> = {
   models: true, aliases: true, pinned: true, memoryBytes: true, idleMs: true, allowedHosts: true, corsOrigins: true, imageHosts: true,
   limits: true,
   heartbeatMs: true, store: true, requireKeys: true, auditPrompts: true, auditFailure: true, responseMs: true, fileMs: true,
-  onStoreError: true, onRequest: true, openTelemetry: true,
+  onStoreError: true, onRequest: true, openTelemetry: true, speech: true,
 };
 
 const DEFAULT_LIMITS: ResolvedServerLimits = {
   bodyBytes: 8 * 2 ** 20, bodyMs: 30_000, requests: 256, outputTokens: Infinity, choices: 16, texts: 2048, loadMs: 300_000,
   requestMs: 600_000, stallMs: 60_000, fileBytes: 100 * 2 ** 20, batchRequests: 50_000, batchConcurrency: 4,
+  sessions: 64, sessionMs: 3_600_000, sessionIdleMs: 600_000,
 };
 /** 30 days. */
 const KEPT_MS = 30 * 86_400_000;
@@ -71,8 +75,12 @@ function stateOf(options: ServerOptions, hooks: Pick<ServerState, 'isDraining' |
     throw new InputError('requireKeys needs a store, which has the keys.');
   const limits = resolveLimits(options.limits);
   const active: ServerState['active'] = new Set();
+  const models = openModelPool(options, limits.loadMs);
   return {
-    models: openModelPool(options, limits.loadMs),
+    models,
+    speech: createSpeechParts(options.speech, models),
+    spoken: createSpokenAnswers(),
+    sessions: new Set(),
     limits,
     imageHosts: imageHostsOf(options.imageHosts ?? []),
     heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
@@ -115,6 +123,21 @@ function createApp(state: ServerState): Hono {
   return app;
 }
 
+/** As {@link createFetch}, of requests for a WebSocket. */
+function createUpgrade(state: ServerState, rules: OriginRules): (request: Request) => Promise<ServerUpgrade> {
+  return async (request) => {
+    try {
+      checkOrigin(request, rules);
+      if (new URL(request.url).pathname !== REALTIME_PATH) throw refuseRoute(request);
+    } catch (error) {
+      const failure = failureOf(error);
+      void startCall({ state, request, route: undefined }).end(failure.status, failure);
+      return { response: Response.json(errorBody(failure), { status: failure.status, headers: failure.headers }) };
+    }
+    return openRealtime(state, request);
+  };
+}
+
 /** Guards come first, so that nothing of a request that is not allowed is read. */
 function createFetch(state: ServerState, rules: OriginRules): (request: Request) => Promise<Response> {
   const app = createApp(state);
@@ -148,10 +171,12 @@ export function createServer(options: ServerOptions): Server {
   checkTexts('allowedHosts', allowedHosts);
   checkTexts('corsOrigins', corsOrigins);
   const rules = { allowedHosts: allowedHosts.map(parseHost), corsOrigins: corsOrigins.map(parseOrigin) };
-  const answer = createFetch(state, rules);
+  const [answer, upgrade] = [createFetch(state, rules), createUpgrade(state, rules)];
   if (options.store !== undefined) batches = startBatches(state, options.store, options.onStoreError);
   return {
     fetch: async (request: ServerRequest): Promise<ServerResponse> => answer(request),
+    upgrade: async (request: ServerRequest): Promise<ServerUpgrade> => upgrade(request),
+    messageBytes: state.limits.bodyBytes,
     get active() {
       return state.active.size;
     },
@@ -173,11 +198,13 @@ export function createServer(options: ServerOptions): Server {
     },
     async close() {
       await batches?.stop();
+      await state.speech.close();
       await state.models.close();
     },
     async drain({ withinMs } = {}) {
       checkInteger('withinMs', withinMs, { min: 0, max: MOST });
       isDraining = true;
+      for (const session of state.sessions) session.drain();
       const batchesEnded = batches?.stop();
       const until = performance.now() + (withinMs ?? Infinity);
       // Those that come from now on are refused, and not waited for: there may be no end of them.

@@ -11,6 +11,8 @@ export interface DescribedRoute {
   readonly parameters?: ParameterTable;
   readonly form?: ParameterTable;
   readonly query?: ParameterTable;
+  /** By type, of a WebSocket's messages. */
+  readonly events?: Readonly<Record<string, ParameterTable>>;
 }
 
 /** Beyond it, JSON's numbers lose digits, and are no integers here. */

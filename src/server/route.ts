@@ -16,6 +16,8 @@ export interface Route {
   readonly check?: (call: Call) => void;
   /** Behind the `?` of its URL; undefined where nothing may stand there (anything may where {@link isAlwaysOpen}). */
   readonly query?: ParameterTable;
+  /** By type: what stands in the messages of its WebSocket; undefined where it is none. */
+  readonly events?: Readonly<Record<string, ParameterTable>>;
   /** The body of a refusal. */
   readonly errorBody: (failure: Failure) => object;
   /** It answers while the server is full or stops. */

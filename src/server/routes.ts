@@ -19,6 +19,8 @@ import { OLLAMA_ROUTES } from './ollama/ollama-routes.ts';
 import { openApi } from './openapi.ts';
 import { chatPage } from './page/chat-page.ts';
 import { docsPage } from './page/docs-page.ts';
+import { CLIENT_EVENTS } from './realtime/client-events.ts';
+import { REALTIME_PATH, REALTIME_QUERY, upgradeRequired } from './realtime/open-realtime.ts';
 import { requireStore } from './require-store.ts';
 import { routesOf } from './route.ts';
 import type { Route } from './route.ts';
@@ -108,6 +110,10 @@ const SOUNDS_PAGES_AND_FIGURES = routesOf(errorBody, [
   },
   {
     method: 'POST', path: '/v1/audio/speech', isMetered: true, summary: 'A text as speech.', parameters: SPEECH_PARAMETERS, handle: speech,
+  },
+  {
+    method: 'GET', path: REALTIME_PATH, summary: "Talks both ways, by a WebSocket: a session in the events of OpenAI's reference.",
+    query: REALTIME_QUERY, events: CLIENT_EVENTS, handle: upgradeRequired,
   },
   { method: 'GET', path: '/docs', summary: 'All of this, for people.', isAlwaysOpen: true, isPublic: true, handle: () => docsPage(ROUTES) },
   { method: 'GET', path: '/', summary: 'A page to chat at.', isAlwaysOpen: true, isPublic: true, handle: chatPage },

@@ -39,7 +39,7 @@ async function* mergePieces(generations: readonly Pieces[], choices: number): Pi
 }
 
 /** @throws Failure (400) for more tokens than the server gives */
-function checkTokens(maxTokens: number | undefined, most: number): void {
+export function checkTokens(maxTokens: number | undefined, most: number): void {
   if (maxTokens === undefined || maxTokens <= most) return;
   throw invalid(`max_tokens ${maxTokens} is more than this server gives, ${most} an answer.`, {
     param: 'max_tokens', code: 'too_many_tokens',

@@ -1,5 +1,7 @@
-/** What a request's content says, which is a text or parts with texts: those of its parts in one. */
-export function textOfContent(content: string | readonly { readonly text: string }[] | null | undefined): string {
+type Part = { readonly text: string } | { readonly type: string };
+
+/** What a request's content says, which is a text or parts, some of them texts: those in one. */
+export function textOfContent(content: string | readonly Part[] | null | undefined): string {
   if (content === null || content === undefined) return '';
-  return typeof content === 'string' ? content : content.map(({ text }) => text).join('');
+  return typeof content === 'string' ? content : content.map((part) => ('text' in part ? part.text : '')).join('');
 }

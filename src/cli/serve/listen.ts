@@ -4,6 +4,8 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { InputError } from '../../tensor/errors.ts';
+import { acceptWebSockets } from './web-sockets.ts';
+import type { WebSocketOptions } from './web-sockets.ts';
 
 export interface ListenOptions {
   readonly host: string;
@@ -12,6 +14,8 @@ export interface ListenOptions {
   /** PEM texts; undefined: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly fetch: (request: Request) => Promise<Response>;
+  /** What answers requests for WebSockets, and the most bytes of a message. Default: nothing does, and such requests go to `fetch`. */
+  readonly sockets?: Pick<WebSocketOptions, 'upgrade' | 'messageBytes' | 'pingMs'> | undefined;
   /** Most connections at a time; one more is closed at once. Default 1,024. */
   readonly maxConnections?: number | undefined;
   /** Most milliseconds in which nothing is sent or taken on a connection that has a request; default 660,000. */
@@ -80,6 +84,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.timeout = options.silentMs ?? SILENT_MS;
   server.maxConnections = options.maxConnections ?? MOST_CONNECTIONS;
+  const { sockets: ofSockets, tls } = options;
+  if (ofSockets !== undefined) {
+    const refuse = (incoming: IncomingMessage) => (isTwoFaced(incoming) ? twoFaced() : undefined);
+    acceptWebSockets(server, { ...ofSockets, refuse, isSecure: tls !== undefined });
+  }
   const sockets = new Set<{ destroy(): void }>();
   server.on('connection', (socket) => {
     sockets.add(socket);

@@ -9,6 +9,8 @@ import { expandHome, modelPath } from '../input-path.ts';
 import { withInterrupts } from '../interrupts.ts';
 import { printable } from '../terminal.ts';
 import { dataFolder } from '../../node/data-folder.ts';
+import { loadVoiceDetector } from '../../node/load-voice-detector.ts';
+import { bundledDetectorPath } from '../../node/package-root.ts';
 import { NO_DATABASE } from './config.ts';
 import type { ServeConfig, Settings } from './config.ts';
 import { openControl } from './control.ts';
@@ -100,9 +102,11 @@ async function serveWith(serving: Serving): Promise<void> {
   const { settings } = config;
   let server: Server | undefined;
   const fetch = async (request: Request): Promise<Response> => (server === undefined ? whileLoading(request) : server.fetch(request));
-  const { host, port, maxRequests, requestMs, stallMs } = settings as Readonly<Record<string, number>> & { readonly host: string };
+  const upgrade = async (request: Request) => (server === undefined ? { response: whileLoading(request) } : server.upgrade(request));
+  const { host } = settings as { readonly host: string };
+  const { port, maxRequests, requestMs, stallMs, maxBodyBytes } = settings as Readonly<Record<string, number>>;
   const listener = await listen({
-    host, port: port as number, tls: readTls(settings), fetch,
+    host, port: port as number, tls: readTls(settings), fetch, sockets: { upgrade, messageBytes: maxBodyBytes as number },
     // A connection that is kept may have no request.
     maxConnections: Math.max(1024, 4 * (maxRequests as number)), silentMs: (requestMs as number) + (stallMs as number),
   });
@@ -182,12 +186,17 @@ function serverOptions(settings: Settings) {
     auditFailure: settings.auditFailure as 'refuse' | 'serve',
     responseMs: (settings.responseDays as number) * DAY_MS,
     fileMs: (settings.fileDays as number) * DAY_MS,
+    speech: {
+      ears: settings.ears as string | undefined, voice: settings.voice as string | undefined,
+      detector: () => loadVoiceDetector(bundledDetectorPath()),
+    },
     onStoreError: tellStoreError,
     heartbeatMs: heartbeatMs as number | undefined,
     limits: {
       bodyBytes: maxBodyBytes, bodyMs, requests: maxRequests, outputTokens: maxOutputTokens, choices: maxChoices, texts: maxTexts,
       loadMs: settings.loadMs, requestMs: settings.requestMs, stallMs: settings.stallMs, fileBytes: settings.maxFileBytes,
-      batchRequests: settings.maxBatchRequests, batchConcurrency: settings.batchConcurrency,
+      batchRequests: settings.maxBatchRequests, batchConcurrency: settings.batchConcurrency, sessions: settings.maxSessions,
+      sessionMs: settings.sessionMs, sessionIdleMs: settings.sessionIdleMs,
     } as Readonly<Record<string, number>>,
     onRequest: (record: RequestRecord) => logRequest(record, settings.logRequests === true),
   };

@@ -58,6 +58,11 @@ export const SETTINGS = {
   stallMs: { ...milliseconds, default: 60_000, about: 'most milliseconds in which a client takes nothing of a stream' },
   heartbeatMs: { ...milliseconds, default: 10_000, about: 'a stream that has nothing to say sends a comment that often' },
   drainMs: { kind: 'integer', value: 'ms', min: 0, max: 2 ** 30, default: 30_000, about: 'how long requests may go on after SIGTERM' },
+  maxSessions: { ...count, default: 64, about: 'most sessions of /v1/realtime; one more is refused' },
+  sessionMs: { ...milliseconds, default: 3_600_000, about: 'most milliseconds of such a session' },
+  sessionIdleMs: { ...milliseconds, default: 600_000, about: "most milliseconds in which a session's client sends nothing" },
+  ears: { kind: 'text', value: 'name', about: 'model that hears, where a model of text is talked with (default: the first that hears)' },
+  voice: { kind: 'text', value: 'name', about: 'model that speaks there (default: the first that speaks)' },
   database: {
     kind: 'text', value: 'file', isPath: true,
     about: 'keys, the audit log, responses, files and batches; none keeps nothing (default: serve.db in ~/.ingot, or in INGOT_HOME)',

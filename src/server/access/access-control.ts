@@ -40,13 +40,18 @@ interface Rates {
   readonly tokens: TokenBucket | undefined;
 }
 
-/** @throws Failure (401) where the two headers have different ones: which is meant is not known */
+/** A page of a browser can add no header to a WebSocket: OpenAI's clients there name the key among the protocols that they offer. */
+const SUBPROTOCOL_KEY = /(?:^|,)\s*openai-insecure-api-key\.([^\s,]+)\s*(?:,|$)/;
+
+/** @throws Failure (401) where several have different ones: which is meant is not known */
 function keyOf(request: Request): string | undefined {
   const [, bearer] = /^bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '') ?? [];
   const other = request.headers.get('x-api-key')?.trim();
-  if (bearer !== undefined && other !== undefined && other !== bearer)
-    throw unauthorised('Authorization and x-api-key have different keys: send one of them.', 'contradicting_api_keys');
-  return bearer ?? other;
+  const [, ofPage] = SUBPROTOCOL_KEY.exec(request.headers.get('sec-websocket-protocol') ?? '') ?? [];
+  const keys = new Set([bearer, other, ofPage].filter((key) => key !== undefined));
+  if (keys.size > 1)
+    throw unauthorised('Authorization, x-api-key and the subprotocol have different keys: send one of them.', 'contradicting_api_keys');
+  return [...keys][0];
 }
 
 function unauthorised(message: string, code: string): Failure {

@@ -233,7 +233,7 @@ describe('parameters', () => {
     ],
     [{ reasoning_effort: 'low' }, 'reasoning_effort', 'invalid_value'],
     [{ store: true }, 'store', 'unsupported_parameter'],
-    [{ modalities: ['text', 'audio'] }, 'modalities', 'unsupported_parameter'],
+    [{ modalities: ['text', 'audio'] }, 'audio', 'missing_required_parameter'],
     [{ temprature: 1 }, 'temprature', 'unknown_parameter'],
     [{ stream_options: { include_usage: true } }, 'stream_options', 'invalid_value'],
     [{ stream: true, stream_options: { include_obfuscation: true } }, 'stream_options.include_obfuscation', 'invalid_value'],

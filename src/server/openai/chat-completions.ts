@@ -5,16 +5,19 @@ import type { Call } from '../call.ts';
 import { toldCallId } from '../call-ids.ts';
 import { dataEvent, eventStream } from '../event-stream.ts';
 import { invalid } from '../failure.ts';
-import { findModel, fingerprintOf } from '../find-model.ts';
+import { checkKind, checkModelOf, findModel, fingerprintOf } from '../find-model.ts';
 import { runGeneration } from '../run-generation.ts';
 import type { AnswerRequest } from '../run-generation.ts';
-import type { ChatParameters } from './chat-parameters.ts';
+import type { ChatParameters, RequestMessage } from './chat-parameters.ts';
 import { engineMessages } from './chat-message.ts';
 import { decodingOptions, typed } from './decoding-parameters.ts';
 import { failureEvents } from './error-form.ts';
 import { contentLogprobs } from './logprobs.ts';
 import type { ContentEntry } from './logprobs.ts';
 import { formatOf } from './response-format.ts';
+import { textMessages } from './sound-parts.ts';
+import { spokenChat, talkedChat } from './spoken-chat.ts';
+import { spokenOf } from './spoken-of.ts';
 import { toolOptions } from './tools.ts';
 import { createUsageSum } from './usage.ts';
 
@@ -38,12 +41,11 @@ function checkTogether(parameters: ChatParameters): void {
     throw invalid('top_logprobs is only for requests with logprobs true.', { param: 'top_logprobs', code: 'invalid_value' });
 }
 
-function answerRequest(parameters: ChatParameters): AnswerRequest {
-  checkTogether(parameters);
+function answerRequest(parameters: ChatParameters, messages: readonly RequestMessage[]): AnswerRequest {
   const { logprobs, top_logprobs: top, max_tokens: old, max_completion_tokens: most } = parameters;
   return {
     ...decodingOptions(parameters),
-    messages: engineMessages(parameters.messages),
+    messages: engineMessages(messages),
     maxTokens: most ?? old,
     logprobs: logprobs === true ? (top ?? 0) : undefined,
     templateVariables: parameters.chat_template_kwargs,
@@ -173,12 +175,19 @@ async function* chunkEvents(
 
 export async function chatCompletions(call: Call): Promise<Response> {
   const parameters = typed<ChatParameters>(call.parameters);
-  const model = await findModel(call, parameters.model);
   call.figures.user = parameters.safety_identifier ?? parameters.user;
+  const spoken = spokenOf(parameters);
+  const name = checkModelOf(call, parameters.model);
+  if (call.state.models.describe(name).kind === 'talk') return talkedChat(call, parameters, spoken);
+  checkKind(call, parameters.model, 'text');
+  checkTogether(parameters);
+  const request = answerRequest(parameters, await textMessages(call, parameters.messages));
+  if (spoken !== undefined) return spokenChat(call, parameters, spoken, request);
+  const model = await findModel(call, parameters.model);
   const isStream = parameters.stream === true;
   const answers: Answers = {
     model,
-    pieces: runGeneration(call, model, [answerRequest(parameters)]),
+    pieces: runGeneration(call, model, [request]),
     frame: {
       id: `chatcmpl-${call.id.slice(4)}`,
       object: isStream ? 'chat.completion.chunk' : 'chat.completion',

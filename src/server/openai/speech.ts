@@ -4,6 +4,7 @@ import { wavHeader } from '../../audio/wav-writer.ts';
 import type { SpeakOptions, VoiceModel } from '../../engine/speech/voice-model.ts';
 import { CapacityError, InputError } from '../../tensor/errors.ts';
 import { countPrompt } from '../answer-counter.ts';
+import { toBase64 } from '../base64.ts';
 import { timedSignal } from '../call.ts';
 import type { Call } from '../call.ts';
 import { dataEvent, eventStream } from '../event-stream.ts';
@@ -123,13 +124,7 @@ function failureOfText(error: unknown, call: Call): unknown {
 }
 
 async function* events(spoken: Spoken): AsyncGenerator<string, void, undefined> {
-  for await (const part of bytesOf(spoken)) yield dataEvent({ type: 'speech.audio.delta', audio: base64Of(part) });
+  for await (const part of bytesOf(spoken)) yield dataEvent({ type: 'speech.audio.delta', audio: toBase64(part) });
   const tokens = spoken.input.length;
   yield dataEvent({ type: 'speech.audio.done', usage: { input_tokens: tokens, output_tokens: 0, total_tokens: tokens } });
-}
-
-function base64Of(bytes: Uint8Array): string {
-  let binary = '';
-  for (let at = 0; at < bytes.length; at += 0x8000) binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
-  return btoa(binary);
 }

@@ -56,8 +56,9 @@ function rowHtml({ name, kind, about, isRefused: refused }: Row): string {
   return `<tr${refused ? ' class="refused"' : ''}>${cells}</tr>`;
 }
 
-function routeHtml({ method, path, summary, parameters, form, query }: DescribedRoute): string {
-  const rows = rowsOf({ ...query, ...(parameters ?? form) });
+function routeHtml({ method, path, summary, parameters, form, query, events = {} }: DescribedRoute): string {
+  const ofEvents = Object.entries(events).flatMap(([type, table]) => rowsOf(table, `${type}: `));
+  const rows = [...rowsOf({ ...query, ...(parameters ?? form) }), ...ofEvents];
   const head = `<h2><span class="method">${method}</span> <code>${escaped(path)}</code></h2><p>${escaped(summary)}</p>`;
   if (rows.length === 0) return `<details><summary>${head}</summary><p>No parameters.</p></details>`;
   const sorted = [...rows.filter((row) => !row.isRefused), ...rows.filter((row) => row.isRefused)];
