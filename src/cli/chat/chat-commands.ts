@@ -24,6 +24,7 @@ const COMMANDS = {
   think: { takes: 'thinking', form: '[on|off|N]', about: 'let the model think, not, or for at most N tokens' },
   tools: { takes: 'file', form: '[FILE|off]', about: 'functions the model may call (JSON); you type their results' },
   model: { takes: 'model', form: '[MODEL]', about: 'go on with another model: a file, a URL, or an id of the hub' },
+  image: { takes: 'file', isNeeded: true, form: 'FILE', about: 'show the model an image with the next message' },
   context: { takes: 'count', form: '[TOKENS]', about: 'how full the context is; with a number: another length' },
   stats: { takes: 'nothing', form: '', about: 'tokens and speed of this conversation' },
   copy: { takes: 'nothing', form: '', about: 'the last answer to the clipboard' },

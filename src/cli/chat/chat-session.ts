@@ -13,7 +13,7 @@ import { printable } from '../terminal.ts';
 import type { OutputStream, Terminal } from '../terminal.ts';
 import { wrapText } from '../word-wrapper.ts';
 import { parseChatLine } from './chat-commands.ts';
-import { countAnswer, lastAnswer, lastAsked, messageFor, NO_FIGURES, putHistory } from './conversation.ts';
+import { countAnswer, lastAnswer, lastAsked, messageFor, NO_FIGURES, putHistory, withImages } from './conversation.ts';
 import type { Conversation, OpenModel } from './conversation.ts';
 import { callNote, obeyCommand } from './obey-command.ts';
 import type { CommandPlace } from './obey-command.ts';
@@ -57,7 +57,8 @@ type Session = ChatSessionOptions & {
 /** @throws Interruption where Ctrl-C ended the session; what an answer threw, where nobody is there to read it */
 export async function runChatSession(options: ChatSessionOptions): Promise<void> {
   const { model, screen, isInteractive, path, device, reasoning, resume } = options;
-  const state = { model, path, device, reasoning, droppedTurns: 0, figures: { ...NO_FIGURES }, results: [] } as unknown as Conversation;
+  const nothing = { droppedTurns: 0, figures: { ...NO_FIGURES }, images: [], results: [] };
+  const state = { model, path, device, reasoning, ...nothing } as unknown as Conversation;
   try {
     state.chat = resume === undefined ? model.createChat(options.options) : await model.loadChat(resume);
     if (isInteractive) screen.write(banner(model, screen));
@@ -180,7 +181,7 @@ async function obey(name: Parameters<typeof obeyCommand>[0], argument: string, {
     if (said !== undefined) say(session, said);
     if (asked === undefined) return;
     const cut = state.chat.history;
-    await answer(asked.text, asked.isAgain ? { seed: newSeed() } : {}, { state, session });
+    await answer(withImages(state, asked.text), asked.isAgain ? { seed: newSeed() } : {}, { state, session });
     // What failed before it began leaves all as it was.
     if (state.chat.history === cut) putHistory(state, before);
   } catch (error) {

@@ -1,7 +1,7 @@
 /** A conversation in a terminal: the model and the chat that it goes on with, either of which a command may replace. */
 import type { Chat, ChatMessage, ChatOptions, FinalPiece, Model, SendOptions } from '../../engine/api.ts';
 import { isJsonObject } from '../../tensor/json.ts';
-import type { JsonValue } from '../../tensor/checkpoint.ts';
+import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { contentText } from '../../text/chat-messages.ts';
 import type { DeviceOptions } from '../model-options.ts';
@@ -31,6 +31,8 @@ export interface Conversation {
   /** How many of the oldest turns the model has not seen in its last answer. */
   droppedTurns: number;
   figures: Figures;
+  /** Images that go before the next message's text. */
+  images: readonly JsonObject[];
   /** Results of calls that were typed so far. */
   results: readonly ChatMessage[];
 }
@@ -96,13 +98,25 @@ export function openCalls({ chat, results }: Pick<Conversation, 'chat' | 'result
   });
 }
 
+/** Takes the images that wait. */
+export function withImages(state: Conversation, text: string): string | readonly ChatMessage[] {
+  const { images } = state;
+  state.images = [];
+  return images.length === 0 ? text : [{ role: 'user', content: [...images, { type: 'text', text }] }];
+}
+
+/** Those of a message, so that it can be asked again. */
+export function imagesOf({ content }: ChatMessage): readonly JsonObject[] {
+  return Array.isArray(content) ? content.filter((part: JsonObject) => part['type'] !== 'text') : [];
+}
+
 /**
  * What to send for a typed text: a message, or the results of calls once all of them are typed.
  * @returns undefined where further results are wanted
  */
 export function messageFor(state: Conversation, text: string): string | readonly ChatMessage[] | undefined {
   const [call, ...others] = openCalls(state);
-  if (call === undefined) return text;
+  if (call === undefined) return withImages(state, text);
   const results: readonly ChatMessage[] = [...state.results, { role: 'tool', tool_call_id: call.id, name: call.name, content: text }];
   state.results = results;
   return others.length > 0 ? undefined : results;

@@ -4,6 +4,7 @@ import type { ChatOptions } from '../../engine/api.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { formatBytes } from '../../tensor/format-bytes.ts';
 import { jsonFile } from '../generation-options.ts';
+import { imageParts } from '../image-files.ts';
 import { expandHome, inputPath, modelPath } from '../input-path.ts';
 import { defaultModelPath } from '../model-options.ts';
 import { formatRate, plural, withThousands } from '../quantities.ts';
@@ -14,7 +15,9 @@ import { chatHelp } from './chat-commands.ts';
 import type { CommandName } from './chat-commands.ts';
 import { changeSetting } from './chat-settings.ts';
 import { copyText } from './clipboard.ts';
-import { goOnWith, lastAnswer, lastAsked, NO_FIGURES, openCalls, putHistory, renew, replaceModel, withSystem } from './conversation.ts';
+import {
+  goOnWith, imagesOf, lastAnswer, lastAsked, NO_FIGURES, openCalls, putHistory, renew, replaceModel, withSystem,
+} from './conversation.ts';
 import type { Conversation, OpenModel } from './conversation.ts';
 
 /** What a command leaves to be done: something to say, and a message to ask. */
@@ -47,6 +50,7 @@ const OBEY: Readonly<Record<Exclude<CommandName, 'exit'>, Obey>> = {
   },
   retry(_, state) {
     const asked = requireAsked(state);
+    state.images = imagesOf(state.chat.history[asked.at]!);
     putHistory(state, state.chat.history.slice(0, asked.at));
     const { temperature } = state.chat.options;
     return { ask: { text: asked.text, isAgain: true }, ...(temperature === 0 ? { say: SAME_ANSWER } : {}) };
@@ -56,7 +60,10 @@ const OBEY: Readonly<Record<Exclude<CommandName, 'exit'>, Obey>> = {
     const asked = lastAsked(state.chat.history);
     const text = edit(asked?.text ?? '').trim();
     if (text === '' || text === asked?.text.trim()) return { say: 'nothing was changed' };
-    if (asked !== undefined) putHistory(state, state.chat.history.slice(0, asked.at));
+    if (asked !== undefined) {
+      state.images = imagesOf(state.chat.history[asked.at]!);
+      putHistory(state, state.chat.history.slice(0, asked.at));
+    }
     return { ask: { text, isAgain: false }, show: `> ${printable(text.split('\n')[0]!)}${text.includes('\n') ? ' ...' : ''}\n` };
   },
   undo(_, state) {
@@ -75,6 +82,11 @@ const OBEY: Readonly<Record<Exclude<CommandName, 'exit'>, Obey>> = {
   async model(argument, state, place) {
     if (argument === '') return { say: `the model is ${state.path ?? defaultModelPath()}; /model ID loads another one` };
     return reload(state, place, { path: modelPath(argument), device: state.device });
+  },
+  async image(file, state) {
+    if (state.model.vision === undefined) throw new InputError(`${state.model.info.name} sees no images.`);
+    state.images = [...state.images, ...(await imageParts([droppedPath(file)]))];
+    return { say: `${file} goes with the next message (${plural(state.images.length, 'image')})` };
   },
   context: obeyContext,
   stats: (_, state, { screen }) => ({ show: `${statsOf(state, screen.columns())}\n` }),
@@ -99,6 +111,12 @@ export async function obeyCommand(
   name: Exclude<CommandName, 'exit'>, argument: string, { state, place }: { readonly state: Conversation; readonly place: CommandPlace },
 ): Promise<Outcome> {
   return OBEY[name](argument, state, place);
+}
+
+/** Terminals quote a path that is dragged into them, or put a stroke before its spaces. */
+function droppedPath(text: string): string {
+  const quoted = /^(['"])(.*)\1$/s.exec(text)?.[2];
+  return quoted ?? text.replaceAll('\\ ', ' ');
 }
 
 function requireAsked({ chat }: Conversation): { readonly at: number; readonly text: string } {
