@@ -1,4 +1,5 @@
 /** Which kernels a step runs, for each way in which a step can come: how many rows, how its attention is cut. */
+import type { DimSizes } from '../../graph/dims.ts';
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuStep } from '../ops/index.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
@@ -26,6 +27,16 @@ export function formOf(step: GpuStep, mode: StepMode): string | undefined {
   const { form } = gpuRulesOf(step.op);
   if (form === 'both') return `${rows} ${mode.attention}`;
   return form === undefined ? 'any' : String({ rows, attention: mode.attention }[form]);
+}
+
+/** Fewest rows of each class. */
+const LEAST_ROWS: Readonly<Record<RowClass, number>> = { one: 1, 2: 2, 4: 3, 8: 5, many: 9 };
+
+/** Whether a step may come in a mode where dims have at most so many rows. */
+export function isPossible(step: GpuStep, mode: StepMode, most: DimSizes): boolean {
+  const rows = rowsOf(step, mode);
+  const outer = outerOf((step.outputs[0] ?? step.inputs[0]) as GpuValue);
+  return rows === undefined || typeof outer === 'number' || LEAST_ROWS[rows] <= (most[outer] ?? Infinity);
 }
 
 /** Modes that together hold every form of every step. */

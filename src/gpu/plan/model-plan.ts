@@ -25,9 +25,9 @@ import type { SamplerShape } from '../sampling/sampler-kinds.ts';
 import { createLimitCheck } from './device-limits.ts';
 import type { LimitOptions } from './device-limits.ts';
 import type { UseOptions } from './gpu-op-rules.ts';
-import { modeOf } from './kernel-use.ts';
+import { hasTiles, modeOf } from './kernel-use.ts';
 import type { AttentionMode, GridCounts, KernelUse, StepMode } from './kernel-use.ts';
-import { formOf, kernelUses, modesOf } from './kernel-uses.ts';
+import { formOf, isPossible, kernelUses, modesOf } from './kernel-uses.ts';
 import { planForGpu } from './lower.ts';
 import type { GpuPlan } from './lower.ts';
 import type { MatrixChoices, PlannedMatrix, PlannedVector, PlannedWeights } from './planned-weights.ts';
@@ -94,8 +94,10 @@ export interface ModelPlan {
 const MOST_SAMPLER_INVOCATIONS = 1024;
 
 interface StepsOptions extends UseOptions {
-  /** Dims that count rows of some value. */
-  readonly dims: readonly string[];
+  /** Most rows of every dim. */
+  readonly most: DimSizes;
+  /** Whether a sequence has several rows in some run. */
+  readonly hasTiles: boolean;
   readonly known: LimitOptions['known'];
 }
 
@@ -104,10 +106,11 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
   const kernels = new Map<string, Kernel>();
   let most = 0;
   let widest = 0;
-  for (const mode of modesOf(options.single ? 'one' : 'many', options.dims, options.profile)) {
+  for (const mode of modesOf(options.single ? 'one' : 'many', Object.keys(options.most), options.profile)) {
+    if (hasTiles(mode.attention) && !options.hasTiles) continue;
     for (const [step, ofStep] of uses) {
       const form = String(formOf(step, mode));
-      if (ofStep.has(form)) continue;
+      if (ofStep.has(form) || !isPossible(step, mode, options.most)) continue;
       const made = kernelUses(step, mode, options);
       ofStep.set(form, made);
       for (const { kernel, partialBytes = 0, halvesWidth = 0 } of made) {
@@ -156,7 +159,7 @@ function planGraph(graph: Graph, options: ModelPlanOptions): OpenGraphPlan {
   const { typeOf, profile, kv, withoutRules, sizes } = options;
   const activations = profile.activations === 'int8' ? 'int8' : 'float';
   const limits = largestSizes(graph, sizes, LEAST_OUT_ROWS);
-  const dims = [...Object.keys(limits), ...graph.derivedDims.map(({ name }) => name)];
+  const most = sizesOf(graph.derivedDims, limits);
   const tileRows = listedTileRows(graph, { profile, kv });
   const names = tokenGraphNames(options.model);
   const heldInputs = names === undefined ? [] : [names.tokens, names.positions, ...(names.shift === undefined ? [] : [names.shift])]
@@ -165,7 +168,7 @@ function planGraph(graph: Graph, options: ModelPlanOptions): OpenGraphPlan {
   const deviceLimits = { check: createLimitCheck(choices), choices };
   const planned = (rows: 'one' | 'many', taps?: readonly Value[]) =>
     planSteps(planForGpu(graph, { typeOf, activations, rows, taps, heldInputs, withoutRules, limits: deviceLimits }), {
-      ...choices, dims, single: rows === 'one',
+      ...choices, most, hasTiles: (most[sequenceDim(graph) ?? ''] ?? 0) > 1, single: rows === 'one',
     });
   const many = planned('many');
   return {
@@ -229,8 +232,15 @@ export function kernelsByNeed(plan: ModelPlan): { readonly first: readonly Kerne
   const ofOne = decoder === undefined ? [] : kernelsIn(decoder.one, { sizes: sizesOfOne(decoder.limits), tiles: 0 }, 'whole');
   const text = tokenGraphNames(plan.options.model)?.graph;
   const ofMany = [...graphs].flatMap(([name, { many, graph, limits, tileRows }]) => {
-    const given = name === text ? { ...sizesOfOne(limits), [sequenceDim(graph) as string]: FIRST_ROWS } : limits;
-    return kernelsIn(many, { sizes: sizesOf(graph.derivedDims, given), tiles: Math.ceil(FIRST_ROWS / tileRows) }, 'tiles');
+    const dim = sequenceDim(graph);
+    const few = dim === undefined ? {} : { [dim]: Math.min(FIRST_ROWS, limits[dim] as number) };
+    const given = name === text ? { ...sizesOfOne(limits), ...few } : limits;
+    const ofAll = () => kernelsIn(many, { sizes: sizesOf(graph.derivedDims, given), tiles: Math.ceil(FIRST_ROWS / tileRows) }, 'tiles');
+    if (dim === undefined) return ofAll();
+    // What follows a prompt goes on row by row.
+    const row = name === text && limits[dim] !== 1
+      ? [] : kernelsIn(many, { sizes: sizesOf(graph.derivedDims, sizesOfOne(limits)), tiles: 0 }, 'whole');
+    return limits[dim] === 1 ? row : [...row, ...ofAll()];
   });
   const first = distinct([...repackKernels, ...ofOne, ...(decoder?.samplerKernels ?? []), ...ofMany]);
   const known = new Set(first.map(({ key }) => key));
