@@ -1,6 +1,6 @@
 /** The command line as a whole: which command runs, and how the process ends. */
 import { Command, CommanderError } from 'commander';
-import { commandsOf, FIRST_WORDS } from './command-names.ts';
+import { COMMAND_NAMES, commandsOf, FIRST_WORDS } from './command-names.ts';
 import type { CommandName } from './command-names.ts';
 import { closestTo, didYouMean } from './suggestions.ts';
 import { describeFailure, isBrokenPipe, UnwritableOutput, UsageError } from './exit-codes.ts';
@@ -53,6 +53,10 @@ const COMMANDS: { readonly [Name in CommandName]: () => Promise<(program: Comman
   eval: async () => (await import('./eval.ts')).registerEval,
   bench: async () => (await import('./bench.ts')).registerBench,
   doctor: async () => (await import('./doctor.ts')).registerDoctor,
+  async completions() {
+    const { registerCompletions } = await import('./completions.ts');
+    return (program) => registerCompletions(program, () => createProgram(COMMAND_NAMES));
+  },
 };
 
 /** Commander's words; {@link unknownOption} has its own. */
