@@ -48,7 +48,7 @@ describe.skipIf(!existsSync(main))('completions', () => {
   test.skipIf(!has('bash'))('bash completes commands, options, values, models with colons, files with spaces', () => {
     expect(completed('ingot tr')).toEqual(['transcribe']);
     expect(completed('ingot keys re')).toEqual(['revoke']);
-    expect(completed('ingot chat --temp')).toEqual(['--temperature']);
+    expect(completed('ingot chat --tempe')).toEqual(['--temperature']);
     expect(completed('ingot chat --per-layer-table h')).toEqual(['host']);
     expect(completed('ingot chat --per-layer-table=h')).toEqual(['host']);
     expect(completed('ingot chat o/')).toEqual(['o/tiny:Q8_0']);
@@ -68,8 +68,8 @@ describe.skipIf(!existsSync(main))('completions', () => {
     const terminal = onTerminal(['bash', '--norc', '-i'], { env: { PS1: '$ ', HF_HOME: home, PATH: `${home}:${process.env['PATH']}` } });
     await terminal.until(/\$ /);
     for (const [keys, seen] of [
-      [`cd ${home}/here; source ${home}/bash; clear\r`, /\$ /], ['ingot compl\t', /completions /], ['ba\t', /bash /], ['\u0015', /\$ ?/],
-      ['ingot chat qwen3:0\t', /qwen3:0\.6b/], ['\u0015', /\$ ?/], ['ingot chat my\t', /my\\ model\.gguf/],
+      [`cd ${home}/here; source ${home}/bash; clear\r`, /\$ /], ['ingot compl\t', /completions /], ['ba\t', /bash /], ['\u0015', /\u001b\[K/],
+      ['ingot chat qwen3:0\t', /qwen3:0\.6b/], ['\u0015', /\u001b\[K/], ['ingot chat my\t', /my\\ model\.gguf/],
     ] as const) {
       terminal.write(keys);
       await terminal.until(seen);
@@ -78,8 +78,8 @@ describe.skipIf(!existsSync(main))('completions', () => {
     expect(await terminal.ended).toBe(0);
   });
 
-  test.each(['zsh', 'fish'])('%s reads its script', (shell) => {
-    if (!has(shell)) return expect(scripts[shell]!.length).toBeGreaterThan(10_000);
-    expect(run(shell, ['-n', join(home, shell)])).toMatchObject({ status: 0, stderr: '' });
-  });
+  for (const shell of ['zsh', 'fish'])
+    test.skipIf(!has(shell))(`${shell} reads its script`, () => {
+      expect(run(shell, ['-n', join(home, shell)])).toMatchObject({ status: 0, stderr: '' });
+    });
 });

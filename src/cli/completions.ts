@@ -9,12 +9,13 @@ import type { Shell } from './completion-scripts.ts';
 import { commandWords } from './completion-words.ts';
 
 const EXAMPLES = `
-Put one of these where your shell reads it when it begins:
+Bash reads it from ~/.bashrc, as in the first example; zsh from a file _ingot in
+a folder of fpath; fish from ~/.config/fish/completions/ingot.fish.
 
 Examples:
   $ source <(ingot completions bash)
-  $ ingot completions zsh > "\${fpath[1]}/_ingot"
-  $ ingot completions fish > ~/.config/fish/completions/ingot.fish
+  $ ingot completions zsh
+  $ ingot completions fish
   $ ingot completions models
 `;
 

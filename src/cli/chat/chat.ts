@@ -32,9 +32,9 @@ In the chat, /help lists commands and keys. When the conversation outgrows the
 context, its oldest turns are left out, which is said. Where stdin is no
 terminal, each of its lines is one message.
 
-In a terminal, what is typed and said is kept in INGOT_HOME (~/.ingot) for Up and
-for --resume, readable by you alone; --no-history and INGOT_NO_HISTORY=1 keep
-nothing.
+In a terminal, what is typed and said is kept in INGOT_HOME (~/.ingot) for Up
+and for --resume, readable by you alone; --no-history and INGOT_NO_HISTORY=1
+keep nothing.
 
 Examples:
   $ ingot chat
