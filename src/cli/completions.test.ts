@@ -68,7 +68,8 @@ describe.skipIf(!existsSync(main))('completions', () => {
     const terminal = onTerminal(['bash', '--norc', '-i'], { env: { PS1: '$ ', HF_HOME: home, PATH: `${home}:${process.env['PATH']}` } });
     await terminal.until(/\$ /);
     for (const [keys, seen] of [
-      [`cd ${home}/here; source ${home}/bash; clear\r`, /\$ /], ['ingot compl\t', /completions /], ['ba\t', /bash /], ['\u0015', /\u001b\[K/],
+      [`cd ${home}/here; source ${home}/bash; clear\r`, /\$ /],
+      ['ingot compl\t', /completions /], ['ba\t', /bash /], ['\u0015', /\u001b\[K/],
       ['ingot chat qwen3:0\t', /qwen3:0\.6b/], ['\u0015', /\u001b\[K/], ['ingot chat my\t', /my\\ model\.gguf/],
     ] as const) {
       terminal.write(keys);
