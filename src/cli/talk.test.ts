@@ -25,7 +25,14 @@ describe.skipIf(!existsSync(main) || !hasShared(LFM2_AUDIO_GOLDEN))('ingot talk'
     folder = mkdtempSync(join(tmpdir(), 'ingot-talk-'));
     writeFileSync(join(folder, 'tokenizer.json'), tokenizerJson());
     const tone = Float32Array.from({ length: 22_050 }, (_, t) => 0.3 * Math.sin(t / 12));
-    writeFileSync(join(folder, 'said.wav'), encodeWav(tone, { sampleRate: 44_100, channels: 1 }));
+    const said = encodeWav(tone, { sampleRate: 44_100, channels: 1 });
+    writeFileSync(join(folder, 'said.wav'), said);
+    writeFileSync(join(folder, 'empty.wav'), new Uint8Array(0));
+    writeFileSync(join(folder, 'noise.wav'), Uint8Array.from({ length: 3000 }, (_, i) => (i * i * 31 + i * 7) & 255));
+    writeFileSync(join(folder, 'rate0.wav'), Uint8Array.from(said, (byte, at) => (at >= 24 && at < 28 ? 0 : byte)));
+    writeFileSync(join(folder, 'lies.wav'), Uint8Array.from(said.subarray(0, 900), (byte, at) => (at === 43 ? 16 : byte)));
+    const numbers = Float32Array.of(0, 0.5, NaN, 0);
+    writeFileSync(join(folder, 'nan.wav'), encodeWav(numbers, { sampleRate: 16_000, channels: 1, encoding: 'float32' }));
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -51,6 +58,11 @@ describe.skipIf(!existsSync(main) || !hasShared(LFM2_AUDIO_GOLDEN))('ingot talk'
     [[...model, '--task', 'transcribe'], /--task transcribe needs something that is said: --in FILE, or a text/],
     [[...model, 'hello', '--out', 'a.wav', '--voice', 'us-male'], /voice is for the task "speak"/],
     [[...model, '--in', 'none.wav', '--out', 'a.wav'], /Cannot read none\.wav: there is no such file/],
+    [[...model, '--in', 'empty.wav', '--out', 'a.wav'], /empty\.wav.*found an empty file/],
+    [[...model, '--in', 'noise.wav', '--out', 'a.wav'], /noise\.wav.*expected WAV, FLAC, MP3 or Ogg/],
+    [[...model, '--in', 'rate0.wav', '--out', 'a.wav'], /expected a rate from 1 to 768000 Hz, found 0/],
+    [[...model, '--in', 'lies.wav', '--out', 'a.wav'], /ends early: its header says/],
+    [[...model, '--in', 'nan.wav', '--out', 'a.wav'], /NaN/],
     [['./none', '--in', 'said.wav', '--out', 'a.wav'], /Cannot read \.\/none: there is no such file/],
     [[...model, '--in', 'said.wav', '--task', 'transcribe', '--out', 'a.wav'], /--task transcribe has text alone/],
   ])('refuses %j', (args, message) => {

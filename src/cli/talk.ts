@@ -19,6 +19,7 @@ import { findRecorder } from './microphone.ts';
 import { checkThreads, deviceOption } from './model-options.ts';
 import { integerIn, numberIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
+import { checkReadable } from './sound-input.ts';
 import { voiceModelPath } from './speak.ts';
 import { createSpeechSink, talkOfModel, talkOfTalker } from './talk-files.ts';
 import type { Said } from './talk-files.ts';
@@ -107,6 +108,7 @@ async function talk(args: readonly string[], flags: Call): Promise<void> {
   if (said.length === 0 && out !== undefined)
     throw new UsageError('--out is for the answers to --in and texts: live, answers go to the loudspeaker.');
   checkKind(flags, said.length === 0);
+  for (const one of said) if ('file' in one) await checkReadable(one.file, flags);
   if (named !== undefined && (said.length > 0 || flags.task !== undefined)) return withModel(named, said, flags);
   // Programs that are not there are named before anything is loaded.
   if (out === undefined) findPlayer(24_000, { isLive: said.length === 0 });

@@ -18,6 +18,7 @@ import { uniformAt } from '../philox.ts';
 import { createTurns } from '../speech/in-turn.ts';
 import type { InTurn } from '../speech/in-turn.ts';
 import type { TalkEvent, TalkFlow } from './talk-flow.ts';
+import { takeAll } from './take-all.ts';
 import { backboneRun, CHOSEN, embeddingRun, frameRun, partOfEvent, rowsOfPart, tokenRun } from './talk-runs.ts';
 import type { TalkPart } from './talk-runs.ts';
 import { MOST_STEPS_AHEAD, TALK_SLOTS, TalkSequence } from './talk-sequence.ts';
@@ -109,10 +110,7 @@ export class TalkEngine {
   }
 
   #takeSlots(count: number): number[] {
-    const { free } = this.#slots;
-    return Array.from({ length: count }, () => {
-      const known = free.pop();
-      if (known !== undefined) return known;
+    return takeAll(count, this.#slots.free, () => {
       this.program.ensureSlots(this.#slots.made + 1);
       return this.#slots.made++;
     });
@@ -234,8 +232,15 @@ export class TalkEngine {
   openVoice(): Voice {
     const { window } = this.config.vocoder;
     const rows = SPECTRA_PER_FRAME * MOST_SPANS;
-    const pages = Array.from({ length: Math.ceil(((window?.size ?? 1) + rows) / PAGE_TOKENS) + 1 }, () => this.#takePage(1));
-    const slots = this.#takeSlots(VOICE_SLOTS);
+    const count = Math.ceil(((window?.size ?? 1) + rows) / PAGE_TOKENS) + 1;
+    const pages = takeAll(count, this.#pages[1]!.free, () => this.#takePage(1));
+    let slots: number[];
+    try {
+      slots = this.#takeSlots(VOICE_SLOTS);
+    } catch (error) {
+      this.#pages[1]!.free.push(...pages);
+      throw error;
+    }
     return new Voice({
       run: (runs) => this.run(runs), bins: this.config.bins, pages, slots, pageTokens: PAGE_TOKENS,
       release: () => {

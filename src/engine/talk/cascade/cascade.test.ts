@@ -14,6 +14,10 @@ const sound = (ms: number, level: number) => ({ samples: new Float32Array((RATE 
 const speech = (ms: number) => sound(ms, 0.9);
 const silence = (ms: number) => sound(ms, 0);
 
+/** As a detector's, of whole frames. */
+const loudFrames = async (samples: Float32Array): Promise<Float32Array> =>
+  Float32Array.from({ length: samples.length >> 9 }, (_, i) => Math.abs(samples[i << 9]!));
+
 async function* written(...texts: string[]): AsyncGenerator<string> {
   for (const text of texts) yield text;
 }
@@ -448,6 +452,99 @@ describe('a session', () => {
   ] as const)('refuses the settings %j', (settings, message) => {
     const { talker } = cascade(() => written(''));
     expect(() => talker.open(settings as never)).toThrow(message);
+  });
+});
+
+describe('odd input', () => {
+  it.each([
+    ['8 kHz', 8000, 0.9], ['44.1 kHz', 44_100, 0.9], ['96 kHz', 96_000, 0.9], ['clipped', 16_000, 9],
+  ])('a turn of %s sound is heard', async (_, sampleRate, level) => {
+    const lengths: number[] = [];
+    const { model } = scriptedModel(() => written('Yes.'));
+    const ears = scriptedEars((samples) => `${lengths.push(samples.length)}`);
+    const session = createCascade({ ears, model, detector: loudnessDetector() }).open();
+    await session.hear({ samples: new Float32Array(sampleRate).fill(level), sampleRate });
+    // The rate may change.
+    await session.hear(silence(900));
+    await session.idle();
+    expect(session.history.length).toBe(2);
+    // A second, 200 ms behind it, to a frame.
+    expect(Math.abs(lengths.at(-1)! - 19_200)).toBeLessThanOrEqual(1024);
+    await session.close();
+  });
+
+  const hearTurns = async (turns: number): Promise<void> => {
+    let heard = 0;
+    const { model, asked } = scriptedModel(() => written('Yes.'));
+    const ears = scriptedEars((samples) => {
+      heard += samples.length;
+      return 'word';
+    });
+    const quick = { ...loudnessDetector(), open: () => ({ ...loudnessDetector().open(), push: loudFrames }) };
+    const session = createCascade({ ears, model, detector: quick }).open({ answersTurns: false });
+    const { events } = follow(session);
+    // Whole frames each.
+    const [piece, pause] = [speech(7040), silence(3008)];
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    for (let i = 0; i < turns; i++) {
+      await session.hear(piece);
+      await session.hear(pause);
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+    }
+    await session.idle();
+    expect(session.history.filter(({ text }) => text === 'word').length).toBe(turns);
+    expect(heard / RATE).toBeGreaterThan(turns * 7);
+    // Half an hour of samples is 115 MB.
+    expect(most).toBeLessThan(80e6);
+    session.respond();
+    await session.idle();
+    expect(asked[0]!.at(-1)!.content).toBe(Array.from({ length: turns }, () => 'word').join('\n'));
+    expect(ofKind(events, 'committed').at(-1)!.endMs).toBeGreaterThan(turns * 10_048 - 3008);
+    await session.close();
+  };
+  it('half an hour of speech takes the memory of a turn, and all of it is heard', () => hearTurns(180));
+  it('so do ten hours', { tags: 'slow', timeout: 300_000 }, () => hearTurns(3600));
+
+  it('an answer of 100,000 characters is spoken from its first sentence on, and nothing of it is lost', async () => {
+    const sentences = Array.from({ length: 5400 }, (_, i) => `It is number ${i}. `).join('').trim();
+    expect(sentences.length).toBeGreaterThan(100_000);
+    let whole = false;
+    const { talker } = cascade(async function* () {
+      for (let at = 0; at < sentences.length; at += 100) yield sentences.slice(at, at + 100);
+      whole = true;
+    }, { wordMs: 1 });
+    const session = talker.open();
+    session.add({ role: 'user', text: 'count' });
+    session.respond();
+    let samples = 0;
+    let isEarly = false;
+    for await (const event of session.events()) {
+      if (event.kind === 'answer-audio') {
+        isEarly ||= !whole;
+        samples += event.samples.length;
+      }
+      if (event.kind === 'answer-done') break;
+    }
+    expect(isEarly).toBe(true);
+    expect(samples).toBe(5400 * 4 * 24);
+    const { id } = session.history.at(-1)!;
+    expect(session.history.at(-1)!.text).toBe(sentences);
+    session.truncate(id, 4 * 1234 + 2);
+    expect(session.history.at(-1)!.text).toMatch(/It is number 1233\. It is$/);
+    await session.close();
+  });
+
+  it.each([['marks', '... !!! —'], ['nothing', ''], ['emoji', '🎉🎉']])('an answer of %s is text without speech', async (_, text) => {
+    const { talker } = cascade(() => written(text));
+    const session = talker.open({ player: simulatedPlayer() });
+    const { events } = follow(session);
+    session.add({ role: 'user', text: 'a' });
+    session.respond();
+    await session.idle();
+    expect(ofKind(events, 'answer-done')[0]).toMatchObject({ status: 'completed', item: { text, audioMs: 0 } });
+    expect(ofKind(events, 'answer-audio')).toEqual([]);
+    await session.close();
   });
 });
 
