@@ -31,8 +31,9 @@ describe.skipIf(!existsSync(main) || !hasShared(LFM2_AUDIO_GOLDEN))('ingot talk'
     writeFileSync(join(folder, 'noise.wav'), Uint8Array.from({ length: 3000 }, (_, i) => (i * i * 31 + i * 7) & 255));
     writeFileSync(join(folder, 'rate0.wav'), Uint8Array.from(said, (byte, at) => (at >= 24 && at < 28 ? 0 : byte)));
     writeFileSync(join(folder, 'lies.wav'), Uint8Array.from(said.subarray(0, 900), (byte, at) => (at === 43 ? 16 : byte)));
-    const numbers = Float32Array.of(0, 0.5, NaN, 0);
-    writeFileSync(join(folder, 'nan.wav'), encodeWav(numbers, { sampleRate: 16_000, channels: 1, encoding: 'float32' }));
+    const floats = encodeWav(Float32Array.of(0, 0.5, 0.5, 0), { sampleRate: 16_000, channels: 1, encoding: 'float32' });
+    floats.set([0, 0, 0xc0, 0x7f], floats.length - 8);
+    writeFileSync(join(folder, 'nan.wav'), floats);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
