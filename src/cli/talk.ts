@@ -48,8 +48,8 @@ hears and --voice-model speaks, while each other's work goes on.
 
 Without --in and texts it listens to the microphone, by arecord, SoX or ffmpeg,
 and speaks by pw-cat, paplay, aplay, SoX or ffplay, whichever there is. Who
-speaks interrupts it. Ctrl-C stops an answer, and again it leaves. Use a headset,
-or --no-interrupt, where the microphone hears the loudspeaker.
+speaks interrupts it. Ctrl-C stops an answer, and again it leaves. Use a
+headset, or --no-interrupt, where the microphone hears the loudspeaker.
 
 Each --in is a turn of one conversation; texts are turns behind them. The text
 of an answer goes to stdout as it comes, its speech to --out as WAV of 24 kHz,
