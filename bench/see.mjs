@@ -102,6 +102,6 @@ for (const size of sizes) {
   console.log(`answers ${size}: ${JSON.stringify(results[size].answers)}`);
 }
 console.log(model.info.deviceDescription, memory);
-const line = { commit: describeCommit(), ...flags, model: basename(path), executor: model.info.deviceDescription, results };
+const line = { commit: describeCommit(), ...flags, out: undefined, model: basename(path), executor: model.info.deviceDescription, results };
 if (flags.out !== undefined) appendFileSync(flags.out, `${JSON.stringify(line)}\n`);
 await model.dispose();

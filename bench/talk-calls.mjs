@@ -78,7 +78,7 @@ async function counted(work) {
   ];
   if (flags.list) undo.push(listed());
   await work();
-  for (const each of undo.reverse()) each();
+  for (const each of undo.toReversed()) each();
   return counts;
 
   function watch({ prototype }, name, key) {

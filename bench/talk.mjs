@@ -160,6 +160,6 @@ console.log(
   `text alone ${text.toFixed(1)} tokens/s; a frame's codes ${depth.toFixed(2)} ms, ${(100 * share).toFixed(0)}% of a frame; ` +
     `interleaved steps ${(100 * interleavedShare).toFixed(0)}% of text alone`,
 );
-const record = { commit: describeCommit(), ...flags, executor: executor.description, text, depth, share, results };
+const record = { commit: describeCommit(), ...flags, out: undefined, executor: executor.description, text, depth, share, results };
 if (flags.out !== undefined) appendFileSync(flags.out, `${JSON.stringify(record)}\n`);
 await engine.dispose();
