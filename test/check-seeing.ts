@@ -1,6 +1,7 @@
 /** Answers of a model that sees, through the engine: what streams, chats and cancelled calls get. */
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { Model } from '../src/engine/api.ts';
+import { READER_PATIENCE_MS } from '../src/engine/members.ts';
 import type { Picture } from '../src/models/vision.ts';
 import type { VisionGolden } from './vision-golden.ts';
 
@@ -18,7 +19,7 @@ export interface AskOptions {
   readonly seed?: number;
   readonly repetitionPenalty?: number;
   readonly cachePrompt?: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export async function answerTo(model: Model, segments: Segments, options: AskOptions = {}): Promise<Answer> {
@@ -100,6 +101,16 @@ export async function checkCancelling(model: Model, golden: VisionGolden): Promi
   await expect(asked).rejects.toThrow('left');
   expect(model.info.load.pages.held).toBe(before);
   expect((await answerTo(model, segmentsOf(golden))).tokens).toEqual(golden.greedy);
+}
+
+/** Pictures behind one another wait for nobody: no call's memory is taken meanwhile from those that rest. */
+export async function checkPicturesInARow(model: Model, golden: VisionGolden): Promise<void> {
+  const { picture } = golden;
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  await answerTo(model, [[50, 51], picture, changed(picture), picture, [52]], { cachePrompt: false, maxTokens: 1 });
+  const waits = timers.mock.calls.filter(([, ms]) => ms === READER_PATIENCE_MS);
+  timers.mockRestore();
+  expect(waits).toEqual([]);
 }
 
 /** What cannot be meant. */

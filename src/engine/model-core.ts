@@ -161,9 +161,9 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
   const makeRoom = (refusal: CapacityError) => state.makeRoom(refusal);
   const pictures = options.vision && createPictures(options.vision);
   const see = pictures && {
-    async run(picture: PlacedPicture, rows: readonly StagedRows[]) {
+    async run(picture: PlacedPicture, rows: readonly StagedRows[], signal?: CancelSignal) {
       checkOpen();
-      await tracked(program.run(pictureRuns(pictures, picture, rows)));
+      await tracked(program.run(pictureRuns(pictures, picture, rows), signal));
     },
   };
   const scheduler = createScheduler({

@@ -4,6 +4,7 @@
  * submit that is made while its reader stays away, so that leaving a call costs nothing. It knows no text.
  */
 import { CapacityError } from '../tensor/errors.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
 import { compareRanks } from './admission.ts';
 import { createBreather, yieldToEventLoop } from './event-loop.ts';
 import { isAtPicture } from './batch.ts';
@@ -27,12 +28,17 @@ export interface Scheduler {
   close(error: Error): void;
 }
 
+/** Makes the state of rows of a picture; stops at the signal, as far as the program can, and rejects with its reason then. */
+export interface PictureRunner {
+  run(picture: PlacedPicture, rows: readonly StagedRows[], signal?: CancelSignal): Promise<void>;
+}
+
 export interface SchedulerOptions extends SubmitsOptions {
   readonly maxConcurrent: number;
   readonly queueLimit: number;
   readonly queueTimeoutMs: number;
-  /** Of a model that sees: makes the state of rows of a picture. */
-  readonly pictures?: { run(picture: PlacedPicture, rows: readonly StagedRows[]): Promise<void> } | undefined;
+  /** Of a model that sees. */
+  readonly pictures?: PictureRunner | undefined;
   /** Gives back memory that nobody needs, for a step that failed for want of it; false where there is none. */
   makeRoom(refusal: CapacityError): boolean;
 }
@@ -142,7 +148,8 @@ class Loop implements Scheduler {
     const works = this.#members.admit();
     const isAlone = (work: Work) => work.alone !== undefined || isAtPicture(work);
     const other = works.find((work) => work.member.waiting !== undefined && !this.#held.has(work.member) && isAlone(work));
-    const rows = works.filter(({ member: { waiting }, advance }) => waiting !== undefined && advance !== undefined);
+    // Those that stand at a picture have no rows to give, nor need they wait for any.
+    const rows = works.filter((work) => work.member.waiting !== undefined && work.advance !== undefined && !isAtPicture(work));
     const arrive = this.#submits.count > 0 ? () => this.#arrive() : undefined;
     if (other !== undefined && (!this.#wasAlone || rows.length === 0)) {
       if (arrive !== undefined) return arrive;
@@ -197,7 +204,7 @@ class Loop implements Scheduler {
         const end = Math.min(from + maxRows, keepAt.find((position) => position > from) ?? Infinity, picture.end);
         staged.push({ rows: sequence.stage(ids, { end, outputs: [] }), end });
       }
-      await pictures.run(picture, staged.map(({ rows }) => rows));
+      await pictures.run(picture, staged.map(({ rows }) => rows), signal);
     } catch (error) {
       for (const { rows } of staged.toReversed()) rows.withdraw();
       throw error;
