@@ -57,13 +57,21 @@ describe('comparing results', () => {
     expect(told.length).toBeLessThanOrEqual(16);
   });
 
+  it('never takes other settings or another machine for a change', () => {
+    const q8 = row([50, 51, 49, 50, 52], { flags: { kv: 'q8' } });
+    const f16 = row([100, 101, 99, 100, 102], { flags: { kv: 'f16' } });
+    const elsewhere = row([100, 101, 99, 100, 102], { machine: { cpu: 'another' } });
+    expect(compareResults([q8], [f16]).comparisons).toEqual([]);
+    expect(compareResults([row([50, 51, 49, 50, 52])], [elsewhere]).comparisons).toEqual([]);
+  });
+
   it('takes rows of a figure together, keeps engines, backends and models apart, and names what only one side has', () => {
     const cuda = { engine: { name: 'llama-bench', version: '1', device: 'CUDA (H200)' } };
     const result = compareResults([row([1]), row([2]), row([3], cuda)], [row([1, 2]), row([4], { measure: 'prefill 512' })]);
     expect(result.comparisons).toHaveLength(1);
     expect(result.comparisons[0]!.base).toBe(1.5);
-    expect(result.onlyBase).toEqual(['m.gguf, llama-bench on CUDA (H200): decode 128 after 128']);
-    expect(result.onlyNext).toEqual(['m.gguf, ingot on cpu: prefill 512']);
+    expect(result.onlyBase).toEqual(['m.gguf, llama-bench on CUDA (H200), a processor: decode 128 after 128']);
+    expect(result.onlyNext).toEqual(['m.gguf, ingot on cpu, a processor: prefill 512']);
   });
 });
 

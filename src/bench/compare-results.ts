@@ -33,8 +33,8 @@ export interface ResultsComparison {
 }
 
 /**
- * Compares figures of the same model (by hash, else by name), device, engine and measure. Runs of several rows of one figure are taken
- * together.
+ * Compares figures of the same model (by hash, else by name), device, engine, settings and measure. Runs of several rows of one figure
+ * are taken together.
  * @param smallest the least change that is told, as a share; default 0.02
  */
 export function compareResults(base: readonly ResultRow[], next: readonly ResultRow[], smallest: number = SMALLEST): ResultsComparison {
@@ -47,6 +47,12 @@ export function compareResults(base: readonly ResultRow[], next: readonly Result
   };
 }
 
+/** Settings that make other work, or other hardware's, of a figure: their rows are never taken together. */
+export function settingsOf(flags: ResultRow['flags']): string {
+  const found = ['batchSize', 'kv', 'threads'].filter((name) => flags[name] !== undefined && flags[name] !== null);
+  return found.map((name) => `${name} ${flags[name]}`).join(', ');
+}
+
 interface Group {
   readonly name: string;
   readonly unit: string;
@@ -55,9 +61,9 @@ interface Group {
 
 function groupsOf(rows: readonly ResultRow[]): Map<string, Group> {
   const groups = new Map<string, Group>();
-  for (const { model, device, engine, measure, unit, runs, flags } of rows) {
-    const batch = flags['batchSize'] === undefined ? '' : ` (batch ${flags['batchSize']})`;
-    const where = [engine.device, device?.adapter?.device].filter(Boolean).join(', ');
+  for (const { model, device, engine, measure, unit, runs, flags, machine } of rows) {
+    const batch = settingsOf(flags) === '' ? '' : ` (${settingsOf(flags)})`;
+    const where = [engine.device, device?.adapter?.device || machine.cpu].filter(Boolean).join(', ');
     const name = `${model.file}, ${engine.name}${batch} on ${where}: ${measure}`;
     const key = `${model.sha256 ?? model.file}|${name.slice(model.file.length)}`;
     const group = groups.get(key) ?? { name, unit, runs: [] };

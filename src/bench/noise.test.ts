@@ -46,6 +46,18 @@ describe('drift', () => {
 });
 
 describe('the rank test', () => {
+  // By scipy: mannwhitneyu(a, b, method="asymptotic").
+  it.each([
+    ['apart by a tenth', 40, 0.1, 0.14615569336820772],
+    ['with ties', 40, 0, 0.8306139685471001],
+    ['a thousand a side', 1000, 0.02, 0.12388684812454831],
+  ] as const)('of many runs, %s', (name, count, shift, expected) => {
+    const a = Array.from({ length: count }, (_, i) => (name === 'with ties' ? i % 7 : ((i * 37) % count) / count));
+    const moved = (i: number) => (name === 'with ties' ? (i % 7) + (i % 11 === 0 ? 1 : 0) : ((i * 53) % count) / count + shift);
+    const b = Array.from({ length: count }, (_, i) => moved(i));
+    expect(rankTest(a, b)).toBeCloseTo(expected, 6);
+  });
+
   // By scipy: mannwhitneyu(a, b, method="exact"), with ties method=PermutationMethod(n_resamples=inf).
   it.each([
     [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], 2 / 252],

@@ -251,6 +251,8 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
       [['--compare', 'a.jsonl', 'b.jsonl', '--published'], 'found both of them'],
       [['--published', 'model.gguf'], 'found a model'],
       [['--smallest', '3', 'model.gguf'], 'is of --compare'],
+      [['--published', '--runs', '3'], '--runs is for measuring'],
+      [['--compare', 'a.jsonl', 'b.jsonl', '--decode-after', '8'], '--decode-after is for measuring'],
       [[], 'Expected a model to measure'],
       [['report', '--runs', '3', 'x.jsonl'], "unknown option '--runs'"],
       [['report'], "missing required argument 'results'"],

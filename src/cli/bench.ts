@@ -1,4 +1,5 @@
 /** `ingot bench`: speed by one protocol, beside other engines. */
+import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { WorkloadName } from '../bench/engine.ts';
@@ -118,25 +119,34 @@ export function registerBench(program: Command): void {
     .option('--smallest <percent>', 'the least difference that --compare tells (default: 2)', checkedNumber(percentFrom0))
     .option('--published', 'print what others have published, beside rows of --json where that file is there')
     .addHelpText('after', EXAMPLES)
-    .action((models: string[], flags: BenchFlags) => benchOrTell(models, flags));
+    .action((models: string[], flags: BenchFlags) => {
+      const given = command.options.map((option) => option.attributeName()).filter((name) => command.getOptionValueSource(name) === 'cli');
+      return benchOrTell(models, flags, given);
+    });
   // What follows "report" is for it alone.
   command.enablePositionalOptions();
   registerBenchReport(command);
 }
 
 /** Measures, or tells of what was measured. */
-async function benchOrTell(models: readonly string[], flags: BenchFlags): Promise<void> {
+async function benchOrTell(models: readonly string[], flags: BenchFlags, given: readonly string[]): Promise<void> {
   const { compare, published, smallest, json } = flags;
   if (smallest !== undefined && compare === undefined) throw new UsageError('--smallest is of --compare.');
   if (compare === undefined && published !== true) {
     if (models.length === 0) throw new UsageError('Expected a model to measure: "ingot bench MODEL", or --compare, --published, report.');
     return bench(models, flags);
   }
+  const own = compare === undefined ? ['published', 'json'] : ['compare', 'smallest', 'published'];
+  const measuring = given.find((name) => !own.includes(name));
+  if (measuring !== undefined) {
+    const flag = `--${measuring.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new UsageError(`${flag} is for measuring: it does nothing beside --${own[0]}.`);
+  }
   const other = models.length > 0 ? `a model (${models[0]})` : compare !== undefined && published === true ? 'both of them' : undefined;
   if (other !== undefined) throw new UsageError(`--compare and --published measure nothing: expected one of them alone, found ${other}.`);
   const terminal = createTerminal(process.stdout);
   if (compare === undefined) {
-    terminal.write(`${publishedLines(json === undefined ? [] : readResults([json]).rows).join('\n')}\n`);
+    terminal.write(`${publishedLines(json === undefined || !existsSync(json) ? [] : readResults([json]).rows).join('\n')}\n`);
     return;
   }
   const [base, next, ...more] = compare;

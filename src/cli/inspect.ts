@@ -5,6 +5,7 @@ import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { PROFILE_NAMES } from '../gpu/profile/profiles.ts';
 import { planForProfile } from '../node/gpu-plan.ts';
 import { locate } from '../node/open-path.ts';
+import { UsageError } from './exit-codes.ts';
 import { inspectReport } from './inspect-report.ts';
 import { printInspection } from './inspect-text.ts';
 import { modelPath } from './input-path.ts';
@@ -39,11 +40,12 @@ export function registerInspect(program: Command): void {
         .implies({ plan: true }),
     )
     .addHelpText('after', EXAMPLES)
-    .action((path: string, { json, plan, profile, mmproj }: InspectOptions) =>
-      withInterrupts((signal) =>
-        plan === true ? inspectPlan(path, { profile, signal }) : inspect(path, { json: json === true, mmproj, signal }),
-      ),
-    );
+    .action((path: string, { json, plan, profile, mmproj }: InspectOptions) => {
+      if (json === true && plan === true) throw new UsageError('--plan prints no JSON: leave out --json.');
+      return withInterrupts((signal) =>
+        plan === true ? inspectPlan(path, { profile, mmproj, signal }) : inspect(path, { json: json === true, mmproj, signal }),
+      );
+    });
 }
 
 interface InspectOptions {
@@ -55,9 +57,9 @@ interface InspectOptions {
 
 async function inspectPlan(
   path: string,
-  { profile, signal }: { readonly profile: string | undefined; readonly signal: AbortSignal },
+  { profile, mmproj, signal }: { readonly profile: string | undefined; readonly mmproj: string | undefined; readonly signal: AbortSignal },
 ): Promise<void> {
-  const model = await planForProfile(modelPath(path), { profile, signal });
+  const model = await planForProfile(modelPath(path), { profile, mmproj, signal });
   const { printModelPlan } = await import('../gpu/plan/plan-report.ts');
   process.stdout.write(`profile ${model.options.profile.name}\n${printModelPlan(model)}\n`);
 }

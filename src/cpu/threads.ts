@@ -123,6 +123,7 @@ export class Threads {
     } catch (error) {
       const isWorkers = Atomics.load(this.#words, CONTROL.stop / 4) !== 0;
       // A worker that failed has sent this thread out of the step; its own words are on their way.
+      if (isWorkers) this.#keepAlive(true);
       if (isWorkers) await new Promise<void>((resolve, reject) => void (this.#waiting = { resolve, reject }));
       this.#fail(new Error(`A compute thread failed: ${failureText(error)}`));
     }

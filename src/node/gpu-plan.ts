@@ -24,6 +24,8 @@ export interface GpuPlanChoices {
   /** Positions that the plan has room for at least, as far as the model has them. */
   readonly keys?: number | undefined;
   readonly kvType?: KvChoice | undefined;
+  /** The file of a GGUF model's tower. Default: the one beside it. */
+  readonly mmproj?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,7 +52,7 @@ export interface ProfilePlan extends ModelPlan {
 export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices = {}): Promise<ProfilePlan> {
   const { signal } = choices;
   const profile = await resolveProfile(choices);
-  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, reads: 'headers' }), { signal });
+  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal, reads: 'headers', mmproj: choices.mmproj }), { signal });
   try {
     const contextLength = (ofModel: number) => resolveContextLength(choices.contextLength, ofModel);
     return await planOfProfile(await openDecoder(checkpoint, { signal, contextLength }), profile, choices);

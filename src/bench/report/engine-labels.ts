@@ -1,19 +1,26 @@
 /** What engines and devices are called in a report. */
 import type { ResultRow } from '../read-results.ts';
 
-export const deviceOf = ({ device, machine }: ResultRow): string => device?.adapter?.device || device?.kind || machine.cpu;
+/** A GPU's name, or the processor's. */
+export const deviceOf = ({ device, machine }: ResultRow): string =>
+  device?.adapter?.device || (device?.kind === 'gpu' ? 'gpu' : machine.cpu);
 
-/** How an engine names its backend: `CUDA` of `CUDA (NVIDIA H200)`. */
-export const backendOf = ({ engine }: ResultRow) => engine.device.replace(/ \(.*$/, '');
+/** What makes figures of one engine on one device different ones: its backend (`CUDA` of `CUDA (NVIDIA H200)`), keys' and values' type. */
+export function settingsOf({ engine, flags }: ResultRow): readonly string[] {
+  return [engine.device.replace(/ \(.*$/, ''), flags['kv'] === undefined ? '' : `keys and values in ${flags['kv']}`];
+}
 
 /** What tells engines apart in a chart: the name, and as much more as these rows need. */
 export function labelsOf(rows: readonly ResultRow[]): (row: ResultRow) => string {
   const hasManyDevices = new Set(rows.map(deviceOf)).size > 1;
-  const backends = new Map<string, Set<string>>();
-  const keyOf = (row: ResultRow) => `${row.engine.name}|${deviceOf(row)}`;
-  for (const row of rows) backends.set(keyOf(row), (backends.get(keyOf(row)) ?? new Set()).add(backendOf(row)));
+  const keyOf = (row: ResultRow, setting: number) => `${row.engine.name}|${deviceOf(row)}|${setting}`;
+  const found = new Map<string, Set<string>>();
+  for (const row of rows) {
+    for (const [i, setting] of settingsOf(row).entries())
+      found.set(keyOf(row, i), (found.get(keyOf(row, i)) ?? new Set()).add(setting));
+  }
   return (row) => {
-    const backend = backends.get(keyOf(row))!.size > 1 ? ` (${backendOf(row)})` : '';
-    return `${row.engine.name}${backend}${hasManyDevices ? `, ${deviceOf(row)}` : ''}`;
+    const told = settingsOf(row).filter((setting, i) => setting !== '' && found.get(keyOf(row, i))!.size > 1);
+    return `${row.engine.name}${told.length === 0 ? '' : ` (${told.join(', ')})`}${hasManyDevices ? `, ${deviceOf(row)}` : ''}`;
   };
 }

@@ -53,6 +53,12 @@ describe('what a report shows', () => {
     expect(chartsOf([cuda, other])[0]!.points.map(({ engine }) => engine)).toEqual(names);
   });
 
+  it('keeps figures of other types of keys and values apart', () => {
+    const [f16, q8] = ['f16', 'q8'].map((kv, i) => row('decode 128 after 128', [i + 1], { flags: { kv } })) as [ResultRow, ResultRow];
+    const names = ['ingot (keys and values in f16)', 'ingot (keys and values in q8)'];
+    expect(chartsOf([f16, q8])[0]!.points.map(({ engine }) => engine)).toEqual(names);
+  });
+
   it('draws lines where a measure has several places, in their order', () => {
     const rows = [
       row('decode 128 after 4096', [5]),

@@ -2,7 +2,7 @@
 import { driftOf, medianInterval } from '../noise.ts';
 import type { Interval } from '../noise.ts';
 import type { ResultRow } from '../read-results.ts';
-import { backendOf, deviceOf, labelsOf } from './engine-labels.ts';
+import { deviceOf, labelsOf, settingsOf } from './engine-labels.ts';
 import { rooflineOf } from './roofline.ts';
 import type { Roofline } from './roofline.ts';
 
@@ -83,7 +83,7 @@ export function reportData(all: readonly ResultRow[], notes: readonly string[], 
 /** An engine's best batch size is what is quoted, and said; of one figure measured twice, the later. */
 function quoted(rows: readonly ResultRow[]): ResultRow[] {
   const keyOf = (row: ResultRow) =>
-    [row.model.sha256 ?? row.model.file, deviceOf(row), row.engine.name, backendOf(row), row.measure].join('|');
+    [row.model.sha256 ?? row.model.file, deviceOf(row), row.engine.name, ...settingsOf(row), row.measure].join('|');
   const latest = new Map(rows.map((row) => [`${keyOf(row)}|${row.flags['batchSize']}`, row]));
   const best = new Map<string, ResultRow>();
   for (const row of latest.values()) {
