@@ -51,14 +51,27 @@ export function smartResize(size: Size, settings: ImageSettings): Size {
   if (pixels > most) {
     const shrink = Math.sqrt((size.width * size.height) / most);
     const side = (own: number) => Math.max(block, Math.floor(own / shrink / block) * block);
-    return { width: side(size.width), height: side(size.height) };
+    return withinTokens({ width: side(size.width), height: side(size.height) }, block, settings.maxTokens);
   }
   if (pixels < least) {
     const grow = Math.sqrt(least / (size.width * size.height));
     const side = (own: number) => Math.ceil((own * grow) / block) * block;
-    return { width: side(size.width), height: side(size.height) };
+    return withinTokens({ width: side(size.width), height: side(size.height) }, block, settings.maxTokens);
   }
   return { width: near(size.width), height: near(size.height) };
+}
+
+/**
+ * Sides of whole blocks, the longer one made shorter until no more tokens than `most` are left, or one: `smart_resize` rounds the sides of
+ * an image that it makes larger up, and leaves a long image a block of width. At a family's own limits neither goes over them.
+ */
+export function withinTokens({ width, height }: Size, block: number, most: number): Size {
+  let [columns, rows] = [width / block, height / block];
+  while (columns * rows > most && Math.max(columns, rows) > 1) {
+    if (columns >= rows) columns--;
+    else rows--;
+  }
+  return { width: columns * block, height: rows * block };
 }
 
 /** Tiles of the shape nearest to the image's; of two equally near the later one where the image has more than half its pixels. */

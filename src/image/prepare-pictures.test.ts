@@ -72,6 +72,37 @@ describe('LFM2-VL', () => {
   });
 });
 
+describe('a limit of tokens', () => {
+  const sizes = [[100, 50], [2000, 10], [10, 2000], [33, 31], [1, 1], [199, 1], [640, 480], [3000, 15]] as const;
+
+  it.each([LFM2, QWEN])('is held for images of any shape: $family', (tower) => {
+    const settings = readImageSettings(tower);
+    for (const [width, height] of sizes) {
+      for (const maxTokens of [1, 2, 3, 5, 63, 64]) {
+        const layout = layoutImage({ width, height }, settings, { maxTokens });
+        expect(layout.tokens, `${width} x ${height}, ${maxTokens}`).toBeLessThanOrEqual(maxTokens);
+        expect(layout.tokens).toBe((layout.width / 32) * (layout.height / 32));
+        expect(layout.tokens).toBeGreaterThanOrEqual(1);
+      }
+    }
+    // Transformers' 12 x 6 blocks, of which the longer side gives way.
+    const wide = layoutImage({ width: 100, height: 50 }, settings, { maxTokens: 64 });
+    if (tower === LFM2) expect(wide).toMatchObject({ width: 320, height: 192 });
+  });
+
+  it('is held for videos, whose pictures have a token at least', () => {
+    const settings = readImageSettings(QWEN) as QwenImageSettings;
+    for (const [width, height] of sizes) {
+      for (const count of [1, 2, 5, 16]) {
+        for (const maxTokens of [1, 8, 20, 64]) {
+          const { tokens } = layoutVideo({ width, height, count }, settings, { maxTokens });
+          expect(tokens, `${count} of ${width} x ${height}, ${maxTokens}`).toBeLessThanOrEqual(Math.max(maxTokens, Math.ceil(count / 2)));
+        }
+      }
+    }
+  });
+});
+
 const hasGolden = hasShared('golden/qwen_image/golden.safetensors');
 
 describe.skipIf(!hasGolden)('Qwen-VL, beside the golden of transformers', () => {
@@ -98,9 +129,9 @@ describe('videos', () => {
     const bytes = bytesOf(video.source);
     const frameBytes = video.width * video.height * 3;
     const frames = Array.from({ length: 5 }, (_, i) => opaque(video, bytes.subarray(i * frameBytes, (i + 1) * frameBytes)));
-    // Its size of 48 x 32 for frames of 40 x 28, of no more tokens than these.
+    // Its size of 64 x 48 for frames of 40 x 28, where it rounds to these tokens.
     const settings = readImageSettings({ ...QWEN, patchSize: 8 }) as QwenImageSettings;
-    const prepared = prepareVideo({ frames, times: [0, 0.5, 1, 1.5, 2] }, settings, { maxTokens: 18 });
+    const prepared = prepareVideo({ frames, times: [0, 0.5, 1, 1.5, 2] }, settings, { ofFamily: { min: 18, max: 18 } });
     expect(prepared.times).toEqual([0.25, 1.25, 2]);
     expect(prepared.pictures).toHaveLength(times);
     for (const picture of prepared.pictures) expect([picture.rows, picture.columns]).toEqual([rows, columns]);

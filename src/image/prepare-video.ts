@@ -3,7 +3,7 @@ import { InputError } from '../tensor/errors.ts';
 import { checkImage } from './image.ts';
 import type { Image } from './image.ts';
 import type { QwenImageSettings } from './image-settings.ts';
-import { checkAspect, roundHalfEven } from './layout-image.ts';
+import { checkAspect, roundHalfEven, withinTokens } from './layout-image.ts';
 import type { ImageLayout, PictureLimits, Size } from './layout-image.ts';
 import { mergeBlockPatches } from './patches.ts';
 import type { PatchGrid } from './patches.ts';
@@ -26,11 +26,16 @@ export interface VideoFrames {
 /** Of `Qwen3VLVideoProcessor` (128 and 768 times 32 x 32 pixels): tokens of all frames together, where two frames share one. */
 const VIDEO_TOKENS = { min: 64, max: 384 };
 
+export interface VideoLimits extends PictureLimits {
+  /** The processor's own tokens of all frames together, to which it rounds. Default: Qwen3-VL's. */
+  readonly ofFamily?: typeof VIDEO_TOKENS | undefined;
+}
+
 /** @throws InputError for no frames, frames of unequal sizes, or times that do not rise */
 export function prepareVideo(
   { frames, times }: VideoFrames,
   settings: QwenImageSettings,
-  limits: PictureLimits = {},
+  limits: VideoLimits = {},
 ): PreparedVideo {
   checkFrames({ frames, times }, limits.where ?? 'video');
   const { temporalPatchSize, filter } = settings;
@@ -70,13 +75,13 @@ function checkFrames({ frames, times }: VideoFrames, where: string): void {
 export function layoutVideo(
   { count, ...size }: Size & { readonly count: number },
   { temporalPatchSize, patchSize, mergeSize }: QwenImageSettings,
-  { maxTokens = VIDEO_TOKENS.max, where = 'video' }: PictureLimits = {},
+  { maxTokens = Infinity, where = 'video', ofFamily = VIDEO_TOKENS }: VideoLimits = {},
 ): ImageLayout {
   checkAspect(size, where);
   const block = patchSize * mergeSize;
   const tokenPixels = temporalPatchSize * block * block;
-  const most = maxTokens * tokenPixels;
-  const least = Math.min(VIDEO_TOKENS.min * tokenPixels, most);
+  const most = (maxTokens === Infinity ? ofFamily.max : maxTokens) * tokenPixels;
+  const least = Math.min(ofFamily.min * tokenPixels, most);
   const enlarge = Math.max(1, block / size.width, block / size.height);
   const own = { width: Math.trunc(size.width * enlarge), height: Math.trunc(size.height * enlarge) };
   const near = (side: number) => roundHalfEven(side / block) * block;
@@ -85,6 +90,8 @@ export function layoutVideo(
   const smaller = (side: number) => Math.max(block, Math.floor(side / ratio / block) * block);
   const larger = (side: number) => Math.ceil(side / ratio / block) * block;
   const to = pixels > most ? smaller : pixels < least ? larger : near;
-  const [width, height] = [to(own.width), to(own.height)];
-  return { width, height, tokens: Math.ceil(count / temporalPatchSize) * (width / block) * (height / block) };
+  const pictures = Math.ceil(count / temporalPatchSize);
+  // Without a limit that somebody gave, sizes are transformers'. A picture has a token at least, however many there are.
+  const { width, height } = withinTokens({ width: to(own.width), height: to(own.height) }, block, maxTokens / pictures);
+  return { width, height, tokens: pictures * (width / block) * (height / block) };
 }
