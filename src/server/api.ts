@@ -102,7 +102,10 @@ export interface ServerOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   /** Origins of web pages that may use the server, `https://app.example.com`; `['*']`: all. Default: none but its own. */
   readonly corsOrigins?: readonly string[] | undefined;
-  /** Hosts that images in requests are fetched from, `images.example.com` or with a port. Default: none, so that images are data URLs. */
+  /**
+   * Hosts that images in requests are fetched from: `images.example.com` stands for its ports 80 and 443, `images.example.com:8443` for
+   * that port alone. Default: none, so that images are data URLs.
+   */
   readonly imageHosts?: readonly string[] | undefined;
   readonly limits?: ServerLimits | undefined;
   /** Default: the first models that hear and speak, and nothing that tells speech from silence. */

@@ -5,6 +5,7 @@ import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { isJsonObject } from '../../tensor/json.ts';
 import type { Call } from '../call.ts';
 import { invalid } from '../failure.ts';
+import { isOfImageHosts } from './image-host.ts';
 
 const MOST_IMAGES = 64;
 const MOST_REDIRECTS = 3;
@@ -61,7 +62,7 @@ function allowedUrl({ state: { imageHosts } }: Call, url: string): URL {
   if (!URL.canParse(url)) throw refused(url, 'has no URL that can be read');
   const parsed = new URL(url);
   if (!/^https?:$/.test(parsed.protocol) || parsed.username !== '') throw refused(url, 'is no plain URL of the web');
-  if (imageHosts.has(parsed.host)) return parsed;
+  if (isOfImageHosts(parsed, imageHosts)) return parsed;
   const whose = imageHosts.size === 0 ? 'the web, and this server fetches none' : 'a host that this server does not fetch from';
   throw refused(url, `is of ${whose}`);
 }
