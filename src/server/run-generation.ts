@@ -100,8 +100,9 @@ function checkChoices(requests: readonly AnswerRequest[], choices: number, most:
   throw invalid(`${of} is more than this server answers at once, ${most}.`, { param: 'n', code: 'too_many_choices' });
 }
 
-function withImages(call: Call, requests: readonly AnswerRequest[]): Promise<AnswerRequest[]> {
-  return Promise.all(requests.map(async (request) => ({ ...request, messages: await fetchImages(call, request.messages ?? []) })));
+async function withImages(call: Call, model: Model, requests: readonly AnswerRequest[]): Promise<readonly AnswerRequest[]> {
+  const conversations = await fetchImages(call, model, requests.map(({ messages }) => messages ?? []));
+  return requests.map((request, i) => (request.messages === undefined ? request : { ...request, messages: conversations[i] }));
 }
 
 /**
@@ -109,7 +110,7 @@ function withImages(call: Call, requests: readonly AnswerRequest[]): Promise<Ans
  * @throws Failure before any work for what the limits do not allow
  */
 export async function* runGeneration(call: Call, model: Model, asked: readonly AnswerRequest[]): Pieces {
-  const requests = asked.some(({ messages }) => hasWebImages(messages)) ? await withImages(call, asked) : asked;
+  const requests = asked.some(({ messages }) => hasWebImages(messages)) ? await withImages(call, model, asked) : asked;
   const { signal, state: { limits } } = call;
   const choices = requests[0]?.n ?? 1;
   checkChoices(requests, choices, limits.choices);

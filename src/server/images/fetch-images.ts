@@ -1,6 +1,6 @@
 /** Images of the web in requests: fetched from hosts that the server was told, and from no others. */
 import { imagePart } from '../../engine/images/image-source.ts';
-import type { ChatMessage, GenerateOptions } from '../../engine/api.ts';
+import type { ChatMessage, GenerateOptions, Model } from '../../engine/api.ts';
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { isJsonObject } from '../../tensor/json.ts';
 import type { Call } from '../call.ts';
@@ -27,29 +27,53 @@ export function hasWebImages(messages: Messages | undefined): boolean {
   return messages?.some((message) => partsOf(message).some((part) => webImage(part) !== undefined)) === true;
 }
 
+interface Fetching {
+  readonly call: Call;
+  /** Bytes that all images of the request may have yet. */
+  bytesLeft: number;
+  /** Data URLs by the URLs that they are fetched from: each is fetched once. */
+  readonly fetched: Map<string, Promise<string>>;
+}
+
 /**
- * The messages with the images in them.
- * @throws Failure (400) for a host that the server does not fetch from, and for what does not answer with an image in bounds
+ * The conversations of a request with the images in them. They are left as they are for a model that sees none, which refuses them itself.
+ * @throws Failure (400) for a host that the server does not fetch from, for what does not answer with an image, and for images that have
+ *   together more bytes than a body may
  */
-export async function fetchImages(call: Call, messages: Messages): Promise<Messages> {
-  const images = messages.flatMap((message) => partsOf(message).filter((part) => webImage(part) !== undefined));
-  if (images.length > MOST_IMAGES) throw invalid(`The conversation has ${images.length} images, and at most ${MOST_IMAGES} are fetched.`);
+export async function fetchImages(call: Call, model: Model, conversations: readonly Messages[]): Promise<readonly Messages[]> {
+  const parts = conversations.flatMap((messages) => messages.flatMap(partsOf));
+  const urls = parts.flatMap((part) => webImage(part)?.url ?? []);
+  if (model.vision === undefined || urls.length === 0) return conversations;
+  if (urls.length > MOST_IMAGES) throw invalid(`The request has ${urls.length} images of the web, and at most ${MOST_IMAGES} are fetched.`);
   // All are looked at before the first is asked for.
-  for (const part of images) allowedUrl(call, (webImage(part) as { url: string }).url);
+  for (const url of urls) allowedUrl(call, url);
+  const fetching: Fetching = { call, bytesLeft: call.state.limits.bodyBytes, fetched: new Map() };
+  const all: Messages[] = [];
+  for (const messages of conversations) all.push(await withImages(fetching, messages));
+  return all;
+}
+
+async function withImages(fetching: Fetching, messages: Messages): Promise<Messages> {
   const fetched: Messages[number][] = [];
   for (const message of messages) {
     const content: JsonValue[] = [];
-    for (const part of partsOf(message)) content.push(await withImage(call, part));
+    for (const part of partsOf(message)) content.push(await withImage(fetching, part));
     fetched.push(content.length === 0 ? message : { ...message, content: content as JsonObject[] } as ChatMessage);
   }
   return fetched;
 }
 
-async function withImage(call: Call, part: JsonValue): Promise<JsonValue> {
+async function withImage(fetching: Fetching, part: JsonValue): Promise<JsonValue> {
   const image = webImage(part);
   if (image === undefined) return part;
-  const { url } = imagePart(await fetchBytes(call, image.url))['image_url'] as { readonly url: string };
-  return { type: 'image_url', image_url: { url, ...(image.detail === undefined ? {} : { detail: image.detail }) } };
+  const asked = fetching.fetched.get(image.url) ?? dataUrlOf(fetching, image.url);
+  fetching.fetched.set(image.url, asked);
+  return { type: 'image_url', image_url: { url: await asked, ...(image.detail === undefined ? {} : { detail: image.detail }) } };
+}
+
+async function dataUrlOf(fetching: Fetching, url: string): Promise<string> {
+  const part = imagePart(await fetchBytes(fetching, url));
+  return (part['image_url'] as { readonly url: string }).url;
 }
 
 function refused(url: string, why: string) {
@@ -67,8 +91,9 @@ function allowedUrl({ state: { imageHosts } }: Call, url: string): URL {
   throw refused(url, `is of ${whose}`);
 }
 
-async function fetchBytes(call: Call, asked: string): Promise<Uint8Array> {
-  const { bodyBytes, bodyMs } = call.state.limits;
+async function fetchBytes(fetching: Fetching, asked: string): Promise<Uint8Array> {
+  const { call } = fetching;
+  const { bodyMs } = call.state.limits;
   const signal = AbortSignal.any([call.signal, AbortSignal.timeout(bodyMs)]);
   let url = allowedUrl(call, asked);
   try {
@@ -81,7 +106,7 @@ async function fetchBytes(call: Call, asked: string): Promise<Uint8Array> {
         url = allowedUrl(call, new URL(location, url).href);
         continue;
       }
-      if (response.ok) return await readBounded(response, bodyBytes, asked);
+      if (response.ok) return await readBounded(response, fetching, asked);
       await response.body?.cancel();
       throw refused(asked, `was answered with the status ${response.status}`);
     }
@@ -92,13 +117,18 @@ async function fetchBytes(call: Call, asked: string): Promise<Uint8Array> {
   }
 }
 
-async function readBounded(response: Response, most: number, url: string): Promise<Uint8Array> {
+function overBudget({ state: { limits: { bodyBytes } } }: Call): string {
+  return `has more bytes than are left of ${bodyBytes}, which all fetched images of a request may have together`;
+}
+
+async function readBounded(response: Response, fetching: Fetching, url: string): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const piece of response.body ?? []) {
     length += piece.length;
+    fetching.bytesLeft -= piece.length;
     // Leaving the loop cancels the body.
-    if (length > most) throw refused(url, `has more than ${most} bytes`);
+    if (fetching.bytesLeft < 0) throw refused(url, overBudget(fetching.call));
     pieces.push(piece);
   }
   const bytes = new Uint8Array(length);

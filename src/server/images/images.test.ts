@@ -31,6 +31,17 @@ it('a model that sees nothing refuses images, by their place', async () => {
   expect(error.message).toMatch(/this model sees no images/);
 });
 
+it('a model that sees nothing has no images fetched for it', async () => {
+  const message = { role: 'user', content: [{ type: 'image_url', image_url: { url: `${ember.origin}/a.png` } }] };
+  const chat = await post(`${ember.origin}/v1/chat/completions`, { model: 'ember', messages: [message] });
+  const block = { type: 'image', source: { type: 'url', url: `${ember.origin}/a.png` } };
+  const count = await post(`${ember.origin}/v1/messages/count_tokens`, { model: 'ember', messages: [{ role: 'user', content: [block] }] });
+  for (const { status, body } of [chat, count]) {
+    expect(status).toBe(400);
+    expect(body.error.message).toMatch(/^messages\[0\]\.content\[0\]: this model sees no images/);
+  }
+});
+
 describe.skipIf(!hasShared('golden/qwen3_vl/golden.json'))('images', () => {
   let model: Model;
   let server: Server;
@@ -45,6 +56,7 @@ describe.skipIf(!hasShared('golden/qwen3_vl/golden.json'))('images', () => {
       if (request.url === '/a.png') return response.end(png);
       if (request.url === '/moved') return response.writeHead(302, { location: '/a.png' }).end();
       if (request.url === '/away') return response.writeHead(302, { location: 'http://localhost:1/a.png' }).end();
+      if (request.url!.startsWith('/half')) return response.end(new Uint8Array(1.2e6));
       if (request.url === '/page') return response.end('<!DOCTYPE html><p>hello');
       if (request.url === '/large') return response.end(new Uint8Array(3e6));
       return response.writeHead(404).end();
@@ -137,9 +149,22 @@ describe.skipIf(!hasShared('golden/qwen3_vl/golden.json'))('images', () => {
     ] as const) await expect(asks(image), image).rejects.toThrow(message);
     expect(asked.length).toBe(before);
     for (const [path, message] of [
-      ['away', /does not fetch from/], ['none', /was answered with the status 404/], ['large', /more than 2000000 bytes/],
+      ['away', /does not fetch from/], ['none', /was answered with the status 404/], ['large', /more bytes than are left of 2000000/],
       ['page', /a page of HTML/],
     ] as const) await expect(asks(`http://${host}/${path}`), path).rejects.toThrow(message);
+  });
+
+  it('of the web are fetched once each, and have together no more bytes than a body', async () => {
+    const part = (path: string) => ({ type: 'image_url', image_url: { url: `http://${host}/${path}` } });
+    const ask = (...paths: readonly string[]) => post(`${listener.origin}/v1/chat/completions`, {
+      model: 'seeing', max_tokens: 2, messages: [{ role: 'user', content: paths.map(part) }],
+    });
+    asked.length = 0;
+    expect((await ask('a.png', 'a.png', 'a.png')).status).toBe(200);
+    expect(asked).toEqual(['/a.png']);
+    const { status, body } = await ask('half?1', 'half?2', 'half?3');
+    expect([status, body.error.message]).toEqual([400, expect.stringMatching(/half\?2" has more bytes than are left of 2000000/)]);
+    expect(asked.slice(1)).toEqual(['/half?1', '/half?2']);
   });
 
   it('that are none are the client’s fault, and the next request is answered', async () => {
