@@ -157,7 +157,7 @@ export interface ModelInfo {
   readonly memory: MemoryUse;
   /** How busy it is, as it is now. */
   readonly load: ModelLoad;
-  /** What a user should know of the model's files: settings that are not known and so not used. */
+  /** What a user should know of the model's files: settings that are not known and so not used, a tower beside it that cannot be read. */
   readonly warnings: readonly string[];
   /** Tensors of the files that are left out, and why: those of a vision tower, of which no step of the text model reads any. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];

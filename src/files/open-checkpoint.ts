@@ -18,14 +18,15 @@ export interface CheckpointLocation {
 export interface ProjectorLocation {
   readonly folder: SourceFolder;
   readonly fileName: string;
-  /** The user named it; else it was found beside the model, and is left alone where it is of another model. */
+  /** The user named it; else it was found beside the model, and is left alone where it is of another model, or damaged. */
   readonly isNamed: boolean;
 }
 
 /**
  * Opens a model of any supported format. Reads headers, metadata and text files, nothing of the tensors.
  * The caller closes it.
- * @throws FormatError for a damaged, unsupported or incomplete model; the signal's reason when it aborts.
+ * @throws FormatError for a damaged, unsupported or incomplete model, and for such a projector that was named; the signal's reason when it
+ * aborts.
  */
 export async function openCheckpoint({ projector, ...location }: CheckpointLocation, options?: ReadOptions): Promise<Checkpoint> {
   const checkpoint = await openModel(location, options);
@@ -45,6 +46,7 @@ export async function openCheckpoint({ projector, ...location }: CheckpointLocat
       },
     };
   } catch (error) {
+    if (error instanceof FormatError && !projector.isNamed) return { ...checkpoint, projectorProblem: error.message };
     await checkpoint.close();
     throw error;
   }

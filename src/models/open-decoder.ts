@@ -109,7 +109,8 @@ export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions
   const checkpoint = textPart(whole);
   const architecture = architectureOf(checkpoint, architectures);
   const config = architecture.parseConfig(checkpoint);
-  const warnings = architecture.checkSettings(checkpoint, config);
+  const { tower, problem } = visionOf(whole, architecture, config, options);
+  const warnings = [...architecture.checkSettings(checkpoint, config), ...(problem === undefined ? [] : [problem])];
   const constants = await readConstants(checkpoint, architecture.constants?.(config) ?? [], options);
   const tableId = hostTableOf(architecture, config, options.perLayerTable);
   const specs = architecture.weights(config);
@@ -121,7 +122,6 @@ export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions
   const weights = new Map([...all].filter(([id]) => id !== tableId));
   const hostTable = tableId === undefined ? undefined : all.get(tableId);
   const { perLayerTable } = options;
-  const tower = openVision(whole, architecture, config, options);
   const vision = tower?.tower;
   const plain = architecture.graphs(config, { contextLength: contextLength(config.contextLength), constants, perLayerTable, vision });
   const model = withTensorScales(plain, await readTensorScales(scales, options), checkpoint.name);
@@ -137,6 +137,21 @@ export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions
 
 /** Patches of 16 x 16 pixels of a picture of 2,048 x 1,536. */
 const MOST_PATCHES = 12_288;
+
+/** {@link openVision}, or why the model goes without the projector beside it, which nobody named and which may be half a download. */
+function visionOf(
+  whole: Checkpoint, ...of: [Architecture, DecoderConfig, OpenDecoderOptions]
+): { readonly tower?: ReturnType<typeof openVision>; readonly problem?: string } {
+  const leftAlone = (why: string) => `the file of a tower beside the model was left alone, so that it sees nothing: ${why}`;
+  const { projector, projectorProblem } = whole;
+  if (projectorProblem !== undefined) return { problem: leftAlone(projectorProblem) };
+  try {
+    return { tower: openVision(whole, ...of) };
+  } catch (error) {
+    if (!(error instanceof FormatError) || projector === undefined || projector.isNamed) throw error;
+    return { problem: leftAlone(error.message) };
+  }
+}
 
 /**
  * The tower of a model that sees, and its weights; undefined for a model that does not, and for a folder with a tower that is not known.

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
@@ -13,7 +13,7 @@ import { createModel } from '../engine/model.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
-import { string } from '../tensor/gguf-value.ts';
+import { bool, string, uint32 } from '../tensor/gguf-value.ts';
 import { convertFile } from './convert.ts';
 import { loadModel } from './load-model.ts';
 import { locate } from './open-path.ts';
@@ -81,7 +81,33 @@ describe.skipIf(THERE.length < 3)('what does not belong together', () => {
     await writeProjector(join(alone, 'mmproj-F16.gguf'), 'lfm2_vl', readVisionGolden('lfm2_vl'));
     const model = await load(alone);
     expect(model.vision).toBeUndefined();
+    expect(model.info.warnings).toEqual([]);
     await model.dispose();
+  });
+
+  it('is a warning where it only lies there and cannot be read, and an error where it was named', async () => {
+    const alone = mkdtempSync(join(folder, 'text-'));
+    copyFileSync(await written('qwen3_vl', 'mmproj-qwen3_vl.gguf'), join(alone, 'text.gguf'));
+    const whole = readFileSync(join(folder, 'mmproj-qwen3_vl.gguf'));
+    const broken = join(alone, 'mmproj-F16.gguf');
+    const golden = readVisionGolden('qwen3_vl');
+    const hears = new Map([['clip.projector_type', uint32(3)], ['clip.has_audio_encoder', bool(true)]]);
+    const cases: readonly (readonly [string, () => unknown])[] = [
+      ['half a download', () => writeFileSync(broken, whole.subarray(0, whole.length >> 1))],
+      ['cut in its head', () => writeFileSync(broken, whole.subarray(0, 100))],
+      ['a page', () => writeFileSync(broken, '<!DOCTYPE html>')],
+      ['a model of text', () => copyFileSync(join(alone, 'text.gguf'), broken)],
+      ['no kind that is known', () => writeProjector(broken, 'qwen3_vl', golden, hears)],
+      ['settings that cannot be', () => writeProjector(broken, 'qwen3_vl', golden, new Map([['clip.vision.block_count', uint32(99)]]))],
+    ];
+    for (const [what, write] of cases) {
+      await write();
+      const model = await load(join(alone, 'text.gguf'));
+      expect(model.vision, what).toBeUndefined();
+      expect(model.info.warnings, what).toEqual([expect.stringMatching(/^the file of a tower beside .*mmproj-F16\.gguf/)]);
+      await model.dispose();
+      await expect(load(join(alone, 'text.gguf'), broken), what).rejects.toThrow('mmproj-F16.gguf');
+    }
   });
 });
 

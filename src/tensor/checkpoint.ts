@@ -92,6 +92,8 @@ export interface Checkpoint {
   readonly assets: ReadonlyMap<AssetName, string>;
   /** What lies in a file of its own beside a GGUF file: the tower by which the model sees, and its projector (llama.cpp's mmproj). */
   readonly projector?: { readonly checkpoint: Checkpoint; readonly isNamed: boolean } | undefined;
+  /** Why the file of a tower that lies beside, and that nobody named, could not be opened: the model is there without it. */
+  readonly projectorProblem?: string | undefined;
   /** Bytes of all files of weights. */
   readonly sizeBytes: number;
   close(): Promise<void>;
