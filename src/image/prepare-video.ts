@@ -37,29 +37,45 @@ export function prepareVideo(
   settings: QwenImageSettings,
   limits: VideoLimits = {},
 ): PreparedVideo {
-  checkFrames({ frames, times }, limits.where ?? 'video');
+  const { where = 'video' } = limits;
+  for (const [i, frame] of frames.entries()) checkImage(frame, `${where}, frame ${i}`);
+  checkFrames({ frames, times }, where);
   const { temporalPatchSize, filter } = settings;
   const { width, height } = frames[0] as Image;
   const size = layoutVideo({ width, height, count: frames.length }, settings, limits);
   const pictures: PatchGrid[] = [];
-  const middle: number[] = [];
   for (let from = 0; from < frames.length; from += temporalPatchSize) {
-    // The last frame stands for those that are missing.
-    const group = Array.from({ length: temporalPatchSize }, (_, i) => Math.min(from + i, frames.length - 1));
+    const group = frameGroup(from, frames.length, temporalPatchSize);
     const to = { width: size.width, height: size.height, filter };
     const resized = new Map([...new Set(group)].map((at) => [at, resizeImage(rgbOf(frames[at] as Image), to)]));
     pictures.push(mergeBlockPatches(group.map((at) => resized.get(at) as Rgb), settings));
-    middle.push(((times[group[0] as number] as number) + (times[group.at(-1) as number] as number)) / 2);
   }
-  return { pictures, times: middle };
+  return { pictures, times: pictureTimes(times, settings) };
 }
 
-function checkFrames({ frames, times }: VideoFrames, where: string): void {
+/** The frames of a picture. The last one stands for those that are missing. */
+function frameGroup(from: number, count: number, size: number): readonly number[] {
+  return Array.from({ length: size }, (_, i) => Math.min(from + i, count - 1));
+}
+
+/** Seconds, by picture: the middle of its first and its last frame. */
+export function pictureTimes(times: readonly number[], { temporalPatchSize }: QwenImageSettings): readonly number[] {
+  return Array.from({ length: Math.ceil(times.length / temporalPatchSize) }, (_, at) => {
+    const group = frameGroup(at * temporalPatchSize, times.length, temporalPatchSize);
+    return ((times[group[0] as number] as number) + (times[group.at(-1) as number] as number)) / 2;
+  });
+}
+
+interface FrameSizes extends Pick<VideoFrames, 'times'> {
+  readonly frames: readonly Size[];
+}
+
+/** @throws InputError for no frames, frames of unequal sizes, or times that do not rise */
+export function checkFrames({ frames, times }: FrameSizes, where: string): void {
   if (frames.length === 0) throw new InputError(`${where}: it has no frames.`);
   if (times.length !== frames.length) throw new InputError(`${where}: ${frames.length} frames need as many times, found ${times.length}.`);
-  const [first] = frames as readonly [Image];
+  const [first] = frames as readonly [Size];
   for (const [i, frame] of frames.entries()) {
-    checkImage(frame, `${where}, frame ${i}`);
     if (frame.width !== first.width || frame.height !== first.height)
       throw new InputError(`${where}: frame ${i} has ${frame.width} x ${frame.height} pixels, the first ${first.width} x ${first.height}.`);
     if (!((times[i] as number) >= (times[i - 1] ?? 0)))

@@ -178,6 +178,33 @@ describe.skipIf(!hasQwen)('images of conversations', () => {
     await model.dispose();
   });
 
+  it('counts videos, and parts that stand twice, as an answer has them', async () => {
+    const model = await seeingModel('qwen3_vl');
+    const frames = [0, 1, 2].map((i) => painted(32, 32, i));
+    // The middle of 9.9 and 10.5 has a digit more than the first of them, and a character here is a token.
+    const messages = [user(text('See:'), videoPart({ frames, times: [9.9, 10.5, 11] }))];
+    expect(model.countTokens({ messages }).tokens).toBe((await ask(model, { messages })).final.usage.promptTokens);
+    const bad = [
+      [{ frames, times: [0] }, /3 frames need as many times, found 1/],
+      [{ frames, times: [2, 1, 3] }, /times must be seconds that rise, found 1 for frame 1/],
+      [{ frames: [painted(32, 32), painted(32, 40)], times: [0, 1] }, /frame 1 has 32 x 40 pixels, the first 32 x 32/],
+      [{ frames: [], times: [] }, /no frames/],
+    ] as const;
+    for (const [video, message] of bad) {
+      const part = videoPart(video);
+      const counting = await (async () => model.countTokens({ messages: [user(part)] }))().catch((error: unknown) => error);
+      const failure = await ask(model, { messages: [user(part)] }).catch((error: unknown) => error);
+      expect(counting).toBeInstanceOf(InputError);
+      expect((counting as Error).message).toMatch(message);
+      expect((failure as Error).message).toBe((counting as Error).message);
+    }
+    const twice = imagePart(painted(32, 32));
+    const counted = model.countTokens({ messages: [user(twice, text('and'), twice)] });
+    expect(counted.images).toHaveLength(2);
+    expect(counted.tokens).toBe((await ask(model, { messages: [user(twice, text('and'), twice)] })).final.usage.promptTokens);
+    await model.dispose();
+  });
+
   it('limits of tokens and pixels are obeyed, and a cache of nothing keeps nothing', async () => {
     const model = await seeingModel('qwen3_vl', { images: { maxTokens: 4, maxPixels: 5000, cacheBytes: 0, maxImages: 1 } });
     const image = imagePart(painted(64, 64));

@@ -5,10 +5,10 @@ import { MOST_PIXELS } from '../../image/image-decoder.ts';
 import type { Image } from '../../image/image.ts';
 import type { ImageSettings } from '../../image/image-settings.ts';
 import { layoutImage } from '../../image/layout-image.ts';
-import type { ImageLayout } from '../../image/layout-image.ts';
+import type { ImageLayout, Size } from '../../image/layout-image.ts';
 import type { PatchGrid } from '../../image/patches.ts';
 import { preparePictures } from '../../image/prepare-pictures.ts';
-import { layoutVideo, prepareVideo } from '../../image/prepare-video.ts';
+import { checkFrames, layoutVideo, pictureTimes, prepareVideo } from '../../image/prepare-video.ts';
 import type { Picture } from '../../models/vision.ts';
 import { CapacityError, InputError } from '../../tensor/errors.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
@@ -200,19 +200,19 @@ const NO_PATCHES = new Float32Array();
 function measure(content: SeenContent, where: string, options: ImageCacheOptions): SeenImage {
   const { settings } = options;
   const limits = { where, maxTokens: leastOf(options.maxTokens, content.type === 'image' ? content.maxTokens : undefined) };
-  const first = content.type === 'image' ? content.url : content.frames[0];
-  if (first === undefined) throw new InputError(`${where}: it has no frames.`);
-  const size = sizeOf(first, where);
   const blank = ({ width, height }: Pick<ImageLayout, 'width' | 'height'>): Picture => ({
     rows: height / settings.patchSize, columns: width / settings.patchSize, patches: NO_PATCHES, key: 'measured',
   });
   if (content.type === 'video') {
     const family = videoSettings(settings, where);
-    const count = Math.ceil(content.frames.length / family.temporalPatchSize);
-    const layout = layoutVideo({ ...size, count: content.frames.length }, family, limits);
-    const times = content.times.filter((_, i) => i % family.temporalPatchSize === 0);
-    return seenImage(size, { pictures: Array.from({ length: count }, () => blank(layout)), times }, settings);
+    const frames = content.frames.map((url, i) => sizeOf(url, `${where}, frame ${i}`));
+    checkFrames({ frames, times: content.times }, where);
+    const [first] = frames as [Size];
+    const layout = layoutVideo({ ...first, count: frames.length }, family, limits);
+    const times = pictureTimes(content.times, family);
+    return seenImage(first, { pictures: times.map(() => blank(layout)), times }, settings);
   }
+  const size = sizeOf(content.url, where);
   const layout = layoutImage(size, settings, limits);
   if (settings.family === 'qwen-vl' || layout.tiles === undefined) return seenImage(size, { pictures: [blank(layout)] }, settings);
   const tile = blank({ width: settings.tileSize, height: settings.tileSize });
@@ -221,7 +221,7 @@ function measure(content: SeenContent, where: string, options: ImageCacheOptions
   return seenImage(size, { pictures, tiles: tiles.length > 1 ? layout.tiles : undefined }, settings);
 }
 
-function sizeOf(url: string, where: string): Pick<Image, 'width' | 'height'> {
+function sizeOf(url: string, where: string): Size {
   const source = readDataUrl(url, where);
   if (!(source instanceof Uint8Array)) return source;
   const { width, height, orientation } = readImageHeader(source, where);

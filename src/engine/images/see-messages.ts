@@ -69,7 +69,8 @@ export function measureMessages(
     }
   };
   const images = new Map(found.map((one) => [one.part, measured(one)]));
-  return { text: seeingText(able, text, images), images: [...images.values()] };
+  // A part that stands twice in the messages is seen twice.
+  return { text: seeingText(able, text, images), images: found.map(({ part }) => images.get(part) as SeenImage) };
 }
 
 function checkSeeing(seeing: Seeing | undefined, found: readonly FoundImage[]): Seeing {
