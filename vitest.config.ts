@@ -33,6 +33,7 @@ class LongestFirst extends BaseSequencer {
 /** Lanes of one suite: `core` needs nothing but a clone, `peers` the private package, `house` looks at the package itself. */
 export default defineConfig({
   test: {
+    globalSetup: 'test/own-folders.ts',
     pool: 'forks',
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },

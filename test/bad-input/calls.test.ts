@@ -261,7 +261,7 @@ const loading: readonly BadCase[] = [
   ['threads in quotes', { threads: '2' }, /threads must be an integer from 1 to 256, found string "2"/],
   ['threads of NaN', { threads: NaN }, /threads must be an integer/],
   ['a million threads', { threads: 1_000_000 }, /threads must be an integer from 1 to 256/],
-  ['an unknown device', { device: 'npu' }, /device must be one of/],
+  ['an unknown device', { device: 'npu' }, /device must be auto, gpu, gpu:N, /],
   ['an unknown type of keys and values', { kvType: 'q4_0' }, /kvType must be/],
   ['a misspelt option', { contextlength: 5 }, /loadModel has no option "contextlength"\. Did you mean contextLength\?/],
   ['threads beside a software GPU', { device: 'software', threads: 2 }, /threads 2 is for the CPU device, and device is "software"/],
