@@ -54,4 +54,3 @@ test.skipIf(!hasShared('golden/qwen3_5_vl/model.safetensors'))('the vision tower
   expect(namesIn(golden, (name) => name.startsWith('model.visual.')).length).toBeGreaterThan(10);
   expect(await leftOut(await openCheckpoint(await locate(golden)))).toEqual({ names: [], reasons: [] });
 });
-});
