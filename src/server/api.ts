@@ -17,7 +17,7 @@ export type ServerResponse = Platform<'Response'>;
 
 /** What one client, and all of them together, may ask for. */
 export interface ServerLimits {
-  /** Most bytes of a request's body, and of an image that it has fetched; default 8 MiB. */
+  /** Most bytes of a request's body, and of all images that it has fetched; default 8 MiB. */
   readonly bodyBytes?: number | undefined;
   /** Most milliseconds in which a body has to arrive; default 30,000. */
   readonly bodyMs?: number | undefined;
@@ -50,6 +50,8 @@ export interface ServerLimits {
   readonly sessionMs?: number | undefined;
   /** Most milliseconds in which a session's client sends nothing; default 600,000. */
   readonly sessionIdleMs?: number | undefined;
+  /** Most pixels of an image in a request; default 16 million. All images of a conversation have at most four times as many. */
+  readonly imagePixels?: number | undefined;
 }
 
 /** What the server serves: models of text (embeddings among them), that hear, that speak, and that answer speech with speech. */

@@ -36,7 +36,7 @@ const OPTION_NAMES: NamesOf<ServerOptions> = {
 const DEFAULT_LIMITS: ResolvedServerLimits = {
   bodyBytes: 8 * 2 ** 20, bodyMs: 30_000, requests: 256, outputTokens: Infinity, choices: 16, texts: 2048, loadMs: 300_000,
   requestMs: 600_000, stallMs: 60_000, fileBytes: 100 * 2 ** 20, batchRequests: 50_000, batchConcurrency: 4,
-  sessions: 64, sessionMs: 3_600_000, sessionIdleMs: 600_000,
+  sessions: 64, sessionMs: 3_600_000, sessionIdleMs: 600_000, imagePixels: 16e6,
 };
 /** 30 days. */
 const KEPT_MS = 30 * 86_400_000;

@@ -1,5 +1,6 @@
 /** Answers of a model for a call: within its limits, counted, and stopped with it. */
 import type { GenerateOptions, Model, Piece } from '../engine/api.ts';
+import { checkMessagePixels } from '../engine/images/see-messages.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { createAnswerCounter } from './answer-counter.ts';
 import type { Call } from './call.ts';
@@ -114,7 +115,11 @@ export async function* runGeneration(call: Call, model: Model, asked: readonly A
   const { signal, state: { limits } } = call;
   const choices = requests[0]?.n ?? 1;
   checkChoices(requests, choices, limits.choices);
-  for (const { maxTokens } of requests) checkTokens(maxTokens, limits.outputTokens);
+  for (const { maxTokens, messages } of requests) {
+    checkTokens(maxTokens, limits.outputTokens);
+    // Images are decoded before an answer waits for its turn: here, so that no request can hold up all others by theirs.
+    if (model.vision !== undefined) checkMessagePixels(messages, { maxPixels: limits.imagePixels });
+  }
   const counter = createAnswerCounter(call);
   const isPrompt = promptPieces(requests[0]?.echo === true);
   const generations = requests.map((request) => {

@@ -197,6 +197,7 @@ function serverOptions(settings: Settings) {
       loadMs: settings.loadMs, requestMs: settings.requestMs, stallMs: settings.stallMs, fileBytes: settings.maxFileBytes,
       batchRequests: settings.maxBatchRequests, batchConcurrency: settings.batchConcurrency, sessions: settings.maxSessions,
       sessionMs: settings.sessionMs, sessionIdleMs: settings.sessionIdleMs,
+      imagePixels: settings.maxImagePixels,
     } as Readonly<Record<string, number>>,
     onRequest: (record: RequestRecord) => logRequest(record, settings.logRequests === true),
   };

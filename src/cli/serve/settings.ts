@@ -47,6 +47,10 @@ export const SETTINGS = {
   imageHosts: {
     kind: 'texts', value: 'hosts', check: parseImageHost, about: 'hosts that images in requests are fetched from (default: none)',
   },
+  maxImagePixels: {
+    ...count, value: 'pixels', default: 16e6,
+    about: 'most pixels of an image in a request; its images have together at most four times that',
+  },
   maxBodyBytes: { ...count, value: 'bytes', default: 8 * 2 ** 20, about: "most bytes of a request's body" },
   bodyMs: { ...milliseconds, default: 30_000, about: 'most milliseconds in which a body has to arrive' },
   maxRequests: { ...count, default: 256, about: 'most requests at work; one more is refused' },

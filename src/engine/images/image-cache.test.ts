@@ -42,6 +42,25 @@ describe('the cache of images', () => {
     expect(patches).not.toBe(a.pictures[0]!.patches);
   });
 
+  it('decodes nothing that nobody waits for any more, and lets others run before', async () => {
+    const decoded: string[] = [];
+    const telling = { decode: (...[file, options]: Parameters<typeof decoder.decode>) => {
+      decoded.push(options!.name!);
+      return decoder.decode(file, options);
+    } };
+    const cache = createImageCache({ settings, decoder: telling });
+    const [png, jpeg] = [content(imageFile('rgb.png')), content(imageFile('baseline.jpg'))];
+    const [left, stays] = [new AbortController(), new AbortController()];
+    setImmediate(() => left.abort(new Error('left')));
+    const reads = [cache.read(png, 'a', left.signal), cache.read(jpeg, 'b', left.signal), cache.read(jpeg, 'c', stays.signal)];
+    const [alone, first, second] = await Promise.allSettled(reads);
+    expect([alone, first]).toMatchObject([{ reason: { message: 'left' } }, { reason: { message: 'left' } }]);
+    expect(second).toMatchObject({ status: 'fulfilled', value: { width: 29, height: 19 } });
+    expect(decoded).toEqual(['b']);
+    // What was left is no failure of the image.
+    expect(await cache.read(png, 'd')).toMatchObject({ width: 29, height: 19 });
+  });
+
   it('leaves the oldest out over its budget, and keeps no failures', async () => {
     const png = content(imageFile('rgb.png'));
     const jpeg = content(imageFile('baseline.jpg'));

@@ -10,24 +10,24 @@ import type { PatchGrid } from '../../image/patches.ts';
 import { preparePictures } from '../../image/prepare-pictures.ts';
 import { checkFrames, layoutVideo, pictureTimes, prepareVideo } from '../../image/prepare-video.ts';
 import type { Picture } from '../../models/vision.ts';
-import { CapacityError, InputError } from '../../tensor/errors.ts';
+import { InputError } from '../../tensor/errors.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
+import { yieldToEventLoop } from '../event-loop.ts';
 import type { SeenContent } from './image-content.ts';
+import type { PixelLimits } from './image-pixels.ts';
 import { readDataUrl } from './image-source.ts';
 
 /** How images are read. */
-export interface ImageLimits {
+export interface ImageLimits extends PixelLimits {
   /** Bytes of images that are kept as the tower takes them, and of the URLs that they came by. Default 256 MB. */
   readonly cacheBytes?: number | undefined;
-  /** Pixels of the largest image that is decoded. Default 50 million. */
-  readonly maxPixels?: number | undefined;
   /** Most tokens of an image: larger ones are made smaller. Default: what the family has, and the model was loaded for. */
   readonly maxTokens?: number | undefined;
   /** Most images of a conversation, each frame of a video counted. Default 64. */
   readonly maxImages?: number | undefined;
 }
 
-export const DEFAULT_IMAGES = { cacheBytes: 256e6, maxPixels: MOST_PIXELS, maxImages: 64 } as const;
+export const DEFAULT_IMAGES = { cacheBytes: 256e6, maxImages: 64 } as const;
 
 /** An image, or a video, as it goes into a prompt. */
 export interface SeenImage {
@@ -44,6 +44,7 @@ export interface SeenImage {
 export interface ImageCache {
   /**
    * @param where names it in messages
+   * Decodes in a turn of the event loop of its own; nothing is decoded that nobody waits for any more.
    * @throws FormatError for a file that is damaged or of another kind, InputError for what is no image, CapacityError for too many pixels
    */
   read(content: SeenContent, where: string, signal?: CancelSignal): Promise<SeenImage>;
@@ -60,6 +61,8 @@ export interface ImageCacheOptions extends ImageLimits {
 
 interface Kept {
   readonly image: Promise<KeptImage>;
+  /** Of those who wait for it. */
+  readonly signals: (CancelSignal | undefined)[];
   bytes: number;
 }
 
@@ -75,6 +78,7 @@ export function createImageCache(options: ImageCacheOptions): ImageCache {
   const settle = (key: string, entry: Kept, size: number) => {
     if (kept.get(key) !== entry) return;
     entry.bytes = size;
+    entry.signals.length = 0;
     bytes += size;
     for (const [oldest, { bytes: own }] of kept) {
       if (bytes <= cacheBytes) break;
@@ -93,9 +97,17 @@ export function createImageCache(options: ImageCacheOptions): ImageCache {
       if (found !== undefined) {
         kept.delete(key);
         kept.set(key, found);
+        if (found.bytes === 0) found.signals.push(signal);
         return found.image;
       }
-      const entry: Kept = { image: see(content, where, options), bytes: 0 };
+      const signals = [signal];
+      const stopIfLeft = () => {
+        if (!signals.every((one) => one?.aborted === true)) return;
+        // Before anyone else can ask for what will not come.
+        drop(key);
+        signal?.throwIfAborted();
+      };
+      const entry: Kept = { image: see(content, where, { ...options, stopIfLeft }), signals, bytes: 0 };
       kept.set(key, entry);
       try {
         const image = await entry.image;
@@ -125,7 +137,12 @@ function keyOf(content: SeenContent): string {
   return content.type === 'image' ? `${content.maxTokens ?? ''} ${content.url}` : `${content.times.join(' ')} ${content.frames.join(' ')}`;
 }
 
-async function see(content: SeenContent, where: string, options: ImageCacheOptions): Promise<KeptImage> {
+interface SeeOptions extends ImageCacheOptions {
+  /** Throws where nobody waits for the image any more. */
+  readonly stopIfLeft: () => void;
+}
+
+async function see(content: SeenContent, where: string, options: SeeOptions): Promise<KeptImage> {
   const { settings } = options;
   const limits = { where, maxTokens: leastOf(options.maxTokens, content.type === 'image' ? content.maxTokens : undefined) };
   if (content.type === 'image') {
@@ -156,17 +173,15 @@ function videoSettings(settings: ImageSettings, where: string) {
   return settings;
 }
 
-async function decode(url: string, where: string, { decoder, maxPixels = DEFAULT_IMAGES.maxPixels }: ImageCacheOptions): Promise<Image> {
+async function decode(url: string, where: string, { decoder, maxPixels = MOST_PIXELS, stopIfLeft }: SeeOptions): Promise<Image> {
+  // Decoding and resizing hold this thread: others have their turn, and signals are heard, between two images.
+  await yieldToEventLoop();
+  stopIfLeft();
   const source = readDataUrl(url, where);
-  if (!(source instanceof Uint8Array)) return withinPixels(source, maxPixels, where);
+  if (!(source instanceof Uint8Array)) return source;
   if (decoder === undefined)
     throw new InputError(`${where}: image files need a decoder: load the model with imageDecoder (createImageDecoder), or pass pixels.`);
   return decoder.decode(source, { name: where, maxPixels });
-}
-
-function withinPixels(image: Image, maxPixels: number, where: string): Image {
-  if (image.width * image.height <= maxPixels) return image;
-  throw new CapacityError(`${where}: ${image.width} x ${image.height} pixels, and at most ${maxPixels} are taken. Make it smaller first.`);
 }
 
 /** By what the tower sees of them: an image that was sent in another form, or another size, may be the same picture. */

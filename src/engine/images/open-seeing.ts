@@ -19,7 +19,7 @@ export interface SeeingOptions {
   readonly decoder: ImageDecoder | undefined;
 }
 
-const LIMIT_NAMES: NamesOf<ImageLimits> = { cacheBytes: true, maxPixels: true, maxTokens: true, maxImages: true };
+const LIMIT_NAMES: NamesOf<ImageLimits> = { cacheBytes: true, maxPixels: true, maxTotalPixels: true, maxTokens: true, maxImages: true };
 
 /**
  * Undefined for a model that sees nothing.
@@ -36,7 +36,7 @@ export function openSeeing({ vision, idOf, limits, decoder }: SeeingOptions): Se
     return undefined;
   }
   const settings = withinPatches(readImageSettings(vision), vision);
-  return { vision, idOf, maxImages: limits?.maxImages, cache: createImageCache({ ...limits, settings, decoder }) };
+  return { vision, idOf, maxImages: limits?.maxImages, pixels: limits ?? {}, cache: createImageCache({ ...limits, settings, decoder }) };
 }
 
 /** An image is made no larger than the tower was loaded for; tiles have a size of their own. */

@@ -6,9 +6,10 @@ import type { CancelSignal } from '../../tensor/platform.ts';
 import type { ChatMessage } from '../generation-api.ts';
 import type { TextSide } from '../prompt.ts';
 import { isSeen, readSeen } from './image-content.ts';
-import type { SeenContent } from './image-content.ts';
 import { DEFAULT_IMAGES } from './image-cache.ts';
 import type { ImageCache, SeenImage } from './image-cache.ts';
+import { checkPixels } from './image-pixels.ts';
+import type { LocatedContent, PixelLimits } from './image-pixels.ts';
 import { placeImages } from './picture-places.ts';
 import type { PictureIds } from './picture-places.ts';
 
@@ -16,12 +17,11 @@ import type { PictureIds } from './picture-places.ts';
 export interface Seeing extends Omit<PictureIds, 'tokenizer'> {
   readonly cache: ImageCache;
   readonly maxImages: number | undefined;
+  readonly pixels: PixelLimits;
 }
 
-interface FoundImage {
+interface FoundImage extends LocatedContent {
   readonly part: JsonObject;
-  readonly content: SeenContent;
-  readonly where: string;
 }
 
 function imagesIn(messages: unknown): FoundImage[] {
@@ -34,6 +34,11 @@ function imagesIn(messages: unknown): FoundImage[] {
 
 function partsOf(message: ChatMessage | null): readonly JsonValue[] {
   return Array.isArray(message?.content) ? message.content : [];
+}
+
+/** As {@link checkPixels}, of messages: for who takes fewer pixels than the model. */
+export function checkMessagePixels(messages: unknown, limits: PixelLimits): void {
+  checkPixels(imagesIn(messages), limits);
 }
 
 export function hasImages(messages: unknown): boolean {
@@ -51,6 +56,7 @@ export function seeMessages(
   const found = imagesIn(messages);
   if (found.length === 0) return text;
   const able = checkSeeing(seeing, found);
+  checkPixels(found, able.pixels);
   return readAll(able, found, signal).then((images) => seeingText(able, text, images));
 }
 

@@ -167,6 +167,22 @@ describe.skipIf(!hasShared('golden/qwen3_vl/golden.json'))('images', () => {
     expect(asked.slice(1)).toEqual(['/half?1', '/half?2']);
   });
 
+  it('of too many pixels are refused by their headers, alone and together', async () => {
+    const sized = (side: number) => {
+      const file = imageFile('rgb.png');
+      for (const at of [16, 20]) new DataView(file.buffer).setUint32(at, side);
+      return { type: 'image_url', image_url: { url: `data:image/png;base64,${Buffer.from(file).toString('base64')}` } };
+    };
+    const ask = (...content: readonly object[]) => post(`${listener.origin}/v1/chat/completions`, {
+      model: 'seeing', messages: [{ role: 'user', content }],
+    });
+    const one = await ask(sized(4001));
+    expect([one.status, one.body.error.message]).toEqual([400, expect.stringMatching(/4001 x 4001 pixels, and at most 16000000/)]);
+    const many = await ask(...Array.from({ length: 5 }, () => sized(4000)));
+    expect([many.status, many.body.error.param]).toEqual([400, 'messages[0].content[4]']);
+    expect(many.body.error.message).toMatch(/80000000 pixels, and at most 64000000 are taken/);
+  });
+
   it('that are none are the client’s fault, and the next request is answered', async () => {
     const page = Buffer.from('<html>').toString('base64');
     const failure: unknown = await asks(`data:image/png;base64,${page}`).catch((error: unknown) => error);
