@@ -11,18 +11,30 @@ import type { StagedRows } from './sequence.ts';
 /** A loaded model's tower, and the numbers of the pictures that it has been asked for. */
 export interface Pictures {
   readonly tower: VisionTower;
-  /** Below 0; the same for the same key and size. */
+  /** Below 0; the same for the same key and size, as long as it is among the last that were asked for; never one that another had. */
   idOf(picture: Pick<Picture, 'key' | 'rows' | 'columns'>): number;
 }
 
-export function createPictures(tower: VisionTower): Pictures {
+/** Some megabytes of keys, and far more pictures than pages hold. */
+const MOST_IDS = 16_384;
+
+/**
+ * @param mostIds how many pictures are known by their numbers. One that was forgotten has another number when it comes again, so that it is
+ * computed again: numbers are not given twice, and no kept state can be taken for another picture's.
+ */
+export function createPictures(tower: VisionTower, mostIds = MOST_IDS): Pictures {
+  // The one asked for last is the last.
   const ids = new Map<string, number>();
+  let next = -1;
   return {
     tower,
     idOf({ key, rows, columns }) {
       const whole = `${rows}x${columns} ${key}`;
-      const id = ids.get(whole) ?? -1 - ids.size;
+      const id = ids.get(whole) ?? next--;
+      ids.delete(whole);
       ids.set(whole, id);
+      const [oldest] = ids.keys();
+      if (ids.size > mostIds) ids.delete(oldest as string);
       return id;
     },
   };

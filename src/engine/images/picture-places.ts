@@ -5,11 +5,14 @@ import { FormatError, InputError } from '../../tensor/errors.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { SeenImage } from './image-cache.ts';
 
+/** What a picture's number goes by. */
+export type PictureName = Pick<Picture, 'key' | 'rows' | 'columns'>;
+
 export interface PictureIds {
   readonly vision: VisionInfo;
   readonly tokenizer: Tokenizer;
   /** As the engine's pictures have it. */
-  idOf(picture: Pick<Picture, 'key' | 'rows' | 'columns'>): number;
+  idOf(picture: PictureName): number;
 }
 
 /** What templates write for an image; GGUF files do not say it. */

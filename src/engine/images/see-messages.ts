@@ -11,7 +11,7 @@ import type { ImageCache, SeenImage } from './image-cache.ts';
 import { checkPixels } from './image-pixels.ts';
 import type { LocatedContent, PixelLimits } from './image-pixels.ts';
 import { placeImages } from './picture-places.ts';
-import type { PictureIds } from './picture-places.ts';
+import type { PictureIds, PictureName } from './picture-places.ts';
 
 /** What a loaded model that sees has for it. */
 export interface Seeing extends Omit<PictureIds, 'tokenizer'> {
@@ -136,11 +136,20 @@ function seeingText(seeing: Seeing, text: TextSide, images: ReadonlyMap<JsonValu
     .flatMap((message) => partsOf(message).flatMap((part) => images.get(part) ?? []))
     .flatMap(placedImages);
   const pictures = new Map<number, Picture>();
-  for (const image of images.values()) for (const picture of image.pictures) pictures.set(seeing.idOf(picture), picture);
+  // Asked for once each: of very many pictures the first may be forgotten before the last is placed.
+  const ids = new Map<PictureName, number>();
+  for (const image of images.values()) {
+    for (const picture of image.pictures) {
+      const id = seeing.idOf(picture);
+      ids.set(picture, id);
+      pictures.set(id, picture);
+    }
+  }
+  const of: PictureIds = { vision: seeing.vision, tokenizer, idOf: (picture) => ids.get(picture) as number };
   return {
     ...text,
     pictures,
-    encodeMessages: (some, options) => placeImages(encodeMessages(plain(some), options), inOrder(some), { ...seeing, tokenizer }),
+    encodeMessages: (some, options) => placeImages(encodeMessages(plain(some), options), inOrder(some), of),
     renderMessages: renderMessages && ((some, options) => renderMessages(plain(some), options)),
   };
 }
