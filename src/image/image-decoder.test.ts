@@ -1,6 +1,6 @@
 /** Image files beside what PIL reads of them (scripts/fixtures/images.py), and files that mean harm. */
 import { deflateSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { bytesOf, imageExpectations, imageFile } from '../../test/image-fixtures.ts';
 import { openImageDecoder } from '../node/image-decoder.ts';
 import { CapacityError, FormatError } from '../tensor/errors.ts';
@@ -80,6 +80,26 @@ describe('refused by name', () => {
     const failure = await decoder.decode(bytes, { name }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(FormatError);
     expect((failure as Error).message).toMatch(message);
+  });
+});
+
+describe('a process without memory', () => {
+  afterEach(() => vi.restoreAllMocks());
+  const fail = (): never => {
+    throw new RangeError('Out of memory');
+  };
+
+  it.each(['rgb.png', 'lossless.webp'])('says so, and does not blame the file: %s', async (name) => {
+    const instance = vi.spyOn(WebAssembly, 'Instance').mockImplementation(function () {
+      return fail();
+    });
+    await expect(decoder.decode(imageFile(name))).rejects.toThrow(CapacityError);
+    expect(instance).toHaveBeenCalledOnce();
+    instance.mockRestore();
+    const copy = vi.spyOn(Uint8Array.prototype, 'slice').mockImplementation(fail);
+    await expect(decoder.decode(imageFile(name))).rejects.toThrow(/no memory left to decode an image/);
+    copy.mockRestore();
+    expect((await decoder.decode(imageFile(name))).width).toBe(29);
   });
 });
 

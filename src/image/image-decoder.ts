@@ -12,6 +12,7 @@ import { decodeRaster } from './raster-decoder.ts';
 import { firstFrame } from './webp-container.ts';
 import type { WebpFrame } from './webp-container.ts';
 import { decodeWebp } from './webp-decoder.ts';
+import { withMemory } from './with-memory.ts';
 
 /** The bytes of the decoders' WebAssembly modules; each is asked for once, when a file first needs it. */
 export interface DecoderModules {
@@ -33,7 +34,8 @@ export interface ImageDecoder {
   /**
    * The image as it is meant to be seen: EXIF's turn is done. Of an animation its first frame. Sizes are checked before anything is
    * decoded. Each call has a decoder with a memory of its own, so that one that fails takes nothing with it.
-   * @throws FormatError for other files, and damaged ones; CapacityError for more pixels than the limit
+   * @throws FormatError for other files, and damaged ones; CapacityError for more pixels than the limit, where the
+   *   process has no memory for it, and where the decoder's module is not there
    */
   decode(bytes: Uint8Array, options?: DecodeOptions): Promise<Image>;
 }
@@ -99,7 +101,7 @@ function checkSize(image: Image, { kind, width, height }: ImageHeader, name: str
 function decodeFrame(frame: WebpFrame, { width, height }: ImageHeader, module: WebAssembly.Module): Image {
   const image = decodeWebp(module, frame.file);
   if (frame.width === width && frame.height === height) return image;
-  const canvas = new Uint8Array(width * height * CHANNELS);
+  const canvas = withMemory(() => new Uint8Array(width * height * CHANNELS));
   for (let row = 0; row < image.height; row++) {
     const from = row * image.width * CHANNELS;
     canvas.set(image.data.subarray(from, from + image.width * CHANNELS), ((frame.y + row) * width + frame.x) * CHANNELS);

@@ -4,6 +4,7 @@
  */
 import { DecodingFailed } from './decoding-failed.ts';
 import type { Image } from './image.ts';
+import { withMemory } from './with-memory.ts';
 
 /** What is called of the module, as wasm-bindgen exports it. */
 interface RasterExports {
@@ -18,7 +19,7 @@ interface RasterExports {
   photonimage_get_raw_pixels(image: number): [number, number];
 }
 
-/** @throws DecodingFailed */
+/** @throws DecodingFailed, and CapacityError where there is no memory for an instance or its pixels */
 export function decodeRaster(module: WebAssembly.Module, file: Uint8Array): Image {
   let said = '';
   const instance: { exports?: RasterExports } = {};
@@ -28,19 +29,22 @@ export function decodeRaster(module: WebAssembly.Module, file: Uint8Array): Imag
   for (const { module: from, name } of WebAssembly.Module.imports(module)) {
     (imports[from] ??= {})[name] = importOf(name, { say: (at, length) => void (said = textAt(at, length)), instance });
   }
+  const made = withMemory(() => new WebAssembly.Instance(module, imports as WebAssembly.Imports));
+  const exports = made.exports as unknown as RasterExports;
+  instance.exports = exports;
+  let image: Image;
   try {
-    const exports = new WebAssembly.Instance(module, imports as WebAssembly.Imports).exports as unknown as RasterExports;
-    instance.exports = exports;
     exports['__wbindgen_start']();
     const at = exports['__wbindgen_malloc'](file.length, 1) >>> 0;
     new Uint8Array(exports.memory.buffer).set(file, at);
-    const image = exports.photonimage_new_from_byteslice(at, file.length);
-    const [width, height] = [exports.photonimage_get_width(image) >>> 0, exports.photonimage_get_height(image) >>> 0];
-    const [pixels, length] = exports.photonimage_get_raw_pixels(image);
-    return { width, height, data: new Uint8Array(exports.memory.buffer, pixels >>> 0, length >>> 0).slice() };
+    const decoded = exports.photonimage_new_from_byteslice(at, file.length);
+    const [width, height] = [exports.photonimage_get_width(decoded) >>> 0, exports.photonimage_get_height(decoded) >>> 0];
+    const [pixels, length] = exports.photonimage_get_raw_pixels(decoded);
+    image = { width, height, data: new Uint8Array(exports.memory.buffer, pixels >>> 0, length >>> 0) };
   } catch (cause) {
     throw new DecodingFailed(said || 'the decoder stopped', { cause });
   }
+  return { ...image, data: withMemory(() => image.data.slice()) };
 }
 
 interface ImportPlace {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { imageFile } from '../../../test/image-fixtures.ts';
 import type { JsonObject } from '../../tensor/checkpoint.ts';
-import { InputError } from '../../tensor/errors.ts';
+import { CapacityError, FormatError, InputError } from '../../tensor/errors.ts';
 import type { TextSide } from '../prompt.ts';
 import { imagePart, videoPart } from './image-source.ts';
 import { seeMessages } from './see-messages.ts';
@@ -52,4 +52,10 @@ it('limits of the caller are obeyed, frames of a video counted', async () => {
   await expect(see(videoPart({ frames, times: [0, 1, 2] }))).rejects.toThrow(/frame 2: with this image .* 1653 pixels, and at most 1200/);
   await expect(see(huge())).rejects.toThrow(/7000 x 7000 pixels, and at most 600 are taken/);
   expect(read).toHaveLength(2);
+});
+
+it('a damaged file is the caller’s fault, a machine without a decoder or memory is not', async () => {
+  await expect(seeing({ fails: new FormatError('damaged') }).see(part())).rejects.toBeInstanceOf(InputError);
+  const broken = new CapacityError('the installation is damaged');
+  await expect(seeing({ fails: broken }).see(part())).rejects.toBe(broken);
 });

@@ -1,7 +1,7 @@
 /** Conversations with images: what a model that sees is given in place of them, before their text is encoded. */
 import type { Picture } from '../../models/vision.ts';
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
-import { CapacityError, FormatError, InputError } from '../../tensor/errors.ts';
+import { FormatError, InputError } from '../../tensor/errors.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
 import type { ChatMessage } from '../generation-api.ts';
 import type { TextSide } from '../prompt.ts';
@@ -48,7 +48,8 @@ export function hasImages(messages: unknown): boolean {
 /**
  * The text side for a conversation: where that has images, one that gives ids with pictures among them, and knows those. At once where it
  * has none.
- * @throws InputError for images to a model that sees none, for too many, and for what is no image, is damaged or too large
+ * @throws InputError for images to a model that sees none, for too many, and for what is no image, is damaged or too large; CapacityError
+ *   where a decoder is not installed or gets no memory
  */
 export function seeMessages(
   seeing: Seeing | undefined, text: TextSide, messages: unknown, signal?: CancelSignal,
@@ -93,9 +94,9 @@ function checkSeeing(seeing: Seeing | undefined, found: readonly FoundImage[]): 
   return seeing;
 }
 
-/** A file that a caller sends is the caller's, whatever is wrong with it. */
+/** A file that a caller sends is the caller's, whatever is wrong with it; a machine that has no decoder, or no memory, is not. */
 function asInput(error: unknown): never {
-  if (error instanceof FormatError || error instanceof CapacityError) throw new InputError(error.message, { cause: error });
+  if (error instanceof FormatError) throw new InputError(error.message, { cause: error });
   throw error;
 }
 
