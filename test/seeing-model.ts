@@ -4,6 +4,7 @@ import type { ImageLimits } from '../src/engine/images/image-cache.ts';
 import { createModel } from '../src/engine/model.ts';
 import { openImageDecoder } from '../src/node/image-decoder.ts';
 import { openExecutor } from '../src/node/load-model.ts';
+import type { JsonObject } from '../src/tensor/checkpoint.ts';
 import { filesBelow, openFiles } from './embedding-model.ts';
 import { sharedPath } from './fixture-tensors.ts';
 import type { VisionGoldenName } from './vision-golden.ts';
@@ -57,25 +58,30 @@ const PROCESSORS = {
 
 export interface SeeingModelOptions {
   readonly images?: ImageLimits;
+  readonly mostPatches?: number;
+  /** In place of some of the image processor's. */
+  readonly processor?: JsonObject;
   /** Without what reads files. */
   readonly decodes?: boolean;
 }
 
 /** Files of a folder. */
-export function seeingFiles(name: VisionGoldenName): Map<string, Uint8Array> {
+export function seeingFiles(name: VisionGoldenName, processor: JsonObject = {}): Map<string, Uint8Array> {
   const kind = name === 'lfm2_vl' ? 'lfm2' : 'qwen';
   return filesBelow(`${sharedPath}/golden/${name}`, {
     'tokenizer.json': tokenizerJson(MARKS[kind], 164),
     'tokenizer_config.json': { eos_token: '<|im_end|>', add_bos_token: false, chat_template: template(PLACES[kind]) },
-    'preprocessor_config.json': PROCESSORS[kind],
+    'preprocessor_config.json': { ...PROCESSORS[kind], ...processor },
     'generation_config.json': { eos_token_id: 2 },
   });
 }
 
-export async function seeingModel(name: VisionGoldenName, { images, decodes = true }: SeeingModelOptions = {}): Promise<Model> {
+export async function seeingModel(name: VisionGoldenName, options: SeeingModelOptions = {}): Promise<Model> {
+  const { images, decodes = true, mostPatches, processor } = options;
+  const checkpoint = await openFiles(seeingFiles(name, processor));
   const executor = await openExecutor({ device: 'cpu', threads: 1 });
   const imageDecoder = decodes ? openImageDecoder() : undefined;
-  return createModel({ checkpoint: await openFiles(seeingFiles(name)), executor, contextLength: 512, images, imageDecoder });
+  return createModel({ checkpoint, executor, contextLength: 512, images, imageDecoder, mostPatches });
 }
 
 /** Ids of a text, control tokens spelled out. */

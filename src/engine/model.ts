@@ -92,7 +92,8 @@ export interface CreateModelOptions extends ModelOptions {
    */
   readonly perLayerTable?: PerLayerTable | undefined;
   /**
-   * Of a model that sees: most patches of a picture, for which memory is taken. Default: those of its tiles; of a family without tiles
+   * Of a model that sees: most patches of a picture, for which memory is taken; images of conversations are made no larger, and not cut
+   * into tiles where one would be. Default: those of its tiles; of a family without tiles
    * 12,288 on a GPU (2,048 x 1,536 pixels in patches of 16 x 16), 4,096 elsewhere.
    */
   readonly mostPatches?: number | undefined;

@@ -77,9 +77,13 @@ export function readImageSettings(tower: TowerImages): ImageSettings {
     return { family, ...common, temporalPatchSize, minTokens: min / blockPixels, maxTokens: max / blockPixels };
   }
   const splits = read.flag('do_image_splitting', true);
+  const tileSize = read.count('tile_size', 512);
+  const block = patchSize * mergeSize;
+  if (tileSize % block !== 0)
+    throw new FormatError(`preprocessor_config.json: tile_size must be whole blocks of ${block} pixels, found ${tileSize}.`);
   return {
     family, ...common, splits,
-    minTiles: read.count('min_tiles', 2), maxTiles: read.count('max_tiles', 10), tileSize: read.count('tile_size', 512),
+    minTiles: read.count('min_tiles', 2), maxTiles: read.count('max_tiles', 10), tileSize,
     hasThumbnail: read.flag('use_thumbnail', true), tolerance: read.number('max_pixels_tolerance', 2),
     minTokens: read.count('min_image_tokens', 64), maxTokens: read.count('max_image_tokens', 256),
   };

@@ -29,6 +29,8 @@ const VIDEO_TOKENS = { min: 64, max: 384 };
 export interface VideoLimits extends PictureLimits {
   /** The processor's own tokens of all frames together, to which it rounds. Default: Qwen3-VL's. */
   readonly ofFamily?: typeof VIDEO_TOKENS | undefined;
+  /** Most tokens of one picture, as the tower was loaded for. Default: no limit but that of all. */
+  readonly pictureTokens?: number | undefined;
 }
 
 /** @throws InputError for no frames, frames of unequal sizes, or times that do not rise */
@@ -91,12 +93,13 @@ export function checkFrames({ frames, times }: FrameSizes, where: string): void 
 export function layoutVideo(
   { count, ...size }: Size & { readonly count: number },
   { temporalPatchSize, patchSize, mergeSize }: QwenImageSettings,
-  { maxTokens = Infinity, where = 'video', ofFamily = VIDEO_TOKENS }: VideoLimits = {},
+  { maxTokens = Infinity, where = 'video', ofFamily = VIDEO_TOKENS, pictureTokens = Infinity }: VideoLimits = {},
 ): ImageLayout {
   checkAspect(size, where);
   const block = patchSize * mergeSize;
   const tokenPixels = temporalPatchSize * block * block;
-  const most = (maxTokens === Infinity ? ofFamily.max : maxTokens) * tokenPixels;
+  const asked = maxTokens === Infinity ? ofFamily.max : maxTokens;
+  const most = Math.min(asked, (pictureTokens * count) / temporalPatchSize) * tokenPixels;
   const least = Math.min(ofFamily.min * tokenPixels, most);
   const enlarge = Math.max(1, block / size.width, block / size.height);
   const own = { width: Math.trunc(size.width * enlarge), height: Math.trunc(size.height * enlarge) };
@@ -108,6 +111,7 @@ export function layoutVideo(
   const to = pixels > most ? smaller : pixels < least ? larger : near;
   const pictures = Math.ceil(count / temporalPatchSize);
   // Without a limit that somebody gave, sizes are transformers'. A picture has a token at least, however many there are.
-  const { width, height } = withinTokens({ width: to(own.width), height: to(own.height) }, block, maxTokens / pictures);
+  const rounded = { width: to(own.width), height: to(own.height) };
+  const { width, height } = withinTokens(rounded, block, Math.min(maxTokens / pictures, pictureTokens));
   return { width, height, tokens: pictures * (width / block) * (height / block) };
 }

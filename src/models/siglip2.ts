@@ -9,7 +9,7 @@ import { linear } from '../graph/ops/linear.ts';
 import { windows } from '../graph/ops/windows.ts';
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import type { Value } from '../graph/value.ts';
-import type { Checkpoint } from '../tensor/checkpoint.ts';
+import type { Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { configFields, jsonBoolean, jsonNumber } from './config-fields.ts';
 import { SEEING } from './vision.ts';
@@ -39,6 +39,12 @@ const CHANNELS = 3;
 const PROJECTOR_EPS = 1e-5;
 /** Of a tile of 512 x 512 pixels, and at most of a picture that is no tile: larger ones are cut into tiles. */
 const TILE_PATCHES = 1024;
+
+/** As many as a tile has, or a picture that is none, where a processor has larger ones than are usual. */
+function ownPatches({ patchSize, mergeSize }: SiglipConfig, processor: JsonObject): number {
+  const asked = (name: string) => (Number.isSafeInteger(processor[name]) ? (processor[name] as number) : 0);
+  return Math.max(TILE_PATCHES, (asked('tile_size') / patchSize) ** 2, asked('max_image_tokens') * mergeSize ** 2);
+}
 
 /** Layers up to the one whose states are taken: the last where nothing is said (mlx-vlm, llama.cpp's conversion/lfm2.py). */
 function usedLayers({ config = {}, name }: Checkpoint, layers: number): number {
@@ -207,7 +213,8 @@ export function siglip2Tower(part: VisionPart): VisionTower {
   const config = parse(part);
   return {
     info: visionInfo(part, {
-      family: 'lfm2-vl', temporalPatchSize: 1, patchSize: config.patchSize, mergeSize: config.mergeSize, ownPatches: TILE_PATCHES,
+      family: 'lfm2-vl', temporalPatchSize: 1, patchSize: config.patchSize, mergeSize: config.mergeSize, 
+      ownPatches: (processor) => ownPatches(config, processor),
     }),
     weights: weightsOf(config),
     skips: SKIPS,

@@ -94,16 +94,18 @@ function colours(value: unknown): readonly number[] {
 
 export function visionInfo(
   { checkpoint, usualPatches, ...part }: VisionPart,
-  sizes: Pick<VisionInfo, 'family' | 'patchSize' | 'mergeSize' | 'temporalPatchSize'> & { readonly ownPatches?: number },
+  sizes: Pick<VisionInfo, 'family' | 'patchSize' | 'mergeSize' | 'temporalPatchSize'> & {
+    readonly ownPatches?: (processor: JsonObject) => number;
+  },
 ): VisionInfo {
-  const { ownPatches = Infinity, ...own } = sizes;
+  const { ownPatches = () => Infinity, ...own } = sizes;
   const { format, metadata, config = {}, name } = checkpoint;
   const isGguf = format === 'gguf';
   const processor = isGguf ? {} : processorOf(checkpoint);
   const ofColours = (key: string) => colours(isGguf ? metadata.get(`clip.vision.${key}`) : processor[key]);
   return {
     ...own, processor, mean: ofColours('image_mean'), std: ofColours('image_std'),
-    mostPatches: part.mostPatches ?? Math.min(ownPatches, usualPatches),
+    mostPatches: part.mostPatches ?? Math.min(ownPatches(processor), usualPatches),
     imageToken: isGguf ? undefined : (jsonNumber(config, 'image_token_id', name) ?? jsonNumber(config, 'image_token_index', name)),
   };
 }

@@ -144,6 +144,23 @@ describe.each(FAMILIES)('%s', (name) => {
     expect((await ask(model, { messages: [user(image)] })).tokens).toHaveLength(6);
   });
 
+  it('sees no more of an image than it was loaded for', async () => {
+    // A tile of LFM2-VL has 16 patches here.
+    const own = await seeingModel(name, { mostPatches: 12 });
+    const image = imagePart(painted(120, 90, 5));
+    const video = videoPart({ frames: [1, 2, 3].map((n) => painted(120, 90, n)), times: [0, 1, 2] });
+    for (const part of name === 'lfm2_vl' ? [image] : [image, video]) {
+      const messages = [user(part, text('?'))];
+      const found = await ask(own, { messages });
+      expect(found.tokens).toHaveLength(6);
+      const { tokens, images: [seen] } = own.countTokens({ messages });
+      expect(tokens).toBe(found.final.usage.promptTokens);
+      expect(seen!.tokens).toBeLessThanOrEqual(part === video ? 6 : 3);
+    }
+    await own.dispose();
+    await expect(seeingModel(name, { mostPatches: 3 })).rejects.toThrow(/mostPatches must be at least 4/);
+  });
+
   it('has answers with several choices and tools as texts have them', async () => {
     const messages = [user(imagePart(painted(40, 24, 4)), text('?'))];
     const choices = new Map<number, number[]>();
@@ -151,6 +168,21 @@ describe.each(FAMILIES)('%s', (name) => {
       choices.set(index, [...(choices.get(index) ?? []), ...tokens]);
     expect(choices.get(0)).toEqual(choices.get(1));
     expect(choices.get(0)).toEqual((await ask(model, { messages })).tokens);
+  });
+});
+
+describe.skipIf(!FAMILIES.includes('lfm2_vl'))('tiles of a processor', () => {
+  const cases = [[{}, 1024], [{ tile_size: 320 }, 1600], [{ max_image_tokens: 300 }, 1200]] as const;
+
+  it.each(cases)('%j: loaded for %d patches', async (processor, most) => {
+    const model = await seeingModel('lfm2_vl', { processor });
+    expect(model.vision!.mostPatches).toBe(most);
+    await model.dispose();
+  });
+
+  it('must be whole blocks', async () => {
+    const loading = seeingModel('lfm2_vl', { processor: { tile_size: 40 } });
+    await expect(loading).rejects.toThrow(/tile_size must be whole blocks of 16 pixels, found 40/);
   });
 });
 

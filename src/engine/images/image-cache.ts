@@ -57,6 +57,8 @@ export interface ImageCache {
 export interface ImageCacheOptions extends ImageLimits {
   readonly settings: ImageSettings;
   readonly decoder: ImageDecoder | undefined;
+  /** As `VideoLimits.pictureTokens`; those of images are in the settings. */
+  readonly pictureTokens?: number | undefined;
 }
 
 interface Kept {
@@ -144,7 +146,7 @@ interface SeeOptions extends ImageCacheOptions {
 
 async function see(content: SeenContent, where: string, options: SeeOptions): Promise<KeptImage> {
   const { settings } = options;
-  const limits = { where, maxTokens: leastOf(options.maxTokens, content.type === 'image' ? content.maxTokens : undefined) };
+  const limits = limitsOf(content, where, options);
   if (content.type === 'image') {
     const image = await decode(content.url, where, options);
     const { pictures, tiles } = preparePictures(image, settings, limits);
@@ -162,6 +164,10 @@ type Seen<One extends Picture> = Pick<SeenImage, 'tiles' | 'times'> & { readonly
 function seenImage<One extends Picture>({ width, height }: Pick<Image, 'width' | 'height'>, seen: Seen<One>, { mergeSize }: ImageSettings) {
   const tokens = seen.pictures.reduce((sum, { rows, columns }) => sum + (rows * columns) / mergeSize ** 2, 0);
   return { width, height, tokens, ...seen };
+}
+
+function limitsOf(content: SeenContent, where: string, { maxTokens, pictureTokens }: ImageCacheOptions) {
+  return { where, pictureTokens, maxTokens: leastOf(maxTokens, content.type === 'image' ? content.maxTokens : undefined) };
 }
 
 function leastOf(a: number | undefined, b: number | undefined): number | undefined {
@@ -214,7 +220,7 @@ const NO_PATCHES = new Float32Array();
 
 function measure(content: SeenContent, where: string, options: ImageCacheOptions): SeenImage {
   const { settings } = options;
-  const limits = { where, maxTokens: leastOf(options.maxTokens, content.type === 'image' ? content.maxTokens : undefined) };
+  const limits = limitsOf(content, where, options);
   const blank = ({ width, height }: Pick<ImageLayout, 'width' | 'height'>): Picture => ({
     rows: height / settings.patchSize, columns: width / settings.patchSize, patches: NO_PATCHES, key: 'measured',
   });

@@ -35,13 +35,20 @@ export function openSeeing({ vision, idOf, limits, decoder }: SeeingOptions): Se
     if (limits !== undefined) throw new InputError('images is for a model that sees, and this one has no tower: leave it out.');
     return undefined;
   }
-  const settings = withinPatches(readImageSettings(vision), vision);
-  return { vision, idOf, maxImages: limits?.maxImages, pixels: limits ?? {}, cache: createImageCache({ ...limits, settings, decoder }) };
+  const pictureTokens = Math.floor(vision.mostPatches / vision.mergeSize ** 2);
+  if (pictureTokens < 1) {
+    const least = vision.mergeSize ** 2;
+    throw new InputError(`mostPatches must be at least ${least}, the patches of one token of this model, found ${vision.mostPatches}.`);
+  }
+  const settings = withinPatches(readImageSettings(vision), pictureTokens);
+  const cache = createImageCache({ ...limits, settings, decoder, pictureTokens });
+  return { vision, idOf, maxImages: limits?.maxImages, pixels: limits ?? {}, cache };
 }
 
-/** An image is made no larger than the tower was loaded for; tiles have a size of their own. */
-function withinPatches(settings: ImageSettings, { mostPatches, mergeSize }: VisionInfo): ImageSettings {
-  const most = Math.floor(mostPatches / mergeSize ** 2);
-  if (settings.family === 'lfm2-vl' || settings.maxTokens <= most) return settings;
-  return { ...settings, maxTokens: most, minTokens: Math.min(settings.minTokens, most) };
+/** An image is made no larger than the tower was loaded for, and seen whole where a tile would be larger. */
+function withinPatches(settings: ImageSettings, most: number): ImageSettings {
+  const own = settings.maxTokens <= most ? settings : { ...settings, maxTokens: most, minTokens: Math.min(settings.minTokens, most) };
+  if (own.family === 'qwen-vl') return own;
+  const isTile = (own.tileSize / (own.patchSize * own.mergeSize)) ** 2 <= most;
+  return isTile ? own : { ...own, splits: false };
 }
