@@ -1,11 +1,10 @@
 /** Answers of a model for a call: within its limits, counted, and stopped with it. */
 import type { GenerateOptions, Model, Piece } from '../engine/api.ts';
-import { checkMessagePixels } from '../engine/images/see-messages.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { createAnswerCounter } from './answer-counter.ts';
 import type { Call } from './call.ts';
 import { invalid } from './failure.ts';
-import { fetchImages, hasWebImages } from './images/fetch-images.ts';
+import { checkImagePixels, fetchImages, hasWebImages } from './images/fetch-images.ts';
 import { ownError } from './own-error.ts';
 
 /** What a request asks for of its answer, without what the server adds. */
@@ -117,8 +116,7 @@ export async function* runGeneration(call: Call, model: Model, asked: readonly A
   checkChoices(requests, choices, limits.choices);
   for (const { maxTokens, messages } of requests) {
     checkTokens(maxTokens, limits.outputTokens);
-    // Images are decoded before an answer waits for its turn: here, so that no request can hold up all others by theirs.
-    if (model.vision !== undefined) checkMessagePixels(messages, { maxPixels: limits.imagePixels });
+    checkImagePixels(call, model, messages);
   }
   const counter = createAnswerCounter(call);
   const isPrompt = promptPieces(requests[0]?.echo === true);

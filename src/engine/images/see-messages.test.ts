@@ -4,7 +4,7 @@ import type { JsonObject } from '../../tensor/checkpoint.ts';
 import { CapacityError, FormatError, InputError } from '../../tensor/errors.ts';
 import type { TextSide } from '../prompt.ts';
 import { imagePart, videoPart } from './image-source.ts';
-import { seeMessages } from './see-messages.ts';
+import { measureMessages, seeMessages } from './see-messages.ts';
 import type { Seeing } from './see-messages.ts';
 
 const SEEN = { width: 1, height: 1, tokens: 1, pictures: [] };
@@ -22,7 +22,8 @@ function seeing(options: Partial<Pick<Seeing, 'pixels' | 'maxImages'>> & { reado
   };
   const able = { pixels: {}, ...options, cache } as unknown as Seeing;
   const see = async (...content: readonly JsonObject[]) => seeMessages(able, {} as TextSide, [{ role: 'user', content }]);
-  return { read, see };
+  const count = (...content: readonly JsonObject[]) => measureMessages(able, {} as TextSide, [{ role: 'user', content }]);
+  return { read, see, count };
 }
 
 /** A PNG of 7,000 x 7,000 pixels, as far as its header says. */
@@ -46,12 +47,14 @@ it('images of too many pixels together are refused before one of them is read', 
 });
 
 it('limits of the caller are obeyed, frames of a video counted', async () => {
-  const { read, see } = seeing({ pixels: { maxPixels: 600, maxTotalPixels: 1200 } });
+  const { read, see, count } = seeing({ pixels: { maxPixels: 600, maxTotalPixels: 1200 } });
   await see(part(), part('turned.png'));
   const frames = [0, 1, 2].map(() => imageFile('rgb.png'));
   await expect(see(videoPart({ frames, times: [0, 1, 2] }))).rejects.toThrow(/frame 2: with this image .* 1653 pixels, and at most 1200/);
   await expect(see(huge())).rejects.toThrow(/7000 x 7000 pixels, and at most 600 are taken/);
   expect(read).toHaveLength(2);
+  // Tokens are not counted of what is not seen.
+  expect(() => count(huge())).toThrow(/at most 600 are taken/);
 });
 
 it('a damaged file is the caller’s fault, a machine without a decoder or memory is not', async () => {

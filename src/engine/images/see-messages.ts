@@ -57,7 +57,6 @@ export function seeMessages(
   const found = imagesIn(messages);
   if (found.length === 0) return text;
   const able = checkSeeing(seeing, found);
-  checkPixels(found, able.pixels);
   return readAll(able, found, signal).then((images) => seeingText(able, text, images));
 }
 
@@ -91,6 +90,7 @@ function checkSeeing(seeing: Seeing | undefined, found: readonly FoundImage[]): 
         `images.maxImages ${count}.`,
     );
   }
+  checkPixels(found, seeing.pixels);
   return seeing;
 }
 

@@ -6,7 +6,7 @@ import type { Call } from '../call.ts';
 import { toldCallId } from '../call-ids.ts';
 import { eventStream } from '../event-stream.ts';
 import { findModel } from '../find-model.ts';
-import { fetchImages } from '../images/fetch-images.ts';
+import { checkImagePixels, fetchImages } from '../images/fetch-images.ts';
 import { drawnFrom, typed } from '../openai/decoding-parameters.ts';
 import { runGeneration } from '../run-generation.ts';
 import { eventOf, failureEvents } from './error-form.ts';
@@ -145,5 +145,6 @@ export async function countTokens(call: Call): Promise<Response> {
   const model = await findModel(call, parameters.model);
   const { messages: asked = [], ...options } = promptOptions(parameters);
   const [own] = await fetchImages(call, model, [asked]);
+  checkImagePixels(call, model, own);
   return Response.json({ input_tokens: model.countTokens({ ...options, messages: own }).tokens });
 }

@@ -1,5 +1,6 @@
 /** Images of the web in requests: fetched from hosts that the server was told, and from no others. */
 import { imagePart } from '../../engine/images/image-source.ts';
+import { checkMessagePixels } from '../../engine/images/see-messages.ts';
 import type { ChatMessage, GenerateOptions, Model } from '../../engine/api.ts';
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { isJsonObject } from '../../tensor/json.ts';
@@ -74,6 +75,14 @@ async function withImage(fetching: Fetching, part: JsonValue): Promise<JsonValue
 async function dataUrlOf(fetching: Fetching, url: string): Promise<string> {
   const part = imagePart(await fetchBytes(fetching, url));
   return (part['image_url'] as { readonly url: string }).url;
+}
+
+/**
+ * Images are decoded before an answer waits for its turn: none of a request may hold up all others.
+ * @throws InputError for an image, or images together, of more pixels than the server takes
+ */
+export function checkImagePixels({ state: { limits } }: Call, model: Model, messages: Messages | undefined): void {
+  if (model.vision !== undefined) checkMessagePixels(messages, { maxPixels: limits.imagePixels });
 }
 
 function refused(url: string, why: string) {

@@ -178,6 +178,11 @@ describe.skipIf(!hasShared('golden/qwen3_vl/golden.json'))('images', () => {
     });
     const one = await ask(sized(4001));
     expect([one.status, one.body.error.message]).toEqual([400, expect.stringMatching(/4001 x 4001 pixels, and at most 16000000/)]);
+    const [, data] = sized(4001).image_url.url.split(',');
+    const block = { type: 'image', source: { type: 'base64', media_type: 'image/png', data } };
+    const counting = { model: 'seeing', messages: [{ role: 'user', content: [block] }] };
+    const counted = await post(`${listener.origin}/v1/messages/count_tokens`, counting);
+    expect(counted.status).toBe(400);
     const many = await ask(...Array.from({ length: 5 }, () => sized(4000)));
     expect([many.status, many.body.error.param]).toEqual([400, 'messages[0].content[4]']);
     expect(many.body.error.message).toMatch(/80000000 pixels, and at most 64000000 are taken/);
