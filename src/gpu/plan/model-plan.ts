@@ -236,7 +236,8 @@ export function kernelsByNeed(plan: ModelPlan): { readonly first: readonly Kerne
     const few = dim === undefined ? {} : { [dim]: Math.min(FIRST_ROWS, limits[dim] as number) };
     const given = name === text ? { ...sizesOfOne(limits), ...few } : limits;
     const ofAll = () => kernelsIn(many, { sizes: sizesOf(graph.derivedDims, given), tiles: Math.ceil(FIRST_ROWS / tileRows) }, 'tiles');
-    if (dim === undefined) return ofAll();
+    // An encoder's rows follow from its frames: it never goes on row by row.
+    if (dim === undefined || limits[dim] === undefined) return ofAll();
     // What follows a prompt goes on row by row.
     const row = name === text && limits[dim] !== 1
       ? [] : kernelsIn(many, { sizes: sizesOf(graph.derivedDims, sizesOfOne(limits)), tiles: 0 }, 'whole');
