@@ -1,5 +1,6 @@
 /** Bytes of a file or a pipe, taken in order. */
 import type { ByteSource, ReadOptions } from '../tensor/byte-source.ts';
+import { joinBytes } from '../tensor/join-bytes.ts';
 
 export interface ByteReader {
   /** For messages. */
@@ -50,7 +51,7 @@ export function createByteReader(pieces: AsyncIterable<Uint8Array>, name: string
         length += next.value.length;
       }
     }
-    if (parts.length > 1) rest = joinBytes(parts, length);
+    if (parts.length > 1) rest = joinBytes(parts);
   };
   const take = async (count: number, least = count): Promise<Uint8Array> => {
     if (rest.length < Math.min(least, count)) await fill(Math.min(least, count));
@@ -67,7 +68,7 @@ export function createByteReader(pieces: AsyncIterable<Uint8Array>, name: string
     take,
     putBack(bytes) {
       offset -= bytes.length;
-      rest = joinBytes([bytes, rest], bytes.length + rest.length);
+      rest = joinBytes([bytes, rest]);
     },
     async skip(count) {
       let skipped = 0;
@@ -84,14 +85,4 @@ export function createByteReader(pieces: AsyncIterable<Uint8Array>, name: string
       await iterator.return?.();
     },
   };
-}
-
-function joinBytes(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }

@@ -3,26 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { resultRow } from '../../test/result-row.ts';
 import { compareResults } from './compare-results.ts';
 import { readResults } from './read-results.ts';
 import type { ResultRow } from './read-results.ts';
-import { summarise } from './statistics.ts';
 
-const row = (runs: readonly number[], changes: Partial<ResultRow> = {}): ResultRow => ({
-  time: '2026-11-30T12:00:00.000Z',
-  workload: 'decode',
-  measure: 'decode 128 after 128',
-  unit: 'tok/s',
-  commit: 'abc',
-  runs,
-  ...summarise(runs),
-  engine: { name: 'ingot', version: '0.1.0', device: 'cpu' },
-  machine: { cpu: 'a processor' },
-  flags: {},
-  limit: null,
-  model: { file: 'm.gguf', sizeBytes: 1, sha256: 'f00' },
-  ...changes,
-});
+const row = (runs: readonly number[], changes: Partial<ResultRow> = {}) => resultRow('decode 128 after 128', runs, changes);
 const verdicts = (base: readonly number[], next: readonly number[], changes: Partial<ResultRow> = {}) =>
   compareResults([row(base, changes)], [row(next, changes)]).comparisons.map(({ verdict }) => verdict);
 

@@ -48,7 +48,7 @@ export function compareResults(base: readonly ResultRow[], next: readonly Result
 }
 
 /** Settings that make other work, or other hardware's, of a figure: their rows are never taken together. */
-export function settingsOf(flags: ResultRow['flags']): string {
+function settingsOf(flags: ResultRow['flags']): string {
   const found = ['batchSize', 'kv', 'threads'].filter((name) => flags[name] !== undefined && flags[name] !== null);
   return found.map((name) => `${name} ${flags[name]}`).join(', ');
 }
@@ -62,9 +62,9 @@ interface Group {
 function groupsOf(rows: readonly ResultRow[]): Map<string, Group> {
   const groups = new Map<string, Group>();
   for (const { model, device, engine, measure, unit, runs, flags, machine } of rows) {
-    const batch = settingsOf(flags) === '' ? '' : ` (${settingsOf(flags)})`;
+    const settings = settingsOf(flags);
     const where = [engine.device, device?.adapter?.device || machine.cpu].filter(Boolean).join(', ');
-    const name = `${model.file}, ${engine.name}${batch} on ${where}: ${measure}`;
+    const name = `${model.file}, ${engine.name}${settings && ` (${settings})`} on ${where}: ${measure}`;
     const key = `${model.sha256 ?? model.file}|${name.slice(model.file.length)}`;
     const group = groups.get(key) ?? { name, unit, runs: [] };
     group.runs.push(...runs);

@@ -1,6 +1,6 @@
 /** `ingot bench --published`: what others have published, beside one's own rows and beside what our own plan should reach there. */
 import { CHIPS } from '../bench/published/chips.ts';
-import { predictRow, shareOfRow } from '../bench/published/predicted.ts';
+import { figureCells, percent } from '../bench/published/figure-cells.ts';
 import { PUBLISHED_ROWS, SOURCES } from '../bench/published/published-rows.ts';
 import type { PublishedRow } from '../bench/published/published-rows.ts';
 import type { ResultRow } from '../bench/read-results.ts';
@@ -14,23 +14,8 @@ function ownCells({ engine, model, measure, median, limit, device }: ResultRow):
 }
 
 function publishedCells(row: PublishedRow): string[] {
-  const prediction = predictRow(row);
-  const share = shareOfRow(row);
-  return [
-    `${row.engine} (published)`,
-    row.chip,
-    row.model,
-    row.weights,
-    row.measure,
-    `${row.value}${row.unit === 'ms' ? ' ms' : ''}`,
-    share === undefined ? '' : percent(share),
-    prediction === undefined ? '' : prediction.tokensPerSecond.toFixed(0),
-    prediction === undefined ? '' : `${signed(prediction.tokensPerSecond / row.value - 1)}`,
-  ];
+  return [`${row.engine} (published)`, row.chip, row.model, row.weights, row.measure, ...figureCells(row)];
 }
-
-const percent = (share: number) => `${Math.round(100 * share)}%`;
-const signed = (share: number) => `${share < 0 ? '' : '+'}${Math.round(100 * share)}%`;
 
 /** Lines for a terminal, the published rows first. */
 export function publishedLines(own: readonly ResultRow[]): string[] {

@@ -52,15 +52,19 @@ export interface StepRange {
   readonly rows?: number | undefined;
 }
 
+interface HostPart {
+  run(): void;
+  turn(): Promise<void>;
+}
+
 /** A fixed set of threads that run one step at a time. After a failure every run rejects with it. */
 export class Threads {
   readonly #handles: ThreadHandle[];
   readonly #words: Int32Array;
   readonly #ready: Promise<void>;
   readonly #times = createStepTimes();
-  /** Runs a step on this thread too; undefined where this thread may not, or need not. */
-  readonly #runHosted: (() => void) | undefined;
-  readonly #turn: () => Promise<void>;
+  /** Runs a step on this thread too, and lets others have their turn; undefined where this thread may not, or need not. */
+  readonly #hosted: HostPart | undefined;
   #waiting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #failure: Error | undefined;
   #ending: Promise<unknown> | undefined;
@@ -69,8 +73,7 @@ export class Threads {
     this.#words = new Int32Array(memory.buffer, control, 512 / 4);
     const { turn } = host;
     const isAble = kernels !== undefined && turn !== undefined && (count === 1 || mayBlock(this.#words));
-    this.#runHosted = isAble ? () => kernels.hostMain(control) : undefined;
-    this.#turn = async () => turn?.();
+    this.#hosted = isAble ? { run: () => kernels.hostMain(control), turn } : undefined;
     let missing = count;
     this.#ready = new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -101,7 +104,7 @@ export class Threads {
     words[CONTROL.step / 4] = step;
     if (rows === undefined) return this.#runOnWorkers();
     const begin = performance.now();
-    const hosted = this.#times.isShort(program, rows) ? this.#runHosted : undefined;
+    const hosted = this.#times.isShort(program, rows) ? this.#hosted : undefined;
     await (hosted === undefined ? this.#runOnWorkers() : this.#runHere(hosted));
     this.#times.add(program, rows, performance.now() - begin);
   }
@@ -117,9 +120,9 @@ export class Threads {
   }
 
   /** What waits for its turn on this thread (a timer, a request, a signal) has it between any two steps. */
-  async #runHere(hosted: () => void): Promise<void> {
+  async #runHere({ run, turn }: HostPart): Promise<void> {
     try {
-      hosted();
+      run();
     } catch (error) {
       const isWorkers = Atomics.load(this.#words, CONTROL.stop / 4) !== 0;
       // A worker that failed has sent this thread out of the step; its own words are on their way.
@@ -127,7 +130,7 @@ export class Threads {
       if (isWorkers) await new Promise<void>((resolve, reject) => void (this.#waiting = { resolve, reject }));
       this.#fail(new Error(`A compute thread failed: ${failureText(error)}`));
     }
-    await this.#turn();
+    await turn();
     if (this.#failure !== undefined) throw this.#failure;
   }
 

@@ -52,10 +52,10 @@ export interface GenerationJob {
   readonly onProgress?: OnProgress | undefined;
 }
 
-/** The state of a running generation. */
 /** Waited for where images are decoded first. */
 export type PreparedJob = GenerationJob | Promise<GenerationJob>;
 
+/** The state of a running generation. */
 interface Run {
   readonly job: GenerationJob;
   readonly sequence: Sequence;

@@ -3,6 +3,7 @@
  * The graph is not carried out: names of modules alone are of use, since exporters keep no names of matrices that they transpose.
  */
 import { FormatError } from '../tensor/errors.ts';
+import { joinBytes } from '../tensor/join-bytes.ts';
 import { packedVarints, protobufFields } from './protobuf-reader.ts';
 import type { ProtobufField } from './protobuf-reader.ts';
 
@@ -100,13 +101,7 @@ function numbersAt(fields: readonly ProtobufField[], wanted: number, file: strin
 /** Values that lie in a list of their type and not as bytes. */
 function typedBytes(type: OnnxType, { fields, file }: { readonly fields: readonly ProtobufField[]; readonly file: string }): Uint8Array {
   if (type !== 'f32') return Uint8Array.from(numbersAt(fields, TENSOR.ints, file), (value) => value & 255);
-  const parts = fields.filter(({ number, value }) => number === TENSOR.floats && value instanceof Uint8Array)
-    .map(({ value }) => value as Uint8Array);
-  const joined = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
+  return joinBytes(
+    fields.filter(({ number, value }) => number === TENSOR.floats && value instanceof Uint8Array).map(({ value }) => value as Uint8Array),
+  );
 }

@@ -1,5 +1,6 @@
+import { hexOf } from '../tensor/hex-of.ts';
+
 /** SHA-256 of a text as UTF-8, in 64 hexadecimal digits (FIPS 180-4). */
 export async function sha256Hex(text: string): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
-  return [...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))));
 }

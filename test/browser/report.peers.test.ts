@@ -7,23 +7,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publishedPoints } from '../../src/bench/report/published-points.ts';
 import { reportData } from '../../src/bench/report/report-data.ts';
 import { reportPage } from '../../src/bench/report/report-page.ts';
-import type { ResultRow } from '../../src/bench/read-results.ts';
-import { summarise } from '../../src/bench/statistics.ts';
+import { resultRow } from '../result-row.ts';
 import { hasChromium, launchChromium } from './chromium.ts';
 import type { Browser } from './chromium.ts';
 
-const row = (measure: string, runs: readonly number[], name: string): ResultRow => ({
-  time: '2026-11-30T12:00:00.000Z',
-  workload: 'decode',
-  measure,
-  unit: measure.startsWith('TTFT') ? 'ms' : 'tok/s',
-  commit: 'abc',
-  runs,
-  ...summarise(runs),
-  engine: { name, version: '0.1.0', device: 'gpu (a GPU with a long name)' },
-  machine: { cpu: 'a processor', os: 'Linux' },
-  flags: { batchSize: 512 },
-  model: { file: 'qwen3-0.6b-with-a-long-name.gguf', sizeBytes: 3e8, sha256: 'f00' },
+const row = (measure: string, runs: readonly number[], name: string) => resultRow(measure, runs, {
+  engine: { name, version: '0.1.0', device: 'gpu (a GPU with a long name)' }, machine: { cpu: 'a processor', os: 'Linux' },
+  flags: { batchSize: 512 }, model: { file: 'qwen3-0.6b-with-a-long-name.gguf', sizeBytes: 3e8, sha256: 'f00' },
   device: { kind: 'gpu', description: 'gpu', copyBytesPerSecond: 1e12, adapter: null },
   limit: measure.startsWith('prefill')
     ? { work: 'multiply-adds per token', perToken: 6e8, perSecond: 1, limitPerSecond: null, share: null }

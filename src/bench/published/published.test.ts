@@ -1,11 +1,10 @@
 /** docs/published.md: what others published, beside what a step is reckoned to take there. Written by this test (`--update`). */
 import { describe, expect, it } from 'vitest';
 import { CHIPS, DISPATCH_SECONDS, REACHED } from './chips.ts';
+import { figureCells, percent } from './figure-cells.ts';
 import { predictRow, shareOfRow } from './predicted.ts';
 import { PUBLISHED_ROWS, SOURCES } from './published-rows.ts';
 import type { PublishedRow } from './published-rows.ts';
-
-const percent = (share: number) => `${Math.round(100 * share)}%`;
 
 /** The fastest engine of each model, weights and measure: what a bound of the hardware is held against. */
 const fastest = (rows: readonly PublishedRow[]) =>
@@ -21,17 +20,7 @@ const fastest = (rows: readonly PublishedRow[]) =>
   );
 
 function line(row: PublishedRow): string {
-  const prediction = predictRow(row);
-  const share = shareOfRow(row);
-  const [speed, error] =
-    prediction === undefined
-      ? ['', '']
-      : [
-          prediction.tokensPerSecond.toFixed(0),
-          `${prediction.tokensPerSecond < row.value ? '' : '+'}${percent(prediction.tokensPerSecond / row.value - 1)}`,
-        ];
-  const cells = [row.engine, row.chip, row.model, row.weights, row.measure, `${row.value}${row.unit === 'ms' ? ' ms' : ''}`];
-  return `| ${[...cells, share === undefined ? '' : percent(share), speed, error].join(' | ')} |`;
+  return `| ${[row.engine, row.chip, row.model, row.weights, row.measure, ...figureCells(row)].join(' | ')} |`;
 }
 
 const page = () => `# Published speeds, and what we expect on those chips

@@ -1,24 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { summarise } from '../statistics.ts';
+import { resultRow } from '../../../test/result-row.ts';
 import type { ResultRow } from '../read-results.ts';
 import { reportData } from './report-data.ts';
 import { reportPage } from './report-page.ts';
 
-const row = (measure: string, runs: readonly number[], changes: Partial<ResultRow> = {}): ResultRow => ({
-  time: '2026-11-30T12:00:00.000Z',
-  workload: 'decode',
-  measure,
-  unit: measure.startsWith('TTFT') ? 'ms' : 'tok/s',
-  commit: 'abc',
-  runs,
-  ...summarise(runs),
-  engine: { name: 'ingot', version: '0.1.0', device: 'gpu (a GPU)' },
-  machine: { cpu: 'a processor' },
-  flags: {},
-  limit: null,
-  model: { file: 'm.gguf', sizeBytes: 1e9, sha256: 'f00' },
-  ...changes,
-});
+const row = (measure: string, runs: readonly number[], changes: Partial<ResultRow> = {}) =>
+  resultRow(measure, runs, { engine: { name: 'ingot', version: '0.1.0', device: 'gpu (a GPU)' }, ...changes });
 const llama = (device: string, batchSize?: number): Partial<ResultRow> => ({
   engine: { name: 'llama-bench', version: '1', device },
   flags: batchSize === undefined ? {} : { batchSize },

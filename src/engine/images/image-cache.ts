@@ -11,6 +11,8 @@ import { preparePictures } from '../../image/prepare-pictures.ts';
 import { checkFrames, layoutVideo, pictureTimes, prepareVideo } from '../../image/prepare-video.ts';
 import type { Picture } from '../../models/vision.ts';
 import { InputError } from '../../tensor/errors.ts';
+import { hexOf } from '../../tensor/hex-of.ts';
+import { joinBytes } from '../../tensor/join-bytes.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
 import { yieldToEventLoop } from '../event-loop.ts';
 import type { SeenContent } from './image-content.ts';
@@ -43,8 +45,8 @@ export interface SeenImage {
 
 export interface ImageCache {
   /**
-   * @param where names it in messages
    * Decodes in a turn of the event loop of its own; nothing is decoded that nobody waits for any more.
+   * @param where names it in messages
    * @throws FormatError for a file that is damaged or of another kind, InputError for what is no image, CapacityError for too many pixels
    */
   read(content: SeenContent, where: string, signal?: CancelSignal): Promise<SeenImage>;
@@ -196,18 +198,10 @@ async function named(pictures: readonly PatchGrid[], { family, mean, std, patchS
   for (const picture of pictures) {
     const { rows, columns, pixels } = picture;
     const head = new TextEncoder().encode(JSON.stringify([family, patchSize, mean, std, rows, columns, pixels.length]));
-    const size = pixels.reduce((sum, { length }) => sum + length, 0);
-    const all = new Uint8Array(head.length + size);
-    all.set(head);
-    let at = head.length;
-    for (const own of pixels) {
-      all.set(own, at);
-      at += own.length;
-    }
-    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', all));
-    const key = [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+    const all = joinBytes([head, ...pixels]);
+    const key = hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', all)));
     done.push({
-      rows, columns, key, size,
+      rows, columns, key, size: all.length - head.length,
       get patches() {
         return picture.patches;
       },

@@ -2,13 +2,10 @@
  * API keys: `ingot-<id>-<secret>`. The id says which key it is, the secret has 256 random bits, and what is kept is the SHA-256 of the
  * whole text. A hash made for passwords would only slow down what cannot be guessed.
  */
+import { hexOf } from '../../tensor/hex-of.ts';
 import { sha256Hex } from '../sha256-hex.ts';
 
 const KEY = /^ingot-([0-9a-f]{16})-[A-Za-z0-9_-]{43}$/;
-
-function hexOf(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-}
 
 /** Two texts of one length, in a time that does not depend on where they differ. */
 function isEqualInConstantTime(one: string, other: string): boolean {

@@ -3,6 +3,7 @@ import { imagePart } from '../../engine/images/image-source.ts';
 import { checkMessagePixels } from '../../engine/images/see-messages.ts';
 import type { ChatMessage, GenerateOptions, Model } from '../../engine/api.ts';
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
+import { joinBytes } from '../../tensor/join-bytes.ts';
 import { isJsonObject } from '../../tensor/json.ts';
 import type { Call } from '../call.ts';
 import { invalid } from '../failure.ts';
@@ -132,19 +133,11 @@ function overBudget({ state: { limits: { bodyBytes } } }: Call): string {
 
 async function readBounded(response: Response, fetching: Fetching, url: string): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  let length = 0;
   for await (const piece of response.body ?? []) {
-    length += piece.length;
     fetching.bytesLeft -= piece.length;
     // Leaving the loop cancels the body.
     if (fetching.bytesLeft < 0) throw refused(url, overBudget(fetching.call));
     pieces.push(piece);
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  return joinBytes(pieces);
 }
