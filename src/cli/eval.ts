@@ -21,6 +21,7 @@ interface EvalFlags extends DeviceOptions {
   readonly model?: string;
   readonly limit?: number;
   readonly maxTokens?: number;
+  readonly streams?: number;
   readonly reference?: string;
   readonly json?: boolean;
 }
@@ -50,6 +51,7 @@ export function registerEval(program: Command): void {
     .option('-m, --model <model>', 'a GGUF file, a Hugging Face folder, or a URL (default: the bundled model)')
     .option('--limit <count>', 'take this many lines, spread evenly over the file', integerIn({ min: 1 }))
     .option('--max-tokens <count>', 'most tokens of an answer (default: 512)', integerIn({ min: 1 }))
+    .option('--streams <count>', 'tasks that are answered at once (default: 1)', integerIn({ min: 1, max: 256 }))
     .option('--reference <file>', "another implementation's answers to the same tasks, to compare with")
     .option('--json', 'print one JSON object, every answer in it')
     .addHelpText('after', EXAMPLES);
@@ -71,6 +73,8 @@ async function evaluate(path: string, flags: EvalFlags): Promise<void> {
   const file = await readEvaluationFile(inputPath(path));
   if (file.kind === 'perplexity' && flags.reference !== undefined)
     throw new UsageError('--reference belongs to tasks, and this file has none.');
+  if (file.kind === 'perplexity' && flags.streams !== undefined)
+    throw new UsageError('--streams belongs to tasks, and this file has none.');
   const reference =
     flags.reference === undefined ? undefined : parseTaskReference(await readText(inputPath(flags.reference)), flags.reference);
   await withInterrupts((signal) =>
@@ -113,7 +117,8 @@ async function evaluateTasks(
   const display = createProgressDisplay(process.stderr, { label: 'answering', hasLines: true });
   const onResult = (_: unknown, loaded: number, total: number) => display.onProgress({ phase: 'warmup', loaded, total });
   const chosen = spread(tasks, flags.limit ?? Infinity);
-  const report = await answerTasks(model, chosen, { signal, onResult, maxTokens: flags.maxTokens }).finally(display.clear);
+  const { maxTokens, streams } = flags;
+  const report = await answerTasks(model, chosen, { signal, onResult, maxTokens, streams }).finally(display.clear);
   const comparison = reference && compareTasks(report, reference);
   if (flags.json === true) return printJson({ kind: 'tasks', ...report, reference: comparison, ...describeModel(model) });
   print([`answers of ${modelTitle(model)}`, ...scoreLines(report, comparison), ...comparisonLines(comparison)]);

@@ -1,5 +1,6 @@
 /** What the help of every command says, and that its examples are understood. */
 import { spawnSync } from 'node:child_process';
+import type { SpawnSyncReturns } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,19 +24,28 @@ function ingot(args: readonly string[]) {
   return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', input: '', env, timeout: 60_000, killSignal: 'SIGKILL' });
 }
 
+const helpTexts = new Map<string, SpawnSyncReturns<string>>();
+
+/** The help of a command, which starts a process and loads much: once for all tests. */
+function helpOf(...names: readonly string[]): SpawnSyncReturns<string> {
+  const key = names.join(' ');
+  if (!helpTexts.has(key)) helpTexts.set(key, ingot([...names, '--help']));
+  return helpTexts.get(key)!;
+}
+
 describe.skipIf(!existsSync(main))('help', () => {
   beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-help-'))));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it.each(commands)('%s --help shows examples', (name) => {
-    const { status, stdout } = ingot([name, '--help']);
+    const { status, stdout } = helpOf(name);
     expect(status).toBe(0);
     expect(stdout).toContain('Examples:');
     expect(stdout).toContain(`$ ingot ${name}`);
   });
 
   it.each([[], ...commands.map((name) => [name])])('help of %s fits 80 columns and says defaults in words', (...names) => {
-    const { stdout } = ingot([...names, '--help']);
+    const { stdout } = helpOf(...names);
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
     expect(stdout).not.toMatch(/default: (\[|\{|undefined)/);
   });
@@ -55,7 +65,7 @@ describe.skipIf(!existsSync(main))('help', () => {
     writeFileSync(join(place, 'tools.json'), '[{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]');
     // What these look at is begun by the first key.
     if (name === 'keys' || name === 'usage') expect(ingot(['keys', 'create', `for ${name}`]).status).toBe(0);
-    const examples = [...ingot([name, '--help']).stdout.matchAll(/^ {2}\$ (.*)$/gm)].map(([, line]) => line!);
+    const examples = [...helpOf(name).stdout.matchAll(/^ {2}\$ (.*)$/gm)].map(([, line]) => line!);
     expect(examples.length).toBeGreaterThan(0);
     for (const line of examples) {
       if (LEFT_OUT.test(line)) continue;

@@ -2,6 +2,7 @@
 import type { Model } from '../engine/api.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { sideBySide } from '../files/side-by-side.ts';
 import { answerTask } from './answer-task.ts';
 import type { EvaluationTask } from './evaluation-file.ts';
 import { passesCheck } from './task-check.ts';
@@ -10,7 +11,10 @@ import { isJsonObject } from '../tensor/json.ts';
 export interface TaskOptions {
   /** Most tokens of an answer. Default 512. */
   readonly maxTokens?: number | undefined;
+  /** Tasks that are answered at once, each in a conversation of its own. Default 1. */
+  readonly streams?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** In the order in which answers end. */
   readonly onResult?: ((result: TaskResult, done: number, total: number) => void) | undefined;
 }
 
@@ -35,29 +39,33 @@ export interface TaskReport {
   readonly results: readonly TaskResult[];
   readonly promptTokens: number;
   readonly completionTokens: number;
-  /** Over all answers. */
+  /** Of one answer while others are made beside it, over all answers. */
   readonly decodeTokensPerSecond: number;
 }
 
 const DEFAULT_MAX_TOKENS = 512;
 
-/** Answers every task in turn, at temperature 0; an answer that the context or `maxTokens` cuts off is checked as it is. */
+/** Answers every task at temperature 0; an answer that the context or `maxTokens` cuts off is checked as it is. */
 export async function answerTasks(model: Model, tasks: readonly EvaluationTask[], options: TaskOptions = {}): Promise<TaskReport> {
-  const { signal, onResult, maxTokens = DEFAULT_MAX_TOKENS } = options;
+  const { signal, onResult, maxTokens = DEFAULT_MAX_TOKENS, streams = 1 } = options;
   const results: TaskResult[] = [];
   const totals = { promptTokens: 0, completionTokens: 0, steps: 0, decodeMs: 0 };
-  for (const task of tasks) {
-    const { id, skill, check } = task;
-    const answer = await answerTask(model, task, { maxTokens, signal });
-    const { usage, timings } = answer;
-    totals.promptTokens += usage.promptTokens;
-    totals.completionTokens += usage.completionTokens;
-    totals.steps += Math.max(0, usage.completionTokens - 1);
-    totals.decodeMs += timings.decodeMs;
-    const result = { id, skill, answer: answer.text, passed: passesCheck(answer, check) };
-    results.push(result);
-    onResult?.(result, results.length, tasks.length);
-  }
+  const left = tasks.entries();
+  let done = 0;
+  await sideBySide(Math.min(streams, tasks.length), signal, async (stop) => {
+    for (const [index, task] of left) {
+      const { id, skill, check } = task;
+      const answer = await answerTask(model, task, { maxTokens, signal: stop });
+      const { usage, timings } = answer;
+      totals.promptTokens += usage.promptTokens;
+      totals.completionTokens += usage.completionTokens;
+      totals.steps += Math.max(0, usage.completionTokens - 1);
+      totals.decodeMs += timings.decodeMs;
+      const result = { id, skill, answer: answer.text, passed: passesCheck(answer, check) };
+      results[index] = result;
+      onResult?.(result, ++done, tasks.length);
+    }
+  });
   const { promptTokens, completionTokens, steps, decodeMs } = totals;
   const decodeTokensPerSecond = decodeMs > 0 ? (1000 * steps) / decodeMs : 0;
   return {

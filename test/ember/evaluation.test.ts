@@ -14,7 +14,9 @@ it(`the bundled model passes at least ${FEWEST_PASSED} of the 475 tasks`, { tags
   const file = await readEvaluationFile(`${emberFixtures}eval.jsonl`);
   if (file.kind !== 'tasks') throw new Error(`eval.jsonl was taken for ${file.kind}`);
   const referenceText = readFileSync(`${emberFixtures}eval_reference.json`, 'utf8');
-  const report = await withModel(bundledModelPath(), { device: 'cpu', threads: 2 }, (model) => answerTasks(model, file.tasks));
+  const report = await withModel(bundledModelPath(), { device: 'cpu', threads: 2 }, (model) =>
+    answerTasks(model, file.tasks, { streams: 8 }),
+  );
   const { skills } = compareTasks(report, parseTaskReference(referenceText, 'eval_reference.json'));
   const failed = report.results.filter(({ passed }) => !passed).map(({ id, answer }) => `${id}: ${answer}`);
   expect(report.cases).toBe(475);

@@ -1,7 +1,7 @@
 /** Packages from a registry on this machine, by npm itself, and from a folder. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { serveHttp } from '../../../test/http-server.ts';
@@ -107,7 +107,7 @@ describe('packages of npm', () => {
     const path = pulledModelPath('moonshine-tiny-en', home);
     mkdirSync(join(home, 'models'));
     // The largest number of a process is less.
-    writeFileSync(`${path}.lock`, '99999999');
+    writeFileSync(`${path}.lock`, `99999999 ${hostname()}`);
     writeFileSync(`${path}.1-a.part`, 'half');
     await expect(pullModel('moonshine-tiny-en', { home, from: home })).rejects.toThrow('holds no usefulsensors-moonshine-js-0.1.21.tgz');
     expect(readdirSync(join(home, 'models'))).toEqual([]);
