@@ -121,9 +121,15 @@ function zshScript(commands: readonly CommandWords[]): string {
 ${tables(commands)}
 _ingot() {
   local command previous kind choices options names
+  local word="\${words[CURRENT]}"
   _ingot_command "\${(@)words[2,CURRENT-1]}"
+  if [[ "$word" == --*=* ]]; then
+    previous="\${word%%=*}"
+    word=
+    compset -P '*='
+  fi
   _ingot_words
-  if [[ "\${words[CURRENT]}" == -* ]]; then
+  if [[ "$word" == -* ]]; then
     compadd -- \${=options}
     return
   fi

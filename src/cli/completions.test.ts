@@ -79,8 +79,36 @@ describe.skipIf(!existsSync(main))('completions', () => {
     expect(await terminal.ended).toBe(0);
   });
 
-  for (const shell of ['zsh', 'fish'])
-    test.skipIf(!has(shell))(`${shell} reads its script`, () => {
-      expect(run(shell, ['-n', join(home, shell)])).toMatchObject({ status: 0, stderr: '' });
-    });
+  test.skipIf(!has('fish'))('fish completes commands, options, values, models with colons, files with spaces', () => {
+    const asked: readonly (readonly [line: string, words: readonly string[]])[] = [
+      ['ingot tr', ['transcribe']], ['ingot keys re', ['revoke']], ['ingot chat --tempe', ['--temperature']],
+      ['ingot chat --per-layer-table h', ['host']], ['ingot chat --per-layer-table=h', ['--per-layer-table=host']],
+      ['ingot chat o/', ['o/tiny:Q8_0']], ['ingot run -m o/tiny:Q', ['o/tiny:Q8_0']], ['ingot pull qwen3:0', ['qwen3:0.6b']],
+      ['ingot chat my', ['my model.gguf']], ['ingot chat --schema my', ['my model.gguf']], ['ingot pull --from f', ['folder/']],
+      ['ingot completions ', ['bash', 'fish', 'models', 'zsh']], ['ingot help tran', ['transcribe']],
+    ];
+    const program = asked.map(([line]) => `complete -C '${line}'; echo =`).join('; ');
+    const { stdout, stderr } = run('fish', ['--no-config', '-c', `source ${home}/fish; ${program}`]);
+    expect(stderr).toBe('');
+    const answers = stdout.split('=\n').map((lines) => lines.split('\n').filter(Boolean).map((line) => line.split('\t')[0]));
+    expect(answers.slice(0, -1)).toEqual(asked.map(([, words]) => words));
+  });
+
+  test.skipIf(!has('zsh') || !hasPseudoTerminal)('in a zsh of a person\'s, Tab writes them', async () => {
+    const terminal = onTerminal(['zsh', '-f', '-i'], { env: { PS1: '$ ', HF_HOME: home, PATH: `${home}:${process.env['PATH']}` } });
+    await terminal.until(/\$ /);
+    for (const [keys, seen] of [
+      [`cd ${home}/here; autoload -Uz compinit; compinit -D; source ${home}/zsh; print be\\gin\r`, /begin\r?\n/],
+      ['ingot compl\t', /etions/], ['ba\t', /sh/], ['\u0003', /\$ /],
+      ['ingot chat --tempe\t', /rature/], ['\u0003', /\$ /],
+      ['ingot chat --per-layer-table=h\t', /ost/], ['\u0003', /\$ /],
+      ['ingot chat qwen3:0\t', /\.6b/], ['\u0003', /\$ /], ['ingot chat my\t', /\\ model\.gguf/],
+      ['\u0003', /\$ /],
+    ] as const) {
+      terminal.write(keys);
+      await terminal.until(seen);
+    }
+    terminal.write('exit 0\r');
+    expect(await terminal.ended).toBe(0);
+  });
 });
