@@ -14,7 +14,7 @@ interface Measured {
   readonly time: string;
   readonly commit: string;
   readonly machine: { readonly cpu: string; readonly cores: number };
-  readonly model: { readonly file: string; readonly sizeBytes: number };
+  readonly model: { readonly file: string; readonly sizeBytes: number | null };
   readonly device: { readonly kind: 'gpu' | 'cpu'; readonly adapter?: { readonly description: string; readonly device: string } };
   readonly measure: string;
   readonly engine: { readonly name: string };
@@ -23,6 +23,9 @@ interface Measured {
   readonly max: number;
   readonly limit?: { readonly perToken: number };
 }
+
+/** Of a file; a folder's is not measured. */
+const gigabytes = ({ model }: Measured): string => (model.sizeBytes === null ? '' : (model.sizeBytes / 1e9).toFixed(2));
 
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   return [heads, heads.map((_, i) => (i === 0 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
@@ -64,7 +67,7 @@ function speedTable(kind: 'gpu' | 'cpu'): string {
     const bytes = own.limit ? `${((own.median * own.limit.perToken) / 1e9).toFixed(kind === 'gpu' ? 0 : 1)}` : '';
     const range = (row: Measured) => `${row.median.toFixed(1)} (${row.min.toFixed(1)}-${row.max.toFixed(1)})`;
     const beside = rival ? [range(rival), `${(own.median / rival.median).toFixed(2)}x`] : ['', ''];
-    return [[file, (own.model.sizeBytes / 1e9).toFixed(2), range(own), ...beside, bytes, own.commit]];
+    return [[file, gigabytes(own), range(own), ...beside, bytes, own.commit]];
   });
   if (cells.length === 0) return 'Not measured yet.';
   const { machine, device } = rows.at(-1) as Measured;
