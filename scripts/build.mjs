@@ -1,4 +1,4 @@
-// `npm run build`: TypeScript and WebAssembly into dist/. Does nothing when the sources have not changed; --force builds anyway.
+// `npm run build`: TypeScript, WebAssembly and the app into dist/. Does nothing when the sources have not changed; --force builds anyway.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { ensureInstalled, repoRoot } from './install.mjs';
 const dist = join(repoRoot, 'dist');
 const assembly = join(repoRoot, 'src', 'cpu', 'assembly');
 const wasmScript = join(repoRoot, 'scripts', 'build-wasm.mjs');
+const appScript = join(repoRoot, 'scripts', 'build-app.mjs');
 const isTest = (path) => path.endsWith('.test.ts');
 
 function filesUnder(folder) {
@@ -33,9 +34,12 @@ function sourceDigests() {
   const wasm = all.filter((path) => path.startsWith(assembly));
   const typescript = all.filter((path) => !path.startsWith(assembly));
   const wasmBuild = existsSync(wasmScript) ? [wasmScript] : [];
+  const compiled = digest([...typescript, join(repoRoot, 'tsconfig.json'), ...shared]);
   return {
-    typescript: digest([...typescript, join(repoRoot, 'tsconfig.json'), ...shared]),
+    typescript: compiled,
     wasm: digest([...wasm, ...wasmBuild, ...shared]),
+    // It has the compiled engine in it.
+    app: `${digest([...filesUnder(join(repoRoot, 'app')), appScript])} ${compiled}`,
   };
 }
 
@@ -61,6 +65,7 @@ function runNode(args) {
 /** Outputs whose source has gone would still be imported and packed. */
 function pruneOrphans() {
   for (const path of filesUnder(dist)) {
+    if (path.startsWith(join(dist, 'app'))) continue;
     const match = /^(.*?)(\.d\.ts|\.js|\.js\.map|\.d\.ts\.map)$/.exec(relative(dist, path));
     if (!match || path.endsWith('.min.js')) continue;
     const source = join(repoRoot, 'src', match[1]);
@@ -103,21 +108,26 @@ async function buildWasm() {
   if (existsSync(wasmScript)) await runNode([wasmScript]);
 }
 
+/** About a second: the app's bundler reads what the compiler has made. */
+async function buildApp() {
+  await runNode([appScript]);
+}
+
 /** Brings dist/ up to date with src/. Throws when the compiler finds an error. */
 export async function build({ force = false } = {}) {
   ensureInstalled(repoRoot, { label: 'packages' });
   const digests = sourceDigests();
   const stamp = force ? {} : readStamp();
-  const steps = [];
-  if (stamp.typescript !== digests.typescript) steps.push(buildTypeScript());
-  if (stamp.wasm !== digests.wasm) steps.push(buildWasm());
-  if (steps.length === 0) return false;
+  const stale = Object.keys(digests).filter((name) => stamp[name] !== digests[name]);
+  if (stale.length === 0) return false;
   const startMs = Date.now();
   process.stderr.write('ingot: building ...\n');
   mkdirSync(dist, { recursive: true });
   rmSync(join(dist, '.build.json'), { force: true });
+  const steps = [stale.includes('typescript') && buildTypeScript(), stale.includes('wasm') && buildWasm()];
   const failed = (await Promise.allSettled(steps)).find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
+  if (stale.includes('app')) await buildApp();
   writeFileSync(join(dist, '.build.json'), JSON.stringify(digests));
   process.stderr.write(`ingot: built in ${((Date.now() - startMs) / 1000).toFixed(1)} s\n`);
   return true;

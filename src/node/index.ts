@@ -1,5 +1,6 @@
 /** Ingot for Node: the core, and what needs a disk and threads. */
 export * from '../core.ts';
+export { appFiles } from './app-files.ts';
 export { bundledModelPath } from './package-root.ts';
 export { loadModel } from './load-model.ts';
 export type { DeviceChoice } from './device-choice.ts';

@@ -83,6 +83,12 @@ export interface ServerSpeech {
   readonly detector?: (() => Promise<VoiceDetector>) | undefined;
 }
 
+/** The files of the app, which `appFiles()` of `ingot` reads. */
+export interface AppFiles {
+  /** What the file of this path (`index.html`, `assets/x.js`) holds; undefined where the app has none. */
+  read(path: string): Promise<Uint8Array | undefined>;
+}
+
 export interface ServerOptions {
   /**
    * Models by the names that requests have for them. Loaded ones stay the caller's, and may have several names; the others are loaded when
@@ -110,6 +116,8 @@ export interface ServerOptions {
    */
   readonly imageHosts?: readonly string[] | undefined;
   readonly limits?: ServerLimits | undefined;
+  /** The app to have at `/`, `appFiles()` of `ingot`. Default: none, and 404 there. */
+  readonly app?: AppFiles | undefined;
   /** Default: the first models that hear and speak, and nothing that tells speech from silence. */
   readonly speech?: ServerSpeech | undefined;
   /** Milliseconds after which a stream that has nothing to say sends a comment, for proxies; default 10,000. */

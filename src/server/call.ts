@@ -2,7 +2,7 @@
 import type { JsonObject } from '../tensor/checkpoint.ts';
 import type { AccessControl, Holder } from './access/access-control.ts';
 import type { AuditLog } from './access/audit-log.ts';
-import type { ServerLimits } from './api.ts';
+import type { AppFiles, ServerLimits } from './api.ts';
 import type { RequestRecord } from './request-record.ts';
 import type { ServerStore } from './store.ts';
 import { Failure, Stopped } from './failure.ts';
@@ -32,6 +32,8 @@ export interface ServerState {
   readonly speech: SpeechParts;
   readonly spoken: SpokenAnswers;
   readonly limits: ResolvedServerLimits;
+  /** Undefined: there is none. */
+  readonly app: AppFiles | undefined;
   /** Hosts that images of requests are fetched from. */
   readonly imageHosts: ReadonlySet<string>;
   readonly heartbeatMs: number;

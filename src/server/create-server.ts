@@ -30,7 +30,7 @@ const OPTION_NAMES: NamesOf<ServerOptions> = {
   models: true, aliases: true, pinned: true, memoryBytes: true, idleMs: true, allowedHosts: true, corsOrigins: true, imageHosts: true,
   limits: true,
   heartbeatMs: true, store: true, requireKeys: true, auditPrompts: true, auditFailure: true, responseMs: true, fileMs: true,
-  onStoreError: true, onRequest: true, openTelemetry: true, speech: true,
+  onStoreError: true, onRequest: true, openTelemetry: true, speech: true, app: true,
 };
 
 const DEFAULT_LIMITS: ResolvedServerLimits = {
@@ -82,6 +82,7 @@ function stateOf(options: ServerOptions, hooks: Pick<ServerState, 'isDraining' |
     spoken: createSpokenAnswers(),
     sessions: new Set(),
     limits,
+    app: options.app,
     imageHosts: imageHostsOf(options.imageHosts ?? []),
     heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     createdAt: Math.floor(Date.now() / 1000),

@@ -2,7 +2,7 @@
 export { createServer } from './create-server.ts';
 export type { AuditEntry, AuditStore, KeyLimits, KeyStore, ServerStore, StoredKey } from './store.ts';
 export type {
-  ModelKind, ModelLoader, ServedModel, Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse, ServerSocket, ServerSocketReader,
+  AppFiles, ModelKind, ModelLoader, ServedModel, Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse, ServerSocket, ServerSocketReader,
   ServerSpeech, ServerUpgrade,
 } from './api.ts';
 export type { RequestRecord } from './request-record.ts';

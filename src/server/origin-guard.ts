@@ -55,7 +55,7 @@ function isSameOrigin(origin: string, request: Request): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }
 
-/** A link to the page at `/`, which opens it for whoever followed it: the page that has the link cannot read it, nor show it in a frame. */
+/** A link to the app at `/`, which opens it for whoever followed it: the page that has the link cannot read it, nor show it in a frame. */
 function isLinkToPage({ method, headers, url }: Request): boolean {
   return method === 'GET' && headers.get('sec-fetch-dest') === 'document' && new URL(url).pathname === '/';
 }

@@ -1,5 +1,6 @@
 /** Every route of the server, in one list: what it takes, and what answers it. */
 import { errorBody as anthropicErrorBody } from './anthropic/error-form.ts';
+import { appFile, appPage, appWorker } from './app/serve-app.ts';
 import { BETA_QUERY, COUNT_PARAMETERS, MESSAGE_PARAMETERS } from './anthropic/message-parameters.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
 import { BATCH_LIST, BATCH_PARAMETERS, cancelBatch, createBatch, listBatches, showBatch } from './batches/batches.ts';
@@ -17,7 +18,6 @@ import { RERANK_PARAMETERS, rerank } from './openai/rerank.ts';
 import { DETOKENIZE_PARAMETERS, detokenize, TOKENIZE_PARAMETERS, tokenize } from './openai/tokenize.ts';
 import { OLLAMA_ROUTES } from './ollama/ollama-routes.ts';
 import { openApi } from './openapi.ts';
-import { chatPage } from './page/chat-page.ts';
 import { docsPage } from './page/docs-page.ts';
 import { CLIENT_EVENTS } from './realtime/client-events.ts';
 import { REALTIME_PATH, REALTIME_QUERY, upgradeRequired } from './realtime/open-realtime.ts';
@@ -116,7 +116,9 @@ const SOUNDS_PAGES_AND_FIGURES = routesOf(errorBody, [
     query: REALTIME_QUERY, events: CLIENT_EVENTS, handle: upgradeRequired,
   },
   { method: 'GET', path: '/docs', summary: 'All of this, for people.', isAlwaysOpen: true, isPublic: true, handle: () => docsPage(ROUTES) },
-  { method: 'GET', path: '/', summary: 'A page to chat at.', isAlwaysOpen: true, isPublic: true, handle: chatPage },
+  { method: 'GET', path: '/', summary: 'The app: chats in a browser.', isAlwaysOpen: true, isPublic: true, handle: appPage },
+  { method: 'GET', path: '/sw.js', summary: "The app's service worker.", isAlwaysOpen: true, isPublic: true, handle: appWorker },
+  { method: 'GET', path: '/assets/:name', summary: 'A file of the app.', isAlwaysOpen: true, isPublic: true, handle: appFile },
   { method: 'GET', path: '/health', summary: 'Whether the process answers.', isAlwaysOpen: true, isPublic: true, handle: health },
   { method: 'GET', path: '/metrics', summary: 'Figures, for Prometheus.', isAlwaysOpen: true, handle: metrics },
   {

@@ -26,9 +26,11 @@ export interface Browser {
  */
 const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-dawn-features=disable_workgroup_init'];
 
-export async function launchChromium(): Promise<Browser> {
+/** @param args flags of Chromium beside its software GPU's */
+export async function launchChromium(args: readonly string[] = []): Promise<Browser> {
   const load = (...path: string[]): Promise<any> => import(/* @vite-ignore */ pathToFileURL(join(peerModules, ...path)).href);
   const { default: archive } = await load('@sparticuz', 'chromium', 'build', 'esm', 'index.js');
   const { chromium } = await load('playwright-core', 'index.mjs');
-  return chromium.launch({ executablePath: await archive.executablePath(), args: ['--no-sandbox', ...SOFTWARE_GPU], headless: true });
+  const flags = ['--no-sandbox', ...SOFTWARE_GPU, ...args];
+  return chromium.launch({ executablePath: await archive.executablePath(), args: flags, headless: true });
 }

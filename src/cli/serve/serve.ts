@@ -8,6 +8,7 @@ import { EXIT, Interruption, isForeseen, messageOf } from '../exit-codes.ts';
 import { expandHome, modelPath } from '../input-path.ts';
 import { withInterrupts } from '../interrupts.ts';
 import { printable } from '../terminal.ts';
+import { appFiles } from '../../node/app-files.ts';
 import { dataFolder } from '../../node/data-folder.ts';
 import { loadVoiceDetector } from '../../node/load-voice-detector.ts';
 import { bundledDetectorPath } from '../../node/package-root.ts';
@@ -114,7 +115,7 @@ async function serveWith(serving: Serving): Promise<void> {
   const control = await findable(serving, listener, () => server);
   try {
     const models = await servedModels(config, signal);
-    created = createServer({ ...models.options, store, openTelemetry, ...serverOptions(settings) });
+    created = createServer({ ...models.options, app: appFiles(), store, openTelemetry, ...serverOptions(settings) });
     for (const name of models.first) await created.load(name, { signal });
     models.started();
     server = created;

@@ -13,13 +13,15 @@ export const LOAD_PARAMETERS: ParameterTable = {
 
 function entryOf(id: string, state: ModelState, created: number) {
   const { name, kind, aliases, status, isPinned, model, memoryBytes, users, waiting, idleUntil } = state;
-  const { contextLength, embedding } = kind === 'text' ? ((model as Model | undefined)?.info ?? {}) : {};
+  const loaded = kind === 'text' ? (model as Model | undefined) : undefined;
+  const { contextLength, embedding, deviceDescription } = loaded?.info ?? {};
   return {
     id, object: 'model', created, owned_by: 'ingot', kind, status, pinned: isPinned,
     ...(id === name ? { aliases } : { alias_of: name }),
     memory_bytes: memoryBytes, requests: users, waiting,
     ...(idleUntil === undefined ? {} : { unload_at: Math.ceil(idleUntil / 1000) }),
     ...(contextLength === undefined ? {} : { max_model_len: contextLength }),
+    ...(loaded === undefined ? {} : { device: deviceDescription, input_modalities: loaded.vision === undefined ? ['text'] : ['text', 'image'] }),
     ...(embedding === undefined ? {} : { embedding_dimensions: embedding.dimensions }),
   };
 }

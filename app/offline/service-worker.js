@@ -1,0 +1,60 @@
+// The service worker: keeps the files of one build of the app, and answers for them where there is no network. Requests to models pass it by.
+// The build puts the list of files, and a hash of it, in place of the two names below.
+const FILES = __FILES__;
+const CACHE = 'ingot-app-__VERSION__';
+const PAGE = './';
+
+self.addEventListener('install', (event) => {
+  const fill = async () => {
+    const cache = await caches.open(CACHE);
+    await cache.addAll([PAGE, ...FILES].map((path) => new Request(path, { cache: 'no-cache' })));
+    await self.skipWaiting();
+  };
+  event.waitUntil(fill());
+});
+
+self.addEventListener('activate', (event) => {
+  const tidy = async () => {
+    const names = await caches.keys();
+    await Promise.all(names.filter((name) => name.startsWith('ingot-app-') && name !== CACHE).map((name) => caches.delete(name)));
+    await self.clients.claim();
+  };
+  event.waitUntil(tidy());
+});
+
+// A page that shares memory among threads must be isolated, which its headers say: hosts of static files rarely send them.
+function isolated(response) {
+  const headers = new Headers(response.headers);
+  headers.set('cross-origin-opener-policy', 'same-origin');
+  headers.set('cross-origin-embedder-policy', 'require-corp');
+  headers.set('cross-origin-resource-policy', 'same-origin');
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+}
+
+// The newest page where there is a network, so that a server that was updated is not followed by an old app.
+async function page(request) {
+  const cache = await caches.open(CACHE);
+  try {
+    const fresh = await fetch(request);
+    if (fresh.ok) return isolated(fresh);
+  } catch {
+    // No network: what is kept.
+  }
+  const kept = await cache.match(PAGE);
+  return kept === undefined ? Response.error() : isolated(kept);
+}
+
+async function file(request) {
+  const kept = await (await caches.open(CACHE)).match(request);
+  return kept === undefined ? fetch(request) : isolated(kept);
+}
+
+const scope = new URL('./', self.location.href).href;
+const names = new Set(FILES.map((path) => new URL(path, scope).href));
+
+self.addEventListener('fetch', (event) => {
+  const { request } = event;
+  if (request.method !== 'GET') return;
+  if (request.mode === 'navigate' && request.url.split(/[?#]/, 1)[0] === scope) event.respondWith(page(request));
+  else if (names.has(request.url)) event.respondWith(file(request));
+});

@@ -1,0 +1,181 @@
+/** Asking a model, and what becomes of its answer: one answer at a time in each chat, in any number of chats. */
+import { computed, signal } from '@preact/signals';
+import type { Finish } from '../transport/transport.ts';
+import { addPiece, collectAnswer, EMPTY_PARTS } from './answer-parts.ts';
+import type { AnswerParts, Clock } from './answer-parts.ts';
+import { childrenOf, shownTurns, withChangedTurn, withTurn } from './conversation.ts';
+import type { Attachment, Conversation, Turn } from './conversation.ts';
+import { change, conversations, current, currentId, keep, startConversation } from './conversations.ts';
+import { messagesOf, toolsOf } from './messages.ts';
+import { model, transportInUse } from './models.ts';
+import { tell, tellFailure } from './notices.ts';
+
+export interface Running {
+  readonly turn: string;
+  /** What it has said so far. */
+  readonly parts: { readonly value: AnswerParts };
+  readonly stop: () => void;
+}
+
+/** By the id of a conversation. */
+export const running = signal<ReadonlyMap<string, Running>>(new Map());
+export const currentRunning = computed(() => (currentId.value === undefined ? undefined : running.value.get(currentId.value)));
+
+/** How often a chat is kept while its answer is written, so that a page that goes has most of it. */
+const KEPT_EVERY_MS = 2000;
+
+function setRunning(id: string, one: Running | undefined): void {
+  const next = new Map(running.value);
+  if (one === undefined) next.delete(id);
+  else next.set(id, one);
+  running.value = next;
+}
+
+function conversationOf(id: string): Conversation | undefined {
+  return conversations.value.find((one) => one.id === id);
+}
+
+/** What a stream leads to, as a change of its turn. */
+function endOf(parts: AnswerParts, clock: Clock, told: { finish: Finish | undefined; error: unknown; isStopped: boolean }): Partial<Turn> {
+  const { finish, error, isStopped } = told;
+  const state = isStopped ? 'stopped' : error !== undefined ? 'failed' : finish === 'length' ? 'cut' : 'done';
+  return {
+    ...collectAnswer(parts, clock), state,
+    ...(state === 'failed' ? { error: error instanceof Error ? error.message : String(error) } : { error: undefined }),
+  };
+}
+
+/** Streams an answer into a turn that is there, behind what it has. */
+async function stream(id: string, turn: Turn, modelId: string): Promise<void> {
+  const conversation = conversationOf(id)!;
+  const controller = new AbortController();
+  const shown = signal<AnswerParts>({ ...EMPTY_PARTS, text: turn.text, reasoning: turn.reasoning ?? '' });
+  const clock: Clock = { model: modelId, askedAt: performance.now(), count: 0 };
+  let parts = shown.value;
+  let finish: Finish | undefined;
+  let error: unknown;
+  let frame = 0;
+  let keptAt = performance.now();
+  const draw = () => {
+    frame = 0;
+    shown.value = parts;
+  };
+  setRunning(id, { turn: turn.id, parts: shown, stop: () => controller.abort() });
+  try {
+    const messages = await messagesOf(conversation, turn);
+    const { sampling } = conversation.settings;
+    const request = { model: modelId, messages, sampling, tools: toolsOf(conversation.settings), signal: controller.signal };
+    for await (const piece of transportInUse().answer(request)) {
+      parts = addPiece(parts, piece, clock);
+      finish = piece.finish ?? finish;
+      if (frame === 0) frame = requestAnimationFrame(draw);
+      if (performance.now() - keptAt < KEPT_EVERY_MS) continue;
+      keptAt = performance.now();
+      change(id, (one) => withChangedTurn(one, turn.id, collectAnswer(parts, clock)));
+    }
+  } catch (caught) {
+    error = caught;
+  }
+  cancelAnimationFrame(frame);
+  const end = endOf(parts, clock, { finish, error, isStopped: controller.signal.aborted });
+  change(id, (one) => withChangedTurn(one, turn.id, end));
+  setRunning(id, undefined);
+}
+
+function newTurn(role: Turn['role'], parent: string | undefined, text: string): Turn {
+  return { id: crypto.randomUUID(), parent, role, text, createdAt: Date.now(), state: 'done' };
+}
+
+/** A model's answer to a turn, beside those that it may have. */
+function answerTo(conversation: Conversation, parent: string): void {
+  if (running.value.has(conversation.id)) return;
+  const chosen = model.value;
+  if (chosen === undefined) {
+    tell('There is no model to ask. Choose one first.');
+    return;
+  }
+  try {
+    toolsOf(conversation.settings);
+  } catch (error) {
+    tellFailure(error);
+    return;
+  }
+  // Turns are ordered by their time: an answer comes behind its siblings also where a clock stands.
+  const last = childrenOf(conversation, parent).at(-1)?.createdAt ?? 0;
+  const turn: Turn = { ...newTurn('assistant', parent, ''), createdAt: Math.max(Date.now(), last + 1), state: 'writing' };
+  keep(withTurn({ ...conversation, model: chosen.id }, turn));
+  void stream(conversation.id, turn, chosen.id);
+}
+
+/** Whether the message was taken. */
+export function send(text: string, attachments: readonly Attachment[] = []): boolean {
+  if ((text.trim() === '' && attachments.length === 0) || model.value === undefined || currentRunning.value !== undefined) return false;
+  const conversation = current.value ?? startConversation();
+  const parent = shownTurns(conversation).at(-1)?.id;
+  const turn: Turn = { ...newTurn('user', parent, text.trim()), ...(attachments.length === 0 ? {} : { attachments }) };
+  const asked = withTurn(conversation, turn);
+  keep(asked);
+  answerTo(asked, turn.id);
+  return true;
+}
+
+export function stop(): void {
+  currentRunning.value?.stop();
+}
+
+/** Another answer to the same question, beside this one. */
+export function regenerate(id: string): void {
+  const conversation = current.value;
+  const turn = conversation?.turns[id];
+  if (conversation !== undefined && turn?.parent !== undefined) answerTo(conversation, turn.parent);
+}
+
+/** A question put differently, beside the one that is there, with a new answer; of an answer, its text as a person would have it. */
+export function edit(id: string, text: string): void {
+  const conversation = current.value;
+  const turn = conversation?.turns[id];
+  if (conversation === undefined || turn === undefined || running.value.has(conversation.id)) return;
+  const last = childrenOf(conversation, turn.parent).at(-1)?.createdAt ?? 0;
+  const own = { id: crypto.randomUUID(), text: text.trim(), createdAt: Math.max(Date.now(), last + 1) };
+  const changed = withTurn(conversation, { ...turn, ...own });
+  keep(changed);
+  if (turn.role === 'user') answerTo(changed, own.id);
+}
+
+/** Lets the model go on with an answer that was stopped or cut. */
+export function goOn(id: string): void {
+  const conversation = current.value;
+  const turn = conversation?.turns[id];
+  if (conversation === undefined || turn === undefined || model.value === undefined || running.value.has(conversation.id)) return;
+  keep(withChangedTurn(conversation, id, { state: 'writing', error: undefined }));
+  void stream(conversation.id, turn, model.value.id);
+}
+
+/** What the called functions gave, in the order of the calls, and the model's next answer. */
+export function giveResults(id: string, results: readonly string[]): void {
+  const conversation = current.value;
+  const turn = conversation?.turns[id];
+  if (conversation === undefined || turn?.toolCalls === undefined || running.value.has(conversation.id)) return;
+  let [changed, parent] = [conversation, id];
+  for (const [index, call] of turn.toolCalls.entries()) {
+    const result: Turn = { ...newTurn('tool', parent, results[index] ?? ''), toolCallId: call.id };
+    changed = withTurn(changed, result);
+    parent = result.id;
+  }
+  keep(changed);
+  answerTo(changed, parent);
+}
+
+/** A chat of its own that goes as far as this turn. */
+export function fork(id: string): void {
+  const conversation = current.value;
+  if (conversation === undefined) return;
+  const path = shownTurns(conversation);
+  const kept = path.slice(0, path.findIndex((turn) => turn.id === id) + 1);
+  const now = Date.now();
+  let made: Conversation = { ...conversation, id: crypto.randomUUID(), turns: {}, chosen: {}, createdAt: now, isNamed: true };
+  for (const turn of kept) made = withTurn(made, turn.state === 'writing' ? { ...turn, state: 'stopped' } : turn);
+  keep(made);
+  currentId.value = made.id;
+  tell('The chat goes on in a copy.');
+}

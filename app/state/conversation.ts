@@ -1,0 +1,135 @@
+/** A conversation is a tree of turns: an answer made again, or a question put differently, is another child of the same parent. */
+import type { Sampling, ToolCall, Usage } from '../transport/transport.ts';
+
+export interface Attachment {
+  readonly kind: 'image' | 'audio' | 'text';
+  readonly name: string;
+  /** Of a text, its UTF-8 bytes. */
+  readonly blob: Blob;
+}
+
+export interface Figures {
+  readonly model: string;
+  /** Milliseconds from the question to the first token, and to the last. */
+  readonly firstMs: number | undefined;
+  readonly totalMs: number;
+  readonly tokensPerSecond: number | undefined;
+  readonly usage: Usage | undefined;
+}
+
+export type TurnState = 'done' | 'writing' | 'stopped' | 'cut' | 'failed';
+
+export interface Turn {
+  readonly id: string;
+  /** Undefined: it begins the conversation. */
+  readonly parent: string | undefined;
+  readonly role: 'user' | 'assistant' | 'tool';
+  readonly text: string;
+  readonly createdAt: number;
+  readonly attachments?: readonly Attachment[];
+  readonly reasoning?: string;
+  /** Milliseconds that the thought took. */
+  readonly reasoningMs?: number;
+  readonly toolCalls?: readonly ToolCall[];
+  /** Of a tool's result: the call that it answers. */
+  readonly toolCallId?: string;
+  readonly state: TurnState;
+  readonly error?: string;
+  readonly figures?: Figures;
+}
+
+/** How a conversation's answers are made. */
+export interface ChatSettings {
+  readonly system: string;
+  readonly sampling: Sampling;
+  /** Functions in OpenAI's form, as JSON; empty: none. */
+  readonly tools: string;
+}
+
+export interface Conversation {
+  readonly id: string;
+  readonly title: string;
+  readonly isNamed: boolean;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly model: string | undefined;
+  readonly settings: ChatSettings;
+  readonly turns: Readonly<Record<string, Turn>>;
+  /** By the id of a turn, or `root`: which of its children is shown. */
+  readonly chosen: Readonly<Record<string, string>>;
+}
+
+export const ROOT = 'root';
+const TITLE_LENGTH = 60;
+
+export function newConversation(settings: ChatSettings, model: string | undefined): Conversation {
+  const now = Date.now();
+  return {
+    id: crypto.randomUUID(), title: 'New chat', isNamed: false, createdAt: now, updatedAt: now, model, settings, turns: {}, chosen: {},
+  };
+}
+
+/** The children of a turn (`undefined`: the first turns), in the order in which they were made. */
+export function childrenOf({ turns }: Conversation, id: string | undefined): readonly Turn[] {
+  return Object.values(turns).filter(({ parent }) => parent === id).toSorted((a, b) => a.createdAt - b.createdAt);
+}
+
+/** The turns that are shown, from the first on. */
+export function shownTurns(conversation: Conversation): readonly Turn[] {
+  const path: Turn[] = [];
+  let next = conversation.chosen[ROOT];
+  while (next !== undefined) {
+    const turn = conversation.turns[next];
+    if (turn === undefined) break;
+    path.push(turn);
+    next = conversation.chosen[next];
+  }
+  return path;
+}
+
+function titleOf(text: string): string {
+  const line = text.trim().split('\n', 1)[0] ?? '';
+  return line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH).replace(/\s+\S*$/, '')} …`;
+}
+
+/** The conversation with one more turn, which is shown. */
+export function withTurn(conversation: Conversation, turn: Turn): Conversation {
+  const isFirst = turn.parent === undefined && !conversation.isNamed && turn.role === 'user';
+  const title = isFirst ? titleOf(turn.text) || turn.attachments?.[0]?.name || conversation.title : conversation.title;
+  return {
+    ...conversation, title, updatedAt: Date.now(), turns: { ...conversation.turns, [turn.id]: turn },
+    chosen: { ...conversation.chosen, [turn.parent ?? ROOT]: turn.id },
+  };
+}
+
+export function withChangedTurn(conversation: Conversation, id: string, change: Partial<Turn>): Conversation {
+  const turn = conversation.turns[id];
+  if (turn === undefined) return conversation;
+  return { ...conversation, updatedAt: Date.now(), turns: { ...conversation.turns, [id]: { ...turn, ...change } } };
+}
+
+/** Shows the next (1) or previous (-1) sibling of a turn, where there is one. */
+export function withSibling(conversation: Conversation, id: string, by: 1 | -1): Conversation {
+  const turn = conversation.turns[id];
+  if (turn === undefined) return conversation;
+  const siblings = childrenOf(conversation, turn.parent);
+  const sibling = siblings[siblings.findIndex((one) => one.id === id) + by];
+  if (sibling === undefined) return conversation;
+  return { ...conversation, chosen: { ...conversation.chosen, [turn.parent ?? ROOT]: sibling.id } };
+}
+
+/** The conversation without a turn and what follows it; the sibling before it is shown. */
+export function withoutTurn(conversation: Conversation, id: string): Conversation {
+  const turn = conversation.turns[id];
+  if (turn === undefined) return conversation;
+  const gone = new Set([id]);
+  for (const one of Object.values(conversation.turns).toSorted((a, b) => a.createdAt - b.createdAt))
+    if (one.parent !== undefined && gone.has(one.parent)) gone.add(one.id);
+  const turns = Object.fromEntries(Object.entries(conversation.turns).filter(([key]) => !gone.has(key)));
+  const chosen = Object.fromEntries(Object.entries(conversation.chosen).filter(([key, value]) => !gone.has(key) && !gone.has(value)));
+  const rest = { ...conversation, turns, chosen, updatedAt: Date.now() };
+  const sibling = childrenOf(rest, turn.parent).at(-1);
+  if (sibling !== undefined && rest.chosen[turn.parent ?? ROOT] === undefined)
+    return { ...rest, chosen: { ...rest.chosen, [turn.parent ?? ROOT]: sibling.id } };
+  return rest;
+}

@@ -1,0 +1,55 @@
+/**
+ * Markdown of models as nodes. Markup in it is shown as text; what Markdown makes goes through DOMPurify all the same, and a picture of the
+ * web is a link, so that showing an answer asks nobody for anything.
+ */
+import DOMPurify from 'dompurify';
+import { Marked } from 'marked';
+import { escapeHtml, mathTokens } from './math-tokens.ts';
+
+const marked = new Marked(mathTokens, {
+  gfm: true,
+  renderer: {
+    html: ({ text }) => escapeHtml(text),
+    image: ({ href, text }) => `<a href="${escapeHtml(href)}">${escapeHtml(text === '' ? href : text)}</a>`,
+    code: ({ text, lang = '' }) => `<pre data-language="${escapeHtml(lang.split(/\s/, 1)[0] ?? '')}"><code>${escapeHtml(text)}</code></pre>`,
+    checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
+  },
+});
+
+const ALLOWED = {
+  ALLOWED_TAGS: [
+    'p', 'br', 'hr', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'strong', 'em', 'del', 'a', 'code', 'pre', 'blockquote', 'ul', 'ol', 'li', 'table',
+    'thead', 'tbody', 'tr', 'th', 'td', 'span', 'div',
+  ],
+  ALLOWED_ATTR: ['href', 'class', 'align', 'start', 'data-language', 'data-display'],
+  ALLOWED_URI_REGEXP: /^(https?:|mailto:)/i,
+};
+
+/** The blocks of a text, paragraphs, lists and so on, each as it was written: while a text grows, only its last block changes. */
+export function blocksOf(text: string): readonly string[] {
+  return marked.lexer(text).map(({ raw }) => raw).filter((raw) => raw.trim() !== '');
+}
+
+/** Nodes of a Markdown text. */
+export function renderMarkdown(text: string): DocumentFragment {
+  const fragment = DOMPurify.sanitize(marked.parse(text) as string, { ...ALLOWED, RETURN_DOM_FRAGMENT: true });
+  for (const link of fragment.querySelectorAll('a')) {
+    link.target = '_blank';
+    link.rel = 'noopener noreferrer';
+  }
+  for (const table of fragment.querySelectorAll('table')) {
+    const frame = document.createElement('div');
+    frame.className = 'table-frame';
+    frame.tabIndex = 0;
+    frame.setAttribute('role', 'region');
+    frame.setAttribute('aria-label', 'Table');
+    table.replaceWith(frame);
+    frame.append(table);
+  }
+  return fragment;
+}
+
+/** The nodes of markup that a library of ours has made of a text. */
+export function trustedMarkup(html: string): DocumentFragment {
+  return DOMPurify.sanitize(html, { ALLOWED_TAGS: ['span'], ALLOWED_ATTR: ['class'], RETURN_DOM_FRAGMENT: true });
+}

@@ -1,0 +1,39 @@
+/** A window over the page: the browser keeps the keyboard within, and Escape closes it. */
+import { useEffect, useRef } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
+import { focusComposer, openDialog } from '../state/layout.ts';
+import { IconButton } from './icons.tsx';
+
+interface DialogProps {
+  readonly title: string;
+  readonly class?: string;
+  readonly children: ComponentChildren;
+}
+
+function close(): void {
+  openDialog.value = undefined;
+}
+
+export function Dialog({ title, class: className = '', children }: DialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const opener = document.activeElement as HTMLElement | null;
+    dialog.current!.showModal();
+    return () => {
+      if (opener?.isConnected && opener !== document.body) opener.focus();
+      else focusComposer();
+    };
+  }, []);
+  const onPointer = (event: Event) => {
+    if (event.target === dialog.current) close();
+  };
+  return (
+    <dialog ref={dialog} class={className} aria-label={title} onClose={close} onPointerDown={onPointer}>
+      <div class="dialog-head">
+        <h2>{title}</h2>
+        <IconButton icon="close" label="Close" onClick={close} />
+      </div>
+      <div class="dialog-body">{children}</div>
+    </dialog>
+  );
+}

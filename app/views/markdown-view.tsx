@@ -1,0 +1,62 @@
+/** A Markdown text. Blocks that have not changed keep their nodes, so that a text that grows is drawn at its end alone. */
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { colourCode } from '../text/colour-code.ts';
+import { drawFormulas } from '../text/draw-formulas.ts';
+import { blocksOf, renderMarkdown } from '../text/render-markdown.ts';
+import { tell } from '../state/notices.ts';
+
+function copyButton(text: string): HTMLElement {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'quiet copy-code';
+  button.textContent = 'Copy';
+  button.addEventListener('click', () => {
+    void navigator.clipboard.writeText(text).then(() => {
+      button.textContent = 'Copied';
+      tell('Copied.');
+      setTimeout(() => (button.textContent = 'Copy'), 2000);
+    }, () => tell('The browser did not let the page copy.'));
+  });
+  return button;
+}
+
+/** Code with a head that names its language and copies it. */
+function frameCode(within: DocumentFragment): void {
+  for (const block of within.querySelectorAll('pre')) {
+    const frame = document.createElement('div');
+    frame.className = 'code-frame';
+    const head = document.createElement('div');
+    head.className = 'code-head';
+    const language = document.createElement('span');
+    language.textContent = block.dataset['language'] || 'text';
+    head.append(language, copyButton(block.textContent ?? ''));
+    block.tabIndex = 0;
+    block.setAttribute('role', 'region');
+    block.setAttribute('aria-label', 'Code');
+    block.replaceWith(frame);
+    frame.append(head, block);
+  }
+}
+
+function Block({ text, isWhole }: { readonly text: string; readonly isWhole: boolean }) {
+  const place = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const fragment = renderMarkdown(text);
+    frameCode(fragment);
+    place.current!.replaceChildren(fragment);
+    if (!isWhole) return;
+    void colourCode(place.current!);
+    void drawFormulas(place.current!);
+  }, [text, isWhole]);
+  return <div ref={place} class="block" />;
+}
+
+/** @param props.isWhole nothing more comes: its last block is coloured and its formulas are drawn too */
+export function MarkdownView({ text, isWhole }: { readonly text: string; readonly isWhole: boolean }) {
+  const blocks = useMemo(() => blocksOf(text), [text]);
+  return (
+    <div class="markdown">
+      {blocks.map((block, index) => <Block key={index} text={block} isWhole={isWhole || index < blocks.length - 1} />)}
+    </div>
+  );
+}

@@ -1,0 +1,42 @@
+// The app: app/ and the libraries that it stands on into dist/app, as static files. `scripts/build.mjs` runs it after the compiler.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'vite';
+import { repoRoot } from './install.mjs';
+
+const app = join(repoRoot, 'app');
+
+/** The service worker knows the files of its build; a build that changes any of them is another worker, so that browsers fetch them anew. */
+function serviceWorker() {
+  return {
+    name: 'ingot-service-worker',
+    generateBundle(_options, bundle) {
+      // What is only fetched when models run in the page is kept when it has been: it is as large as all else together.
+      const built = Object.keys(bundle).filter((path) => !/\.(map|html)$/.test(path));
+      const own = ['assets/app.webmanifest', 'assets/icon.svg', 'assets/icon-192.png', 'assets/icon-512.png'];
+      const files = [...built, ...own].toSorted().map((path) => `./${path}`);
+      const page = bundle['index.html']?.source ?? '';
+      const version = createHash('sha256').update(files.join('\n')).update(String(page)).digest('hex').slice(0, 12);
+      const source = readFileSync(join(app, 'offline', 'service-worker.js'), 'utf8');
+      this.emitFile({
+        type: 'asset', fileName: 'sw.js', source: source.replace('__FILES__', JSON.stringify(files)).replace('__VERSION__', version),
+      });
+    },
+  };
+}
+
+await build({
+  root: app,
+  base: './',
+  configFile: false,
+  logLevel: 'warn',
+  plugins: [serviceWorker()],
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  worker: { format: 'es' },
+  build: {
+    outDir: join(repoRoot, 'dist', 'app'), emptyOutDir: true, target: 'es2022', modulePreload: { polyfill: false },
+    // Everything is a file of its own host: no policy has to allow data URLs of scripts.
+    assetsInlineLimit: 0, reportCompressedSize: false, chunkSizeWarningLimit: 1000,
+  },
+});
