@@ -182,10 +182,10 @@ describe('who may ask', () => {
 
   it('a link of another page opens the app at /, and no frame of it', async () => {
     const app = { read: async (path: string) => (path === 'index.html' ? new TextEncoder().encode('<p>') : undefined) };
-    const { server } = serve(async function* () {}, { app });
+    const { server: withApp } = serve(async function* () {}, { app });
     const open = (own: Record<string, string>) => {
       const headers = { host: 'localhost:8080', 'sec-fetch-site': 'cross-site', ...own };
-      return server.fetch(new Request('http://127.0.0.1:8080/', { headers }));
+      return withApp.fetch(new Request('http://127.0.0.1:8080/', { headers }));
     };
     const opened = await open({ 'sec-fetch-dest': 'document' });
     expect(opened.status).toBe(200);

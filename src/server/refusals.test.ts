@@ -46,7 +46,7 @@ it.each([
 });
 
 it('what asks whether the server lives may add what it likes, and Anthropic\'s client its beta', async () => {
-  for (const path of ['/health?probe=1', '/?from=mail']) expect((await fetch(rig.origin + path)).status).toBe(200);
+  for (const path of ['/health?probe=1', '/docs?from=mail']) expect((await fetch(rig.origin + path)).status).toBe(200);
   const body = { model: 'ember', max_tokens: 2, messages };
   expect((await post(`${rig.origin}/v1/messages?beta=true`, body)).status).toBe(200);
   expect((await post(`${rig.origin}/v1/messages/count_tokens?beta=true`, { model: 'ember', messages })).status).toBe(200);
