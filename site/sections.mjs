@@ -8,8 +8,9 @@ export const sections = [
   {
     title: 'Guides',
     pages: [
-      page('Chats', 'chat'), page('Tools', 'tools'), page('Structured output', 'structured-output'), page('GPUs', 'gpu'),
-      page('Formats', 'formats'), page('Server', 'server'), page('App', 'app'), page('Speech', 'speech'), page('Whisper', 'whisper'),
+      page('The library', 'library'), page('Chats', 'chat'), page('Tools', 'tools'),
+      page('Structured output', 'structured-output'), page('GPUs', 'gpu'), page('Formats', 'formats'), page('Server', 'server'),
+      page('App', 'app'), page('Images', 'images'), page('Speech', 'speech'), page('Whisper', 'whisper'),
       page('Speaking', 'speaking'), page('Browser', 'browser'), page('Performance', 'performance'),
       page('Reproducible figures', 'reproducible'),
       page('Keys and values', 'key-value-types'), page('Troubleshooting', 'troubleshooting'), page('Examples', 'examples'),

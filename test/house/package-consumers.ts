@@ -141,9 +141,13 @@ import core = require('ingot/core');
 export const load: (path: string) => Promise<core.Model> = (path) => ingot.loadModel(path);
 `;
 
-/** What the README shows, one block after the other. */
-const readme = [...readFileSync(join(repoRoot, 'README.md'), 'utf8').matchAll(/^```js\n([^]*?)^```$/gm)].map(([, code]) => code).join('\n');
-if (readme === '') throw new Error('README.md shows no program');
+/** What a page shows, one block after the other. */
+function programOf(page: string): string {
+  const code = [...readFileSync(join(repoRoot, page), 'utf8').matchAll(/^```js\n([^]*?)^```$/gm)].map(([, block]) => block).join('\n');
+  if (code === '') throw new Error(`${page} shows no program`);
+  return code;
+}
+
 
 const entry = (source: string, name: string) => source.replaceAll('ENTRY', name);
 const slug = (name: string) => name.replace('/', '-');
@@ -158,7 +162,8 @@ export const consumers: readonly Consumer[] = [
   { file: 'server-fetch.ts', source: serverFetch, needs: ['dom', 'node'] },
   { file: 'dom.ts', source: dom, needs: ['dom'] },
   { file: 'node.ts', source: node, needs: ['node'] },
-  { file: 'readme.ts', source: readme, needs: ['node'] },
+  { file: 'readme.ts', source: programOf('README.md'), needs: ['node'] },
+  { file: 'library.ts', source: programOf('docs/library.md'), needs: ['node'] },
   { file: 'required.cts', source: commonjs, needs: ['commonjs'] },
 ];
 
