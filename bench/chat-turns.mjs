@@ -23,7 +23,7 @@ const { values } = parseArgs({
     out: { type: 'string', default: new URL('./results/chat-turns.jsonl', import.meta.url).pathname },
   },
 });
-const { ingotEngine } = await import('../dist/bench/ingot-engine.js');
+const { ingotEngine } = await import('../dist/bench/engines/ingot-engine.js');
 const { describeCommit, describeMachine, describeModel } = await import('../dist/bench/machine.js');
 const { summarise } = await import('../dist/bench/statistics.js');
 const { randomIds } = await import('../dist/bench/workloads.js');

@@ -17,7 +17,7 @@ const { values, positionals: paths } = parseArgs({
 });
 if (paths.length === 0) throw new Error('which GGUF files? node bench/cpu-files.mjs A.gguf B.gguf');
 await build();
-const { ingotEngine } = await import('../dist/bench/ingot-engine.js');
+const { ingotEngine } = await import('../dist/bench/engines/ingot-engine.js');
 const { describeCommit, describeMachine, describeModel } = await import('../dist/bench/machine.js');
 const { readModelWork } = await import('../dist/bench/model-work.js');
 const { randomIds } = await import('../dist/bench/workloads.js');

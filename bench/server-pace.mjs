@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { answeringModel, answerTogether } from '../dist/bench/answer-together.js';
-import { ingotAnswers } from '../dist/bench/server-engines.js';
+import { ingotAnswers } from '../dist/bench/engines/server-engines.js';
 import { answerRate, decodeRate, gapsOf, percentile } from '../dist/bench/stream-load.js';
 import { randomIds } from '../dist/bench/workloads.js';
 import { listen } from '../dist/cli/serve/listen.js';

@@ -17,6 +17,7 @@ export function measurement(changes: Partial<Measurement>): Measurement {
     workload: 'decode', measure: 'decode 128 after 128', unit: 'tok/s', isShown: true,
     engine: { name: 'ingot', version: '0.1.0', device: 'gpu (Fast 9000)' }, flags: { kv: 'f16' },
     runs: [900, 1000, 1100], median: 1000, min: 900, max: 1100,
+    asked: '0123456789abcdef', part: '1/1', isWhole: true,
     limit: { work: 'bytes per token', perToken: 5e8, perSecond: 5e11, limitPerSecond: 1e12, share: 0.5 },
     ...changes,
   };

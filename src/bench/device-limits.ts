@@ -7,6 +7,7 @@ import type { DeviceKind } from '../graph/executor.ts';
 import { measureCopyBandwidth as measureCpu } from './copy-bandwidth.ts';
 import { findAdapter } from '../node/gpu-adapter.ts';
 import { openExecutor } from '../node/load-model.ts';
+import { parseDevice } from '../node/device-choice.ts';
 import type { DeviceChoice } from '../node/device-choice.ts';
 
 export interface DeviceLimits {
@@ -27,12 +28,13 @@ export async function measureLimits({
   readonly device: DeviceChoice;
   readonly threads?: number | undefined;
 }): Promise<DeviceLimits> {
-  const { kind, description } = await openExecutor({ device, threads: device === 'gpu' || device === 'software' ? undefined : threads });
+  const { kind, description } = await openExecutor({ device, threads });
   if (kind !== 'gpu' && kind !== 'software') {
     const copyBytesPerSecond = await measureCpu({ threads: threads ?? availableParallelism(), signal: new AbortController().signal });
     return { kind, description, adapter: null, copyBytesPerSecond };
   }
-  const found = await findAdapter(kind === 'gpu' ? 'hardware' : 'software');
+  const { index } = parseDevice(device);
+  const found = await findAdapter(kind === 'gpu' ? 'hardware' : 'software', { index });
   if (found.adapter === undefined) throw new Error(found.problem);
   const gpu = await openGpuDevice(found.adapter);
   try {

@@ -1,4 +1,4 @@
-/** What the benchmark asks of an engine. One more engine is one more record of this form in `engines.ts`. */
+/** What the benchmark asks of an engine. One more engine is one more record of this form in `engines/engine-named.ts`. */
 import type { DeviceKind } from '../graph/executor.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
 import type { ServedLoad, StreamRequest } from './stream-load.ts';
@@ -13,12 +13,21 @@ export async function warmed(work: () => Promise<unknown>): Promise<void> {
   while (performance.now() - startMs < WARM_MS);
 }
 
-export type WorkloadName = 'prefill' | 'decode' | 'ttft' | 'load' | 'turns' | 'concurrency' | 'interruption' | 'server';
+export type WorkloadName =
+  | 'prefill' | 'decode' | 'ttft' | 'load' | 'turns' | 'drift' | 'busy' | 'concurrency' | 'interruption' | 'server' | 'structured'
+  | 'quality' | 'tasks' | 'pictures' | 'hearing' | 'speaking';
+
+/** What a process of an engine is opened for: any tokens, conversations alone, or a model that sees, hears or speaks. */
+export type Purpose = 'tokens' | 'conversation' | 'pictures' | 'hearing' | 'speaking';
 
 /** Plain data: it goes to the process that the engine runs in. */
 export interface EngineSettings {
   readonly modelPath: string;
+  /** What the engine calls the same weights, where that is no path: a name on a server, another format's folder. */
+  readonly modelName?: string | undefined;
   readonly device: DeviceKind;
+  /** Which of the machine's GPUs, from 0, where it was said. */
+  readonly gpu?: number | undefined;
   /** CPU threads; undefined: the engine's own choice. */
   readonly threads?: number | undefined;
   /** Tokens of prompt and answer together. */
@@ -29,10 +38,15 @@ export interface EngineSettings {
   readonly batchSize?: number | undefined;
   /** A rival's own name of the device: `vulkan`, `cuda`, `metal`; undefined: the best that it finds for `device`. */
   readonly backend?: string | undefined;
-  /** Path of the engine's program, for engines that are one. */
+  /** Path of the engine's program, for engines that are one; of a browser, for those that run in one. */
   readonly program?: string | undefined;
-  /** The engine will be asked for conversations and nothing else. */
-  readonly isConversation?: boolean | undefined;
+  /** Where the engine listens, for servers that somebody else started: `http://127.0.0.1:1234/v1`. */
+  readonly url?: string | undefined;
+  /** Name of the environment variable that holds the server's key. */
+  readonly keyVariable?: string | undefined;
+  /** Folder whose node_modules hold the engine's package. */
+  readonly packages?: string | undefined;
+  readonly purpose: Purpose;
   /** Most requests at the same time; undefined: one. */
   readonly streams?: number | undefined;
 }
@@ -55,27 +69,98 @@ export interface Conversation {
   readonly reusesPrefix: boolean;
 }
 
+/** A turn as the person who asked has it. */
+export interface TurnTimes {
+  readonly firstMs: number;
+  /** Tokens a second after the first ones; undefined where all came together. */
+  readonly tokensPerSecond: number | undefined;
+}
+
+export interface StructuredRequest {
+  readonly ids: readonly number[];
+  /** JSON Schema of the answer; undefined: free. */
+  readonly schema: object | undefined;
+  readonly maxTokens: number;
+}
+
+export interface StructuredAnswer {
+  readonly text: string;
+  readonly tokens: number;
+  readonly firstMs: number;
+  readonly allMs: number;
+  /** Whether it ended before `maxTokens`. */
+  readonly hasEnded: boolean;
+}
+
+export interface QualityRequest {
+  /** A text, or JSON lines of ids or texts. */
+  readonly text: string;
+  /** The same model in a wider type. */
+  readonly reference: string | undefined;
+  /** Tokens that are scored, from the beginning. */
+  readonly mostTokens: number;
+}
+
+export interface Quality {
+  readonly perplexity: number;
+  /** Mean over tokens, in nats, of the reference's logits to this model's. */
+  readonly divergence: number | undefined;
+  /** Share of tokens at which both would choose the same next one. */
+  readonly agreement: number | undefined;
+}
+
+/** Pixels of a picture, as models that see cut them into tiles or take them whole. */
+export type PictureSize = '224' | '512' | '1024' | '2048x1536';
+
+export interface SeenPicture {
+  readonly towerMs: number;
+  readonly firstMs: number;
+  readonly tokensPerSecond: number;
+}
+
+export interface MemoryUse {
+  /** Of this process, the largest so far. */
+  readonly peakBytes: number;
+  /** Now. */
+  readonly residentBytes: number;
+}
+
 /**
- * An engine with a model in it. Every call is greedy, goes on past end tokens and starts from an empty cache. `decode` does its work once
- * without counting right before it measures it, as llama-bench does by itself, `serve` too, and `prefill` as often as `warmed` says: a GPU
- * clocks down while it rests.
+ * What an engine with a model in it does. Every call is greedy, goes on past end tokens and starts from an empty cache, where nothing else
+ * is said. `decode` does its work once without counting right before it measures it, as llama-bench does by itself, `serve` too, and
+ * `prefill` as often as `warmed` says: a GPU clocks down while it rests.
  */
-export interface OpenEngine {
-  readonly facts: EngineFacts;
+export interface EngineMethods {
   /** Tokens per second of reading a prompt. */
   prefill(ids: readonly number[]): Promise<number>;
   /** Milliseconds from the request to the first token. */
   firstToken(ids: readonly number[]): Promise<number>;
   /** Tokens per second of `count` tokens after the first one. */
   decode(ids: readonly number[], count: number): Promise<number>;
-  /** Milliseconds to the first token of every turn. */
-  converse(conversation: Conversation): Promise<readonly number[]>;
+  converse(conversation: Conversation): Promise<readonly TurnTimes[]>;
   /** Answers several requests at the same time. */
   serve(requests: readonly StreamRequest[]): Promise<ServedLoad>;
-  /** Of this process, the largest so far. */
-  peakMemoryBytes(): Promise<number>;
+  /** Greedy; the schema, or `maxTokens`, ends it. */
+  answerInForm(request: StructuredRequest): Promise<StructuredAnswer>;
+  quality(request: QualityRequest): Promise<Quality>;
+  /** Share of the tasks of a file of `ingot eval` that are answered well. */
+  tasks(path: string, limit: number): Promise<number>;
+  see(size: PictureSize, answerTokens: number): Promise<SeenPicture>;
+  /** Milliseconds to the whole text of a sound file, and the sound's length. */
+  hear(path: string): Promise<{ readonly ms: number; readonly seconds: number }>;
+  /** Milliseconds to the first sound and to all of it, and its length. */
+  speak(text: string): Promise<{ readonly firstMs: number; readonly ms: number; readonly seconds: number }>;
+  memory(): Promise<MemoryUse>;
+}
+
+/** An engine has the methods that its workloads ask for. */
+export interface OpenEngine extends Partial<EngineMethods> {
+  readonly facts: EngineFacts;
   close(): Promise<void>;
 }
+
+/** What decides whether an engine can take part. */
+export type Entry = Pick<EngineSettings, 'modelPath' | 'modelName' | 'program' | 'url' | 'packages'>;
 
 export interface Engine {
   readonly name: string;
@@ -83,6 +168,11 @@ export interface Engine {
   /** Batch sizes to be tried where a prompt is read; the better one is quoted. Empty: the engine has no such setting. */
   readonly batchSizes: readonly number[];
   /** Why it cannot take part here; undefined where it can. */
-  problem(options: { readonly modelPath: string; readonly program: string | undefined }): string | undefined;
+  problem(entry: Entry): string | undefined;
   open(settings: EngineSettings): Promise<OpenEngine>;
+}
+
+/** Of this process. */
+export async function ownMemory(): Promise<MemoryUse> {
+  return { peakBytes: process.resourceUsage().maxRSS * 1024, residentBytes: process.memoryUsage.rss() };
 }

@@ -4,8 +4,11 @@ import type { Circumstances, Measurement, Reporter } from './measurement.ts';
 
 /** One measurement as one line; the order of its keys is that of a sentence about it. */
 function measurementRecord(measurement: Measurement, { device, ...common }: Circumstances, time: Date): object {
-  const { workload, measure, unit, engine, flags, runs, median, min, max, limit } = measurement;
-  return { time: time.toISOString(), ...common, device, workload, measure, unit, engine, flags, runs, median, min, max, limit };
+  const { workload, measure, unit, engine, flags, runs, median, min, max, limit, asked, part, isWhole } = measurement;
+  return {
+    time: time.toISOString(), ...common, device, workload, measure, unit, engine, flags, runs, median, min, max, limit,
+    asked, part, isWhole,
+  };
 }
 
 /** Appends to `path` as figures come in: an interrupted run keeps what it had. Lines are never edited. */
@@ -16,6 +19,10 @@ export function jsonLines(path: string): Reporter {
   return {
     onMeasurement: (measurement, circumstances) =>
       appendFileSync(path, `${JSON.stringify(measurementRecord(measurement, circumstances, new Date()))}\n`),
-    onModelEnd: () => {},
+    // What took no part is a part of the results: an engine that is not installed, a task that the model has no room for.
+    onModelEnd({ model, device }, notes) {
+      const time = new Date().toISOString();
+      for (const note of notes) appendFileSync(path, `${JSON.stringify({ note, time, model: model.file, device: device.description })}\n`);
+    },
   };
 }

@@ -27,6 +27,12 @@ export interface Measurement extends Summary {
   readonly limit: LimitShare | null;
   /** For records, not for the table. */
   readonly isShown: boolean;
+  /** Of all that was asked for and may change the figure: the same in a second run of the same plan. */
+  readonly asked: string;
+  /** Which of the task's figures it is, of how many: `1/4`. */
+  readonly part: string;
+  /** No run is missing. */
+  readonly isWhole: boolean;
 }
 
 /** What all measurements of one model have in common. */
@@ -43,7 +49,7 @@ export interface Circumstances {
 /** Where results go. One more report is one more record of this form. */
 export interface Reporter {
   onMeasurement(measurement: Measurement, circumstances: Circumstances): void;
-  /** @param notes what was left out, and why */
+  /** A model's tasks are over, or were stopped. @param notes what was left out, and why */
   onModelEnd(circumstances: Circumstances, notes: readonly string[]): void;
 }
 

@@ -32,12 +32,20 @@ export function readResults(paths: readonly string[]): Results {
   const rows = paths.flatMap((path) => {
     const lines = textOf(path).split('\n');
     const found = lines.flatMap((line, i) => (line.trim() === '' ? [] : [rowOf(line, `${path}, line ${i + 1}`)]));
-    const others = found.filter((row) => row === undefined).length;
+    notes.push(...new Set(lines.flatMap((line) => noteOf(line) ?? [])));
+    const others = found.filter((row) => row === undefined).length - lines.filter((line) => noteOf(line) !== undefined).length;
     if (others > 0) notes.push(`${path}: ${others} lines are of other benchmarks and are left out`);
     return found.filter((row) => row !== undefined);
   });
   if (rows.length === 0) throw new InputError(`No results in ${paths.join(', ')}. "ingot bench MODEL --json FILE" writes some.`);
   return { rows, notes };
+}
+
+/** What a line says was left out. */
+function noteOf(line: string): string | undefined {
+  if (!line.startsWith('{"note":')) return undefined;
+  const { note, model } = JSON.parse(line) as { readonly note: string; readonly model: string };
+  return `${model}: ${note}`;
 }
 
 function textOf(path: string): string {
@@ -60,7 +68,7 @@ function rowOf(line: string, place: string): ResultRow | undefined {
     throw new InputError(`${place}: expected a line of JSON, found ${JSON.stringify(line.slice(0, 40))}`);
   }
   if (typeof parsed !== 'object' || parsed === null) throw new InputError(`${place}: expected an object`);
-  if ('bench' in parsed) return undefined;
+  if ('bench' in parsed || 'note' in parsed) return undefined;
   const row = parsed as Partial<ResultRow>;
   const missing = (['time', 'measure', 'unit', 'engine', 'model', 'machine', 'runs', 'median'] as const).find(
     (name) => row[name] === undefined,

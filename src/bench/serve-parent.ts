@@ -16,7 +16,9 @@ export async function serveParent(open: () => Promise<{ readonly ready: unknown;
   try {
     const { ready, methods } = await open();
     process.on('message', ({ method, args }: ChildRequest) => {
-      const call = methods[method] as (...given: readonly unknown[]) => Promise<unknown>;
+      const call = (methods[method] ?? (() => Promise.reject(new Error(`it has no "${method}"`)))) as (
+        ...given: readonly unknown[]
+      ) => Promise<unknown>;
       void call(...args).then((value) => send({ value: value ?? null }), (error: unknown) => send(failed(error)));
     });
     await send({ value: ready });

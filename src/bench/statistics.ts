@@ -16,8 +16,10 @@ export function summarise(runs: readonly number[]): Summary {
 }
 
 export interface Protocol {
-  /** Counted runs; one more comes first and is not counted. */
+  /** Counted runs. */
   readonly runs: number;
+  /** Runs before them that do not count; default {@link WARMUPS}. */
+  readonly warmups?: number | undefined;
   /** After every run. */
   readonly pauseMs: number;
   readonly signal: AbortSignal;
@@ -32,7 +34,10 @@ export interface Contestant<Figures> {
 }
 
 export interface AlternateOptions<Figures> extends Protocol {
+  /** A run begins, the first that counts as 1. */
   onRun?(contestant: string, run: number): void;
+  /** It is over, its pause too, or it failed. */
+  onRunEnd?(): void;
   /** What a contestant threw: it takes no further part. Throw to end all. */
   onFailure(contestant: Contestant<Figures>, error: unknown): void;
   /** The counted runs so far, where the signal or `onFailure` ends all; its rejection follows. */
@@ -40,7 +45,7 @@ export interface AlternateOptions<Figures> extends Protocol {
 }
 
 /**
- * Runs every contestant once without counting, then all of them in turn: A B C A B C. Resolves to the counted runs by name; a
+ * Runs every contestant without counting, then all of them in turn: A B C A B C. Resolves to the counted runs by name; a
  * contestant that failed has none.
  */
 export async function alternate<Figures>(
@@ -62,8 +67,8 @@ async function runInTurn<Figures>(
   measured: Map<string, Figures[]>,
   options: AlternateOptions<Figures>,
 ): Promise<void> {
-  const { runs, pauseMs, signal } = options;
-  for (let run = 1 - WARMUPS; run <= runs; run++) {
+  const { runs, pauseMs, signal, warmups = WARMUPS } = options;
+  for (let run = 1 - warmups; run <= runs; run++) {
     for (const contestant of contestants) {
       const figures = measured.get(contestant.name);
       if (figures === undefined) continue;
@@ -78,6 +83,7 @@ async function runInTurn<Figures>(
         options.onFailure(contestant, error);
       }
       if (pauseMs > 0) await wait(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      options.onRunEnd?.();
     }
   }
 }

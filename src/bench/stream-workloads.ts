@@ -2,7 +2,7 @@
 import { answerRate, decodeRate, firstWait, gapsOf, percentile } from './stream-load.ts';
 import type { StreamRequest } from './stream-load.ts';
 import { SHARED } from './task.ts';
-import type { Figure, Sizes, Task, TaskInput } from './task.ts';
+import type { Figure, Sizes, Task, TaskInput, TaskOptions } from './task.ts';
 
 /** Shares of the usual prompt and answer, in the order of the streams: no two of four are alike. */
 const MIXED_PROMPTS = [1 / 8, 2, 1, 1 / 2] as const;
@@ -29,7 +29,7 @@ interface LoadForm extends Pick<Task, 'workload' | 'name'> {
 
 function loadTask(lengths: readonly Lengths[], { workload, name, hasDecode }: LoadForm): Task {
   return {
-    ...SHARED, workload, name, streams: lengths.length,
+    ...SHARED, workload, name, streams: lengths.length, asks: JSON.stringify(lengths.slice(0, 4)),
     contextTokens: Math.max(...lengths.map(({ prompt, answer }) => prompt + answer + 1)),
     figures: [
       rate(`${name}, answers`),
@@ -50,7 +50,7 @@ function loadTask(lengths: readonly Lengths[], { workload, name, hasDecode }: Lo
 }
 
 /** Each number of streams with the same lengths for all, and more than one also with lengths of four kinds. */
-export function concurrencyTasks(sizes: Sizes): Task[] {
+export function concurrencyTasks({ sizes }: TaskOptions): Task[] {
   const { streams, streamPrompt: prompt, streamAnswer: answer } = sizes;
   return streams.flatMap((count) => {
     const name = `${count} ${count === 1 ? 'stream' : 'streams'}`;
@@ -64,7 +64,7 @@ export function concurrencyTasks(sizes: Sizes): Task[] {
 }
 
 /** What a server gives its clients of the same: streams of one length. */
-export function serverTasks({ serverStreams, streamPrompt: prompt, streamAnswer: answer }: Sizes): Task[] {
+export function serverTasks({ sizes: { serverStreams, streamPrompt: prompt, streamAnswer: answer } }: TaskOptions): Task[] {
   return serverStreams.map((count) => {
     const name = `${count} ${count === 1 ? 'stream' : 'streams'}`;
     return loadTask(Array.from({ length: count }, () => ({ prompt, answer })), { workload: 'server', name, hasDecode: true });
@@ -77,7 +77,7 @@ const AFTER_TOKENS = 224;
 const ARRIVING_ANSWER = 16;
 
 /** One stream decodes, a long prompt arrives: how long the stream's reader waits at most. */
-export function interruptionTasks({ streamPrompt, arrivingPrompt }: Sizes): Task[] {
+export function interruptionTasks({ sizes: { streamPrompt, arrivingPrompt } }: TaskOptions): Task[] {
   const name = `a prompt of ${arrivingPrompt} beside a stream`;
   const answerTokens = BEFORE_TOKENS + AFTER_TOKENS;
   const requests = (ids: TaskInput['ids']): StreamRequest[] => [
@@ -86,7 +86,7 @@ export function interruptionTasks({ streamPrompt, arrivingPrompt }: Sizes): Task
   ];
   return [
     {
-      ...SHARED, workload: 'interruption', name, streams: 2,
+      ...SHARED, workload: 'interruption', name, streams: 2, asks: String(streamPrompt),
       contextTokens: Math.max(streamPrompt + answerTokens, arrivingPrompt + ARRIVING_ANSWER) + 1,
       figures: [ms(`${name}, longest gap`), ms(`${name}, longest gap before`), ms(`${name}, its first token`)],
       async run({ engine, ids }) {

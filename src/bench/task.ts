@@ -1,5 +1,5 @@
 /** What a workload consists of: tasks, each with its figures and what it asks of an engine. */
-import type { WorkloadName } from './engine.ts';
+import type { PictureSize, Purpose, WorkloadName } from './engine.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { ModelWork } from './model-work.ts';
 
@@ -22,9 +22,45 @@ export interface Sizes {
   readonly streamAnswer: number;
   /** Tokens of a prompt that arrives while one stream runs. */
   readonly arrivingPrompt: number;
+  /** Seconds of one session without rest, and of one sample of it. */
+  readonly driftSeconds: number;
+  readonly driftSample: number;
+  /** Tokens of an answer in a form. */
+  readonly formTokens: number;
+  /** Tokens of a text whose likelihood is measured, and tasks that are answered. */
+  readonly qualityTokens: number;
+  readonly mostTasks: number;
+  readonly pictures: readonly PictureSize[];
 }
 
-export type Unit = 'tok/s' | 'ms' | 'MB';
+/** Files that some workloads read. */
+export interface TaskFiles {
+  /** A text, or lines of ids or texts. */
+  readonly text?: string | undefined;
+  /** Tasks as `ingot eval` takes them. */
+  readonly tasks?: string | undefined;
+  /** A recording. */
+  readonly sound?: string | undefined;
+  /** The same model in a wider type. */
+  readonly reference?: string | undefined;
+}
+
+export interface TaskOptions {
+  readonly sizes: Sizes;
+  /** Whether the device compiles shaders, which drivers keep on disk. */
+  readonly isGpu: boolean;
+  /** CPU threads that engines were given; undefined: all. */
+  readonly threads?: number | undefined;
+  readonly gpu?: number | undefined;
+  readonly files: TaskFiles;
+}
+
+export type Unit = 'tok/s' | 'ms' | 'MB' | '%' | 'x real time' | 'perplexity' | 'nats';
+
+/** Whether more of it is better. */
+export function isMoreBetter(unit: string): boolean {
+  return unit.endsWith('/s') || unit === '%' || unit === 'x real time';
+}
 
 /** The physical limit of a figure. */
 export type Work =
@@ -41,6 +77,7 @@ export interface Figure {
 export interface TaskInput {
   readonly engine: EngineClient;
   readonly ids: (count: number, part?: number) => readonly number[];
+  readonly signal: AbortSignal;
 }
 
 export interface Task {
@@ -48,9 +85,19 @@ export interface Task {
   readonly name: string;
   /** Positions that it fills. */
   readonly contextTokens: number;
+  /** More that it takes where the model has them. */
+  readonly wantedTokens?: number | undefined;
   /** Fresh: another process for every run, with drivers' shader caches as they are or empty. */
   readonly process: 'shared' | 'fresh' | 'fresh with cold caches';
-  readonly isConversation: boolean;
+  readonly purpose: Purpose;
+  /** Counted runs where they are not the plan's; with 1 there is no warm-up either. */
+  readonly runs?: 1 | undefined;
+  /** What of the sizes and files decides its figures and is not in their names. */
+  readonly asks?: string | undefined;
+  /** What it lacks, so that it cannot run. */
+  readonly lacks?: string | undefined;
+  /** Seconds that a run takes whatever the engine, where that is known. */
+  readonly seconds?: number | undefined;
   /** Requests at the same time, where it takes more than one. */
   readonly streams?: number | undefined;
   /** A prompt's length decides: batch sizes are tried. */
@@ -61,4 +108,4 @@ export interface Task {
 }
 
 /** What most tasks have in common. */
-export const SHARED = { process: 'shared', isConversation: false, usesBatches: false } as const;
+export const SHARED = { process: 'shared', purpose: 'tokens', usesBatches: false } as const;

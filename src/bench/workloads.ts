@@ -2,12 +2,15 @@
 import type { WorkloadName } from './engine.ts';
 import { decodeBytes, prefillMultiplyAdds } from './model-work.ts';
 import { concurrencyTasks, interruptionTasks, serverTasks } from './stream-workloads.ts';
+import { busyTasks, driftTasks } from './long-workloads.ts';
+import { pictureTasks, qualityTasks, hearingTasks, speakingTasks, structuredTasks, taskTasks } from './answer-workloads.ts';
 import { SHARED } from './task.ts';
-import type { Sizes, Task, TaskInput } from './task.ts';
+import type { Sizes, Task, TaskInput, TaskOptions } from './task.ts';
 
 export const PROTOCOL_SIZES: Sizes = {
   prefill: [128, 512, 2048], ttft: [16, 512], decodeAfter: [128, 4096], decodeTokens: 128, turns: 15, userTokens: 30, answerTokens: 64,
   streams: [1, 4, 16, 64], serverStreams: [1, 16, 64, 256], streamPrompt: 512, streamAnswer: 128, arrivingPrompt: 4096,
+  driftSeconds: 600, driftSample: 60, formTokens: 256, qualityTokens: 2048, mostTasks: 100, pictures: ['224', '512', '1024', '2048x1536'],
 };
 
 /** To see that everything runs; no figure of it is worth quoting. */
@@ -24,9 +27,15 @@ export const QUICK_SIZES: Sizes = {
   streamPrompt: 24,
   streamAnswer: 8,
   arrivingPrompt: 64,
+  driftSeconds: 2,
+  driftSample: 1,
+  formTokens: 48,
+  qualityTokens: 64,
+  mostTasks: 2,
+  pictures: ['224'],
 };
 
-function prefillTasks({ prefill }: Sizes): Task[] {
+function prefillTasks({ sizes: { prefill } }: TaskOptions): Task[] {
   return prefill.map((tokens) => ({
     ...SHARED,
     workload: 'prefill',
@@ -45,7 +54,7 @@ function prefillTasks({ prefill }: Sizes): Task[] {
   }));
 }
 
-function ttftTasks({ ttft }: Sizes): Task[] {
+function ttftTasks({ sizes: { ttft } }: TaskOptions): Task[] {
   return ttft.map((tokens) => ({
     ...SHARED, workload: 'ttft', name: `TTFT ${tokens}`, contextTokens: tokens + 16, usesBatches: true,
     figures: [{ name: `TTFT ${tokens}`, unit: 'ms', isShown: true }],
@@ -53,7 +62,7 @@ function ttftTasks({ ttft }: Sizes): Task[] {
   }));
 }
 
-function decodeTasks({ decodeAfter, decodeTokens }: Sizes): Task[] {
+function decodeTasks({ sizes: { decodeAfter, decodeTokens } }: TaskOptions): Task[] {
   return decodeAfter.map((after) => {
     const name = `decode ${decodeTokens} after ${after}`;
     return {
@@ -76,8 +85,8 @@ function decodeTasks({ decodeAfter, decodeTokens }: Sizes): Task[] {
 
 const FIRST_REQUEST_TOKENS = 16;
 
-function loadTasks(_: Sizes, hasDriverCaches: boolean): Task[] {
-  const kinds = hasDriverCaches ? (['fresh', 'fresh with cold caches'] as const) : (['fresh'] as const);
+function loadTasks({ isGpu }: TaskOptions): Task[] {
+  const kinds = isGpu ? (['fresh', 'fresh with cold caches'] as const) : (['fresh'] as const);
   return kinds.map((process) => {
     const suffix = process === 'fresh' ? '' : ', cold driver caches';
     return {
@@ -90,33 +99,34 @@ function loadTasks(_: Sizes, hasDriverCaches: boolean): Task[] {
       ],
       async run({ engine, ids }) {
         const firstMs = await engine.firstToken(ids(FIRST_REQUEST_TOKENS));
-        return [engine.readyMs, firstMs, engine.readyMs + firstMs, (await engine.peakMemoryBytes()) / 1e6];
+        return [engine.readyMs, firstMs, engine.readyMs + firstMs, (await engine.memory()).peakBytes / 1e6];
       },
     };
   });
 }
 
-function turnTasks({ turns, userTokens, answerTokens }: Sizes): Task[] {
+function turnTasks({ sizes: { turns, userTokens, answerTokens } }: TaskOptions): Task[] {
   const numbers = Array.from({ length: turns }, (_, i) => i + 1);
   return [true, false].map((reusesPrefix) => {
     const suffix = reusesPrefix ? '' : ', prefix not reused';
     const name = `${turns} turns${suffix}`;
     return {
-      ...SHARED, workload: 'turns', name, contextTokens: turns * (userTokens + answerTokens), isConversation: true,
+      ...SHARED, workload: 'turns', name, contextTokens: turns * (userTokens + answerTokens), purpose: 'conversation',
+      asks: `${userTokens} and ${answerTokens}`,
       figures: [
         ...numbers.map((turn) => ({ name: `TTFT of turn ${turn}${suffix}`, unit: 'ms' as const, isShown: turn === 2 || turn === turns })),
         { name: `TTFT of all ${name}`, unit: 'ms', isShown: true },
       ],
       async run({ engine, ids }) {
-        const waits = await engine.converse({ turns: numbers.map((turn) => ids(userTokens, turn)), answerTokens, reusesPrefix });
+        const times = await engine.converse({ turns: numbers.map((turn) => ids(userTokens, turn)), answerTokens, reusesPrefix });
+        const waits = times.map(({ firstMs }) => firstMs);
         return [...waits, waits.reduce((sum, wait) => sum + wait, 0)];
       },
     };
   });
 }
 
-/** @param hasDriverCaches whether the device compiles shaders, which drivers keep on disk */
-type TaskMaker = (sizes: Sizes, hasDriverCaches: boolean) => Task[];
+type TaskMaker = (options: TaskOptions) => Task[];
 
 export const WORKLOADS: Readonly<Record<WorkloadName, TaskMaker>> = {
   prefill: prefillTasks,
@@ -124,13 +134,25 @@ export const WORKLOADS: Readonly<Record<WorkloadName, TaskMaker>> = {
   ttft: ttftTasks,
   load: loadTasks,
   turns: turnTasks,
+  drift: driftTasks,
+  busy: busyTasks,
   concurrency: concurrencyTasks,
   server: serverTasks,
   interruption: interruptionTasks,
+  structured: structuredTasks,
+  quality: qualityTasks,
+  tasks: taskTasks,
+  pictures: pictureTasks,
+  hearing: hearingTasks,
+  speaking: speakingTasks,
 };
 export const WORKLOAD_NAMES = Object.keys(WORKLOADS) as readonly WorkloadName[];
-/** Those of many streams take minutes on a CPU: they are for who asks. */
-export const DEFAULT_WORKLOADS = WORKLOAD_NAMES.filter((name) => !['concurrency', 'interruption', 'server'].includes(name));
+/** The others take minutes, or files of their own: they are for who asks. */
+export const DEFAULT_WORKLOADS: readonly WorkloadName[] = ['prefill', 'decode', 'ttft', 'load', 'turns'];
+
+/** Those of models that are none of text: nothing is reckoned of their tokens. */
+const WITHOUT_TOKENS: readonly WorkloadName[] = ['hearing', 'speaking'];
+export const needsTokens = (workloads: readonly WorkloadName[]) => workloads.some((name) => !WITHOUT_TOKENS.includes(name));
 
 /** Prompts of a run: the same for every engine, others in every run and part of it. */
 export function idsOfRun(seed: number, vocabSize: number): TaskInput['ids'] {

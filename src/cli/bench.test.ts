@@ -15,6 +15,11 @@ function bench(...args: readonly string[]) {
   return spawnSync(process.execPath, [main, 'bench', ...args], { encoding: 'utf8', env, timeout: 120_000, killSignal: 'SIGKILL' });
 }
 
+/** Figures of a file of results; notes stand between them. */
+const recordsOf = (path: string) =>
+  readFileSync(path, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, never>)
+    .filter((line) => !('note' in line));
+
 /** Processes whose parent or ancestor was started with this marker in its environment. */
 function processesWith(marker: string): string[] {
   return readdirSync('/proc').filter((pid) => {
@@ -65,13 +70,13 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
       '--json',
       json,
     );
-    expect(stderr).toContain('ingot: decode 16 after 16, ingot: run 1 of 1');
+    expect(stderr).toMatch(/^ingot: task 2 of 6, about \d+ s left: decode 16 after 16, ingot: run 1 of 1$/m);
     expect(status).toBe(0);
     for (const measure of ['prefill 32', 'decode 16 after 16', 'TTFT 16', 'load', 'first request', 'TTFT of turn 3', 'prefix not reused'])
       expect(stdout).toContain(measure);
     expect(stdout).toContain('cpu (1 thread');
     expect(stdout).toContain('note: llama-bench is left out: give the path');
-    const records = readFileSync(json, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, never>);
+    const records = recordsOf(json);
     expect(records).toHaveLength(3 + 4 + 2 * 4);
     for (const record of records) {
       expect(record).toMatchObject({
@@ -92,6 +97,36 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
       limit: { perToken: number; share: number; limitPerSecond: number };
     };
     expect(decode.limit.share).toBeCloseTo((decode.limit.perToken * decode.median) / decode.limit.limitPerSecond, 9);
+  });
+
+  it('goes on with a plan where a run of it was cut, and does nothing where all is there', () => {
+    const plan = join(folder, 'plan.json');
+    const results = join(folder, 'plan.jsonl');
+    const write = (workloads: readonly string[]) =>
+      writeFileSync(
+        plan,
+        JSON.stringify({ models: [model], engines: ['ingot', 'llama-bench'], devices: ['cpu'], threads: 1, quick: true, workloads }),
+      );
+    write(['decode', 'structured']);
+    expect(bench('run', plan).status).toBe(0);
+    const first = recordsOf(results);
+    expect(first.map(({ measure }) => measure)).toEqual([
+      'decode 16 after 16', 'decode in a JSON schema', 'decode free, as many tokens', 'first token in a JSON schema',
+      'answers as the schema says',
+    ]);
+    expect(first.at(-1)!['median']).toBe(100);
+    // The last figure of the second task is half written, without the notes behind it.
+    const text = readFileSync(results, 'utf8');
+    writeFileSync(results, text.slice(0, text.lastIndexOf('"measure":"answers')));
+    write(['prefill', 'decode', 'structured']);
+    const second = bench('run', plan);
+    expect([second.status, second.stderr.includes('ended within a line')]).toEqual([0, true]);
+    const added = recordsOf(results).slice(4).map(({ measure }) => measure);
+    expect(added).toEqual(['prefill 32', ...first.slice(1).map(({ measure }) => measure)]);
+    const before = recordsOf(results).length;
+    const third = bench('run', plan);
+    expect([third.status, third.stderr.includes('run 1 of'), recordsOf(results).length]).toEqual([0, false, before]);
+    expect(third.stdout).toContain('note: llama-bench is left out');
   });
 
   it.skipIf(process.platform === 'win32')('serves many streams at a time, beside the program that gives them one length', () => {
@@ -180,7 +215,8 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
       readFileSync(json, 'utf8')
         .trimEnd()
         .split('\n')
-        .map((line) => JSON.parse(line) as { measure: string; runs: number[] })
+        .map((line) => JSON.parse(line) as { measure?: string; runs: number[] })
+        .filter(({ measure }) => measure !== undefined)
         .map(({ measure, runs }) => [measure, runs.length]),
     ).toEqual([
       ['prefill 128', 3],
@@ -255,6 +291,8 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
       [['--compare', 'a.jsonl', 'b.jsonl', '--decode-after', '8'], '--decode-after is for measuring'],
       [[], 'Expected a model to measure'],
       [['report', '--runs', '3', 'x.jsonl'], "unknown option '--runs'"],
+      [['run'], 'Expected a plan'],
+      [['run', 'x.json', '--print-schema'], '--print-schema is of all plans'],
       [['report'], "missing required argument 'results'"],
     ])('refuses %j', (args, message) => {
       const { stderr, status } = bench(...args);

@@ -1,12 +1,11 @@
 /** `ingot bench`: speed by one protocol, beside other engines. */
 import { existsSync } from 'node:fs';
-import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { WorkloadName } from '../bench/engine.ts';
-import { RIVALS } from '../bench/engines.ts';
-import { jsonLines } from '../bench/json-lines.ts';
+import { RIVALS } from '../bench/engines/engine-named.ts';
+import type { BenchmarkPlan } from '../bench/plan/plan.ts';
+import { PLAN_DEFAULTS, QUICK_DEFAULTS } from '../bench/plan/read-plan.ts';
 import { readResults } from '../bench/read-results.ts';
-import { runBenchmark } from '../bench/run-benchmark.ts';
 import type { Sizes } from '../bench/task.ts';
 import { DEFAULT_WORKLOADS, WORKLOAD_NAMES } from '../bench/workloads.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
@@ -14,13 +13,12 @@ import type { DeviceChoice } from '../node/device-choice.ts';
 import { compareFiles } from './bench-compare.ts';
 import { publishedLines } from './bench-published.ts';
 import { registerBenchReport } from './bench-report.ts';
-import { benchTable } from './bench-table.ts';
+import { measurePlan } from './bench-measure.ts';
+import { registerBenchRun } from './bench-run.ts';
 import { inputPath } from './input-path.ts';
 import { EXIT, UsageError } from './exit-codes.ts';
-import { withInterrupts } from './interrupts.ts';
-import { kvTypeOption } from './model-options.ts';
+import { deviceOption, kvTypeOption } from './model-options.ts';
 import { checkedNumber, integerIn, listOf } from './option-values.ts';
-import { createStatusLine } from './status-line.ts';
 import { createTerminal } from './terminal.ts';
 
 interface BenchFlags {
@@ -69,6 +67,11 @@ and, where they are named:
   server    1, 16, 64 and 256 streams, prompts and answers as long; for
             --against ingot-server, whose client is another process
   interruption  the longest wait of a stream as a prompt of 4,096 tokens comes
+  drift         10 minutes of turns without rest: speed, waits and memory
+  busy          decode beside busy cores, and beside work on the GPU
+  structured    decode in a JSON schema beside free answers
+and, in the plans of "ingot bench run", which name the files that these read:
+  quality, tasks, pictures, hearing, speaking
 
 Examples:
   $ ingot bench model.gguf
@@ -78,14 +81,11 @@ Examples:
   $ ingot bench model.gguf --workloads concurrency --against llama-batched-bench
   $ ingot bench model.gguf --workloads server --against ingot-server
   $ ingot bench model.gguf --quick
+  $ ingot bench run plan.json
   $ ingot bench --compare before.jsonl after.jsonl
   $ ingot bench --published --json results.jsonl
   $ ingot bench report results.jsonl -o report.html
 `;
-
-const DEFAULTS = { runs: 5, pause: 3 };
-/** Whether it runs is the question, not how fast. */
-const QUICK_DEFAULTS = { runs: 1, pause: 0 };
 
 export function registerBench(program: Command): void {
   const command = program
@@ -93,7 +93,7 @@ export function registerBench(program: Command): void {
     .summary('measure speed, alone or against llama.cpp')
     .description('Measures the speed of models on this machine, alone or against llama.cpp on the same file.')
     .argument('[model...]', 'GGUF files or Hugging Face folders')
-    .addOption(new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'gpu', 'software']).default('auto'))
+    .addOption(deviceOption())
     .option('--threads <count>', 'CPU threads of every engine (default: as many as the machine has)', integerIn({ min: 1, max: 256 }))
     .option('--against <engines>', `engines to compare with: ${RIVALS.join(', ')}`, listOf(RIVALS))
     .option('--backend <name>', "the rival's device by its own name: cuda, vulkan, metal (default: the best that it finds)")
@@ -110,8 +110,8 @@ export function registerBench(program: Command): void {
     .option('--stream-prompt <tokens>', 'of each prompt of concurrency and interruption (default: 512)', tokens)
     .option('--stream-answer <tokens>', 'of each answer of concurrency (default: 128)', tokens)
     .option('--arriving-prompt <tokens>', 'of the prompt that interrupts (default: 4096)', tokens)
-    .option('--runs <count>', `counted runs of each figure (default: ${DEFAULTS.runs})`, integerIn({ min: 1, max: 1000 }))
-    .option('--pause <seconds>', `rest after each run (default: ${DEFAULTS.pause})`, checkedNumber(secondsFrom0))
+    .option('--runs <count>', `counted runs of each figure (default: ${PLAN_DEFAULTS.runs})`, integerIn({ min: 1, max: 1000 }))
+    .option('--pause <seconds>', `rest after each run (default: ${PLAN_DEFAULTS.pause})`, checkedNumber(secondsFrom0))
     .option('--matrix-rate <tmacs>', 'show prefill as a share of this many 10^12 multiply-adds per second', checkedNumber(above0))
     .option('--json <file>', 'append each figure as one JSON line')
     .option('--quick', 'tiny sizes, one run, no pause: to see that it works')
@@ -125,6 +125,7 @@ export function registerBench(program: Command): void {
     });
   // What follows "report" is for it alone.
   command.enablePositionalOptions();
+  registerBenchRun(command);
   registerBenchReport(command);
 }
 
@@ -134,7 +135,7 @@ async function benchOrTell(models: readonly string[], flags: BenchFlags, given: 
   if (smallest !== undefined && compare === undefined) throw new UsageError('--smallest is of --compare.');
   if (compare === undefined && published !== true) {
     if (models.length === 0) throw new UsageError('Expected a model to measure: "ingot bench MODEL", or --compare, --published, report.');
-    return bench(models, flags);
+    return measurePlan(planOf(models, flags), { results: json, isResumed: false });
   }
   const own = compare === undefined ? ['published', 'json'] : ['compare', 'smallest', 'published'];
   const measuring = given.find((name) => !own.includes(name));
@@ -184,41 +185,28 @@ function above0(value: number): number {
   throw new Error('Expected a number above 0.');
 }
 
-async function bench(
-  models: readonly string[],
-  { matrixRate, runs, pause, json, quick, against = [], workloads = DEFAULT_WORKLOADS, ...flags }: BenchFlags,
-): Promise<void> {
-  const defaults = quick === true ? QUICK_DEFAULTS : DEFAULTS;
-  const status = createStatusLine(createTerminal(process.stderr));
-  const table = benchTable(createTerminal(process.stdout));
-  const reporters = [
-    { ...table, onModelEnd: (...result: Parameters<typeof table.onModelEnd>) => (status.clear(), table.onModelEnd(...result)) },
-    ...(json === undefined ? [] : [jsonLines(json)]),
-  ];
-  try {
-    await withInterrupts((signal) =>
-      runBenchmark({
-        device: flags.device,
-        threads: flags.threads,
-        backend: flags.backend,
-        programs: {
-          'llama-bench': flags.llamaBench, 'llama-batched-bench': flags.llamaBatchedBench, 'llama-server': flags.llamaServer,
-        },
-        kvType: flags.kvType,
-        sizes: sizesOf(flags),
-        against,
-        workloads,
-        models: models.map(inputPath),
-        signal,
-        reporters,
-        isQuick: quick === true,
-        runs: runs ?? defaults.runs,
-        pauseMs: 1000 * (pause ?? defaults.pause),
-        multiplyAddsPerSecond: matrixRate === undefined ? undefined : matrixRate * 1e12,
-        onProgress: status.show,
-      }),
-    );
-  } finally {
-    status.clear();
-  }
+function planOf(
+  models: readonly string[], { against = [], backend, workloads = DEFAULT_WORKLOADS, matrixRate, runs, pause, quick, ...flags }: BenchFlags,
+): BenchmarkPlan {
+  const usual = quick === true ? QUICK_DEFAULTS : PLAN_DEFAULTS;
+  const programs: Readonly<Record<string, string | undefined>> = {
+    'llama-bench': flags.llamaBench, 'llama-batched-bench': flags.llamaBatchedBench, 'llama-server': flags.llamaServer,
+  };
+  return {
+    models: models.map((model) => ({ path: inputPath(model), as: {} })),
+    engines: [
+      { engine: 'ingot', title: 'ingot' },
+      ...against.map((engine) => ({ engine, title: engine, program: programs[engine], backend })),
+    ],
+    devices: [flags.device],
+    threads: flags.threads,
+    kvType: flags.kvType,
+    workloads,
+    sizes: sizesOf(flags),
+    files: {},
+    runs: runs ?? usual.runs,
+    pauseMs: 1000 * (pause ?? usual.pause),
+    isQuick: quick === true,
+    multiplyAddsPerSecond: matrixRate === undefined ? undefined : matrixRate * 1e12,
+  };
 }

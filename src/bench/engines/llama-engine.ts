@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { warmed } from './engine.ts';
-import type { Conversation, Engine, EngineSettings, OpenEngine } from './engine.ts';
-import { packageRoot, packageVersion } from '../node/package-root.ts';
+import { ownMemory, warmed } from '../engine.ts';
+import type { Conversation, Engine, EngineSettings, OpenEngine, TurnTimes } from '../engine.ts';
+import { packageRoot, packageVersion } from '../../node/package-root.ts';
 
 /** The private packages that may hold it: the one with its GPU build first. */
 const FOLDERS = ['peers/gpu/node_modules/node-llama-cpp', 'peers/node_modules/node-llama-cpp'];
@@ -48,7 +48,7 @@ interface LlamaPackage {
 
 export const llamaEngine: Engine = {
   name: 'llama.cpp',
-  workloads: ['prefill', 'decode', 'ttft', 'load', 'turns'],
+  workloads: ['prefill', 'decode', 'ttft', 'load', 'turns', 'drift', 'busy'],
   batchSizes: LLAMA_BATCH_SIZES,
   problem({ modelPath }) {
     if (!modelPath.toLowerCase().endsWith('.gguf')) return 'it reads GGUF files only';
@@ -127,8 +127,7 @@ function openEngine({ llama, model, context, version, names }: LoadedLlama): Ope
       return (1000 * count) / (lastMs - firstMs);
     },
     converse: (conversation) => converse(sequence, conversation),
-    serve: () => Promise.reject(new Error('node-llama-cpp is measured with one request at a time')),
-    peakMemoryBytes: async () => process.resourceUsage().maxRSS * 1024,
+    memory: ownMemory,
     async close() {
       await model.dispose();
       await llama.dispose();
@@ -150,17 +149,17 @@ async function generate(sequence: LlamaSequence, ids: readonly number[], count: 
   return { firstMs, lastMs, tokens };
 }
 
-async function converse(sequence: LlamaSequence, { turns, answerTokens, reusesPrefix }: Conversation): Promise<number[]> {
+async function converse(sequence: LlamaSequence, { turns, answerTokens, reusesPrefix }: Conversation): Promise<TurnTimes[]> {
   await sequence.clearHistory();
   const history: number[] = [];
-  const waits: number[] = [];
+  const times: TurnTimes[] = [];
   for (const ids of turns) {
     history.push(...ids);
     if (!reusesPrefix) await sequence.clearHistory();
     // The last token of an answer has been sampled but not yet computed.
-    const { firstMs, tokens } = await generate(sequence, history.slice(sequence.nextTokenIndex), answerTokens);
+    const { firstMs, lastMs, tokens } = await generate(sequence, history.slice(sequence.nextTokenIndex), answerTokens);
     history.push(...tokens);
-    waits.push(firstMs);
+    times.push({ firstMs, tokensPerSecond: lastMs > firstMs ? (1000 * (tokens.length - 1)) / (lastMs - firstMs) : undefined });
   }
-  return waits;
+  return times;
 }

@@ -6,13 +6,14 @@ import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { packageRoot, packageVersion } from '../node/package-root.ts';
-import { answerTogether } from './answer-together.ts';
-import type { AnsweredTokens, Answering } from './answer-together.ts';
-import type { Engine, EngineFacts, OpenEngine } from './engine.ts';
-import { eventTokens, startServer } from './server-process.ts';
-import type { ServerProcess } from './server-process.ts';
-import type { StreamRequest } from './stream-load.ts';
+import { packageRoot, packageVersion } from '../../node/package-root.ts';
+import { answerTogether } from '../answer-together.ts';
+import type { AnsweredTokens, Answering } from '../answer-together.ts';
+import type { Engine, EngineFacts, OpenEngine } from '../engine.ts';
+import { eventTokens, startServer } from '../server-process.ts';
+import type { ServerProcess } from '../server-process.ts';
+import type { StreamRequest } from '../stream-load.ts';
+import { deviceOf } from './ingot-device.ts';
 
 const execute = promisify(execFile);
 
@@ -30,7 +31,8 @@ export const ingotServerEngine: Engine = {
     const server = await startServer({
       program: process.execPath,
       args: [
-        join(packageRoot, 'dist', 'cli', 'main.js'), 'serve', `model=${modelPath}`, '--port', '0', '--no-log-requests', '--device', device,
+        join(packageRoot, 'dist', 'cli', 'main.js'), 'serve', `model=${modelPath}`, '--port', '0', '--no-log-requests', '--device',
+        deviceOf(settings),
         '--context', String(contextLength), '--max-concurrent', String(streams), '--max-requests', String(streams + 1),
         ...Object.entries(optional).flatMap(([flag, value]) => (value === undefined ? [] : [flag, String(value)])),
       ],
@@ -128,7 +130,6 @@ interface OpenServer {
 }
 
 function openServer({ facts, server, answering }: OpenServer): OpenEngine {
-  const refuse = () => Promise.reject(new Error('servers are asked for streams only'));
   let loads = 0;
   /** Prompts that begin otherwise than all before, so that none is in the cache. */
   const anew = (requests: readonly StreamRequest[]) => {
@@ -141,11 +142,6 @@ function openServer({ facts, server, answering }: OpenServer): OpenEngine {
       await answerTogether(answering, anew(requests));
       return { streams: await answerTogether(answering, anew(requests)), hasMeanGaps: false };
     },
-    prefill: refuse,
-    firstToken: refuse,
-    decode: refuse,
-    converse: refuse,
-    peakMemoryBytes: refuse,
     close: () => server.close(),
   };
 }

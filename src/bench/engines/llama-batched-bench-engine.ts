@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
-import type { Engine, EngineFacts, EngineSettings, OpenEngine } from './engine.ts';
-import type { ServedLoad, StreamRequest, StreamTimes } from './stream-load.ts';
+import type { Engine, EngineFacts, EngineSettings, OpenEngine } from '../engine.ts';
+import type { ServedLoad, StreamRequest, StreamTimes } from '../stream-load.ts';
 
 const execute = promisify(execFile);
 const MOST_OUTPUT_BYTES = 1 << 24;
@@ -72,7 +72,6 @@ async function secondRow(settings: EngineSettings, args: readonly string[]): Pro
 }
 
 function openEngine(settings: EngineSettings, facts: EngineFacts): OpenEngine {
-  const refuse = () => Promise.reject(new Error('llama-batched-bench measures streams only'));
   const { gpuLayers, threads } = flagsOf(settings);
   return {
     facts,
@@ -87,11 +86,6 @@ function openEngine(settings: EngineSettings, facts: EngineFacts): OpenEngine {
       ]);
       return { streams: requests.map(() => timesOf(row, answer)), hasMeanGaps: true };
     },
-    prefill: refuse,
-    firstToken: refuse,
-    decode: refuse,
-    converse: refuse,
-    peakMemoryBytes: refuse,
     close: async () => {},
   };
 }

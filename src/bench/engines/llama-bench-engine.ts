@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
-import type { Engine, EngineSettings, OpenEngine } from './engine.ts';
+import type { Engine, EngineSettings, OpenEngine } from '../engine.ts';
 import { LLAMA_BATCH_SIZES } from './llama-engine.ts';
 
 const execute = promisify(execFile);
@@ -78,15 +78,10 @@ async function run(settings: EngineSettings, args: readonly string[]): Promise<B
 }
 
 function openEngine(settings: EngineSettings, facts: OpenEngine['facts']): OpenEngine {
-  const refuse = () => Promise.reject(new Error('llama-bench measures prefill and decode only'));
   return {
     facts,
     prefill: async (ids) => (await run(settings, ['-p', String(ids.length), '-n', '0'])).avg_ts,
     decode: async (ids, count) => (await run(settings, ['-p', '0', '-n', String(count), '-d', String(ids.length)])).avg_ts,
-    firstToken: refuse,
-    converse: refuse,
-    serve: refuse,
-    peakMemoryBytes: refuse,
     close: async () => {},
   };
 }

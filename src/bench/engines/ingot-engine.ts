@@ -1,32 +1,47 @@
 /** Ingot itself, as a user of the library has it. */
-import type { Chat, Model, Piece, Usage } from '../engine/api.ts';
-import { createModelFromParts } from '../engine/model.ts';
-import { openCheckpoint } from '../files/open-checkpoint.ts';
-import { openDecoder } from '../models/open-decoder.ts';
-import { loadModel, openExecutor } from '../node/load-model.ts';
-import { locate } from '../node/open-path.ts';
-import { warmed } from './engine.ts';
-import type { Conversation, Engine, EngineFacts, EngineSettings, OpenEngine } from './engine.ts';
-import { answeringModel, answerTogether } from './answer-together.ts';
-import { packageVersion } from '../node/package-root.ts';
+import type { Chat, Model, Piece, Usage } from '../../engine/api.ts';
+import { createModelFromParts } from '../../engine/model.ts';
+import { openCheckpoint } from '../../files/open-checkpoint.ts';
+import { openDecoder } from '../../models/open-decoder.ts';
+import { loadModel, openExecutor } from '../../node/load-model.ts';
+import type { JsonObject } from '../../tensor/checkpoint.ts';
+import { locate } from '../../node/open-path.ts';
+import { ownMemory, warmed } from '../engine.ts';
+import type {
+  Conversation, Engine, EngineSettings, OpenEngine, StructuredAnswer, StructuredRequest, TurnTimes,
+} from '../engine.ts';
+import { answeringModel, answerTogether } from '../answer-together.ts';
+import { deviceOf } from './ingot-device.ts';
+import { factsOf } from './ingot-facts.ts';
+import { openPictures } from './ingot-pictures.ts';
+import { measureQuality, taskShare } from './ingot-quality.ts';
+import { openHearing, openSpeaking } from './ingot-speech.ts';
 
 export const ingotEngine: Engine = {
   name: 'ingot',
-  workloads: ['prefill', 'decode', 'ttft', 'load', 'turns', 'concurrency', 'interruption', 'server'],
+  workloads: [
+    'prefill', 'decode', 'ttft', 'load', 'turns', 'drift', 'busy', 'concurrency', 'interruption', 'server', 'structured', 'quality',
+    'tasks', 'pictures', 'hearing', 'speaking',
+  ],
   batchSizes: [],
   problem: () => undefined,
-  open: async (settings) => {
+  async open(settings) {
+    if (settings.purpose === 'hearing') return openHearing(settings);
+    if (settings.purpose === 'speaking') return openSpeaking(settings);
+    if (settings.purpose === 'pictures') return openPictures(settings);
     // Ids of the conversation so far: what its model's "chat template" renders.
     const history: number[] = [];
-    const model = settings.isConversation
-      ? await loadForConversation(settings, history)
-      : await loadModel(settings.modelPath, loadOptions(settings));
-    return openEngine(model, history);
+    const model =
+      settings.purpose === 'conversation'
+        ? await loadForConversation(settings, history)
+        : await loadModel(settings.modelPath, loadOptions(settings));
+    return openEngine(model, { history, settings });
   },
 };
 
-function loadOptions({ device, threads, contextLength, kvType, streams }: EngineSettings) {
-  return { device, threads: device === 'cpu' ? threads : undefined, contextLength, kvType, maxConcurrent: streams };
+function loadOptions(settings: EngineSettings) {
+  const { device, threads, contextLength, kvType, streams } = settings;
+  return { device: deviceOf(settings), threads: device === 'cpu' ? threads : undefined, contextLength, kvType, maxConcurrent: streams };
 }
 
 /**
@@ -47,10 +62,6 @@ async function loadForConversation(settings: EngineSettings, history: readonly n
   } finally {
     await checkpoint.close();
   }
-}
-
-function factsOf({ info }: Model): EngineFacts {
-  return { version: packageVersion(), device: info.deviceDescription, flags: { contextLength: info.contextLength, kv: info.kvType } };
 }
 
 interface Timed {
@@ -90,7 +101,12 @@ async function generate(model: Model, ids: readonly number[], maxTokens: number)
   return result;
 }
 
-function openEngine(model: Model, history: number[]): OpenEngine {
+interface Opened {
+  readonly history: number[];
+  readonly settings: EngineSettings;
+}
+
+function openEngine(model: Model, { history, settings }: Opened): OpenEngine {
   return {
     facts: factsOf(model),
     async prefill(ids) {
@@ -112,28 +128,46 @@ function openEngine(model: Model, history: number[]): OpenEngine {
       await answerTogether(answering, requests.map(({ ids, ...request }) => ({ ...request, ids: ids.toReversed() })));
       return { streams: await answerTogether(answering, requests), hasMeanGaps: false };
     },
-    peakMemoryBytes: async () => process.resourceUsage().maxRSS * 1024,
+    answerInForm: (request) => answerInForm(model, request),
+    quality: (request) => measureQuality(model, request, (path) => loadModel(path, loadOptions(settings))),
+    tasks: (path, limit) => taskShare(model, path, limit),
+    memory: ownMemory,
     close: () => model.dispose(),
   };
 }
 
-async function converse(model: Model, history: number[], { turns, answerTokens, reusesPrefix }: Conversation): Promise<number[]> {
+async function converse(model: Model, history: number[], { turns, answerTokens, reusesPrefix }: Conversation): Promise<TurnTimes[]> {
   await model.ready();
   history.length = 0;
-  const waits: number[] = [];
+  const times: TurnTimes[] = [];
   let chat: Chat | undefined;
   for (const ids of turns) {
     const cached = Math.max(0, history.length - 1);
     history.push(...ids);
     if (!reusesPrefix) chat?.dispose();
     if (!reusesPrefix || chat === undefined) chat = model.createChat({ cachePrompt: false });
-    const { firstMs, tokens, usage } = await timed(chat.send('the next turn', { ...GREEDY, maxTokens: answerTokens }));
+    const { firstMs, firstTokens, lastMs, tokens, usage } = await timed(chat.send('the next turn', { ...GREEDY, maxTokens: answerTokens }));
     const expected = reusesPrefix ? cached : 0;
     if (usage?.cachedTokens !== expected)
       throw new Error(`${usage?.cachedTokens} tokens of a turn came from the cache instead of ${expected}`);
     history.push(...tokens);
-    waits.push(firstMs);
+    times.push({ firstMs, tokensPerSecond: lastMs > firstMs ? (1000 * (tokens.length - firstTokens)) / (lastMs - firstMs) : undefined });
   }
   chat?.dispose();
-  return waits;
+  return times;
+}
+
+/** Free answers go on past end tokens; one in a form ends where the form does. */
+async function answerInForm(model: Model, { ids, schema, maxTokens }: StructuredRequest): Promise<StructuredAnswer> {
+  await model.ready();
+  const form = schema === undefined ? { ignoreEos: true } : { format: { type: 'schema' as const, schema: schema as JsonObject } };
+  const startMs = performance.now();
+  const found = { text: '', tokens: 0, firstMs: 0, hasEnded: false };
+  for await (const piece of model.generate({ ids, maxTokens, temperature: 0, cachePrompt: false, ...form })) {
+    if (found.tokens === 0) found.firstMs = performance.now() - startMs;
+    found.text += piece.text;
+    found.tokens += piece.tokens.length;
+    found.hasEnded = piece.finishReason === 'stop';
+  }
+  return { ...found, allMs: performance.now() - startMs };
 }

@@ -1,0 +1,66 @@
+/** `ingot bench run PLAN` */
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { publishedSchema } from '../bench/plan/plan-schema.ts';
+import { printedPlan, readPlan } from '../bench/plan/read-plan.ts';
+import { measurePlan } from './bench-measure.ts';
+import { UsageError } from './exit-codes.ts';
+import { inputPath } from './input-path.ts';
+
+const EXAMPLES = `
+A second run of the same plan and the same results measures only what is missing:
+after Ctrl-C, a crash, or when models, engines or workloads were added. Figures
+of another commit, machine, file or setting are others, and are measured.
+
+A plan:
+  {
+    "models": ["a.gguf", { "path": "b.gguf", "as": { "Ollama": "qwen3:0.6b" } }],
+    "engines": ["ingot", "llama.cpp",
+      { "engine": "openai", "title": "Ollama", "url": "http://127.0.0.1:11434/v1" }],
+    "devices": ["gpu"],
+    "workloads": ["prefill", "decode", "ttft"],
+    "results": "race.jsonl"
+  }
+
+Examples:
+  $ ingot bench run plan.json
+  $ ingot bench run plan.json --print-plan
+  $ ingot bench run --print-schema
+`;
+
+interface RunFlags {
+  readonly results?: string;
+  readonly printPlan?: boolean;
+  readonly printSchema?: boolean;
+}
+
+export function registerBenchRun(bench: Command): void {
+  bench
+    .command('run')
+    .summary('measure what a plan says, and go on where it stopped')
+    .description('Measures the models, engines and workloads of a plan, and goes on where a run before it stopped.')
+    .argument('[plan]', 'a JSON file')
+    .option('--results <file>', "where figures are appended (default: the plan's, or its name with .jsonl)")
+    .option('--print-plan', 'print the plan with all its defaults, and measure nothing')
+    .option('--print-schema', 'print the JSON Schema of plans')
+    .addHelpText('after', EXAMPLES)
+    .action(runPlan);
+}
+
+async function runPlan(file: string | undefined, { results, printPlan, printSchema }: RunFlags): Promise<void> {
+  if (printSchema === true) {
+    if (file !== undefined || printPlan === true || results !== undefined)
+      throw new UsageError('--print-schema is of all plans: leave out the plan and the other options.');
+    process.stdout.write(`${JSON.stringify(publishedSchema(), null, 2)}\n`);
+    return;
+  }
+  if (file === undefined) throw new UsageError('Expected a plan: "ingot bench run plan.json"; "ingot bench run --help" shows one.');
+  const found = readPlan(inputPath(file));
+  const read = results === undefined ? found : { ...found, results: inputPath(results) };
+  if (printPlan === true) {
+    process.stdout.write(`${JSON.stringify(printedPlan(read), null, 2)}\n`);
+    return;
+  }
+  if (existsSync(read.results)) process.stderr.write(`ingot: what is in ${read.results} is not measured again\n`);
+  await measurePlan(read.plan, { results: read.results, isResumed: true });
+}
