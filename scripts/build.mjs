@@ -95,11 +95,30 @@ function copyPageLibraries() {
     copyFileSync(join(repoRoot, 'node_modules', path), join(into, basename(path)));
 }
 
+/**
+ * The program of the browser's worker as one file: a page without a bundler would fetch hundreds of modules for each model, and bundlers
+ * take it as it is.
+ */
+async function bundleWorker() {
+  const { rolldown } = await import('rolldown');
+  const input = join(dist, 'browser', 'engine-worker.js');
+  const bundle = await rolldown({ input, platform: 'browser', onLog: refuseLog });
+  const file = join(dist, 'browser', 'engine-worker.min.js');
+  await bundle.write({ file, format: 'esm', minify: true, codeSplitting: false, comments: { legal: false } });
+  await bundle.close();
+}
+
+/** What a bundler warns of fails in somebody's browser. */
+function refuseLog(level, { message }) {
+  if (level === 'warn') throw new Error(message);
+}
+
 async function buildTypeScript() {
   await runNode([join(repoRoot, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
   pruneOrphans();
   pruneDeclarations();
   copyPageLibraries();
+  await bundleWorker();
   const cli = join(dist, 'cli', 'main.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
 }

@@ -1,21 +1,18 @@
 /** Compute threads on a browser's `Worker`. */
 import type { ThreadHost } from '../cpu/thread-host.ts';
-import { CapacityError } from '../tensor/errors.ts';
+
+export interface ThreadHostOptions {
+  /** False: no workers, so that the calling thread (a worker's, since it computes for long) runs every step. Default: as the page may. */
+  readonly mayShare?: boolean | undefined;
+}
 
 /**
- * A host for `createCpuExecutor`, in a page or in a worker. Its workers are made from a `blob:` URL, so that no bundler needs to know of
- * them; a Content-Security-Policy must allow that (`worker-src blob:`), and WebAssembly (`script-src 'wasm-unsafe-eval'`).
- * @throws CapacityError where threads cannot share memory, which a browser allows on cross-origin isolated pages only
+ * A host for `createCpuExecutor`, in a page or in a worker. On a cross-origin isolated page it has workers, made from a `blob:` URL, so
+ * that no bundler needs to know of them; a Content-Security-Policy must allow that (`worker-src blob:`), and WebAssembly
+ * (`script-src 'wasm-unsafe-eval'`). Elsewhere threads cannot share memory, and it is for one thread.
  */
-export function createThreadHost(): ThreadHost {
-  if (!globalThis.crossOriginIsolated) {
-    throw new CapacityError(
-      'The CPU device shares memory between threads, which a browser allows on cross-origin isolated pages only. ' +
-        'Serve the page with the headers "Cross-Origin-Opener-Policy: same-origin" ' +
-        'and "Cross-Origin-Embedder-Policy: require-corp" (over https or from localhost).',
-    );
-  }
-  return { spawn: spawnWorker, turn };
+export function createThreadHost({ mayShare = globalThis.crossOriginIsolated }: ThreadHostOptions = {}): ThreadHost {
+  return mayShare ? { spawn: spawnWorker, turn } : { turn };
 }
 
 /** A message to oneself: timers of 0 ms wait 4 after a few. */
@@ -33,7 +30,7 @@ const turn: ThreadHost['turn'] = () => {
 /** The first message is the data. */
 const program = (source: string) => `const post = (message) => self.postMessage(message); self.onmessage = ({ data }) => { ${source} };`;
 
-const spawnWorker: ThreadHost['spawn'] = (source, data, { onMessage, onFailure }) => {
+const spawnWorker: NonNullable<ThreadHost['spawn']> = (source, data, { onMessage, onFailure }) => {
   const url = URL.createObjectURL(new Blob([program(source)], { type: 'text/javascript' }));
   const worker = new Worker(url);
   worker.onmessage = (event) => onMessage(event.data);

@@ -37,6 +37,8 @@ export async function createCpuExecutor(options: CpuExecutorOptions): Promise<Ex
   const { threads } = options;
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= 256))
     throw new RangeError(`threads must be from 1 to 256, found ${threads}`);
+  if (threads > 1 && options.threadHost.spawn === undefined)
+    throw new RangeError(`threads must be 1 where the host has no workers, found ${threads}`);
   const kernels = await compileKernels(options.modules, options.forcePlain);
   const simd = kernels.kind === 'relaxed' ? 'relaxed SIMD' : 'SIMD';
   return {

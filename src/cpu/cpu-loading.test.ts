@@ -11,7 +11,7 @@ import { CONTROL } from './control-layout.ts';
 import { createCpuExecutor } from './cpu-executor.ts';
 import { createMemory, instantiateKernels } from './kernel-module.ts';
 import { Threads } from './threads.ts';
-import type { ThreadEvents, ThreadHost } from './thread-host.ts';
+import type { ThreadEvents, ThreadHost, WorkerHost } from './thread-host.ts';
 
 // As it is, for its memory.
 vi.unmock('../node/thread-host.ts');
@@ -304,7 +304,7 @@ describe('threads', () => {
 
   test('a worker that fails in a step of the host sends it out of the step, in its own words', async () => {
     const host = createThreadHost();
-    const spawn: ThreadHost['spawn'] = (source, data, events) =>
+    const spawn: WorkerHost['spawn'] = (source, data, events) =>
       host.spawn((data as { thread: number }).thread === 0 ? TROUBLED_WORKER : source, data, events);
     const { threads, empty } = await openThreads({ op: QUANTIZE, ops: 1, isHosted: true, host: { ...host, spawn } });
     // However busy the machine is.

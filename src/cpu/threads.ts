@@ -65,6 +65,8 @@ export class Threads {
   readonly #times = createStepTimes();
   /** Runs a step on this thread too, and lets others have their turn; undefined where this thread may not, or need not. */
   readonly #hosted: HostPart | undefined;
+  /** Whether there are no workers, so that this thread runs every step. */
+  readonly #isAlone: boolean;
   #waiting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #failure: Error | undefined;
   #ending: Promise<unknown> | undefined;
@@ -74,7 +76,10 @@ export class Threads {
     const { turn } = host;
     const isAble = kernels !== undefined && turn !== undefined && (count === 1 || mayBlock(this.#words));
     this.#hosted = isAble ? { run: () => kernels.hostMain(control), turn } : undefined;
-    let missing = count;
+    this.#isAlone = host.spawn === undefined;
+    if (this.#isAlone && (count !== 1 || this.#hosted === undefined))
+      throw new Error('a host without workers runs one thread, its own, and lets others have their turn');
+    let missing = this.#isAlone ? 0 : count;
     this.#ready = new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
     });
@@ -84,8 +89,9 @@ export class Threads {
       if (message === 'done' || missing === 0) this.#settle();
     };
     const onFailure = (error: Error) => this.#fail(error);
-    this.#handles = Array.from({ length: count }, (_, thread) =>
-      host.spawn(THREAD_SOURCE, { module, memory, control, thread } satisfies ThreadData, { onMessage, onFailure }));
+    this.#handles = Array.from({ length: missing }, (_, thread) =>
+      host.spawn!(THREAD_SOURCE, { module, memory, control, thread } satisfies ThreadData, { onMessage, onFailure }));
+    if (this.#isAlone) this.#settle();
   }
 
   /** Resolves once every thread waits for its first step. */
@@ -102,6 +108,7 @@ export class Threads {
     words[CONTROL.program / 4] = program;
     words[CONTROL.programEnd / 4] = programEnd;
     words[CONTROL.step / 4] = step;
+    if (this.#isAlone) return this.#runHere(this.#hosted!);
     if (rows === undefined) return this.#runOnWorkers();
     const begin = performance.now();
     const hosted = this.#times.isShort(program, rows) ? this.#hosted : undefined;

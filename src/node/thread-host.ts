@@ -2,14 +2,14 @@
 import { Worker } from 'node:worker_threads';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { ThreadHandle, ThreadHost } from '../cpu/thread-host.ts';
+import type { ThreadHandle, WorkerHost } from '../cpu/thread-host.ts';
 
 const PRELUDE = `
   const { parentPort, workerData: data } = require('node:worker_threads');
   const post = (message) => parentPort.postMessage(message);
 `;
 
-export function createThreadHost(): ThreadHost {
+export function createThreadHost(): WorkerHost {
   return {
     spawn(source, data, events): ThreadHandle {
       const worker = new Worker(PRELUDE + source, { eval: true, workerData: data, execArgv: [], stdin: false });

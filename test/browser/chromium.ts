@@ -13,6 +13,7 @@ export interface Page {
   evaluate(expression: string): Promise<unknown>;
   /** Resolves once the expression is true. */
   waitForFunction(expression: string): Promise<unknown>;
+  close(): Promise<void>;
 }
 
 export interface Browser {

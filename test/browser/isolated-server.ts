@@ -10,15 +10,17 @@ const contentTypes: Record<string, string> = {
 };
 
 /** Folders a page may read. */
-const served = ['dist', 'test/fixtures', 'test/browser'];
+const served = ['dist', 'models', 'test/fixtures', 'test/browser'];
 
-/**
- * Serves dist/ and the fixtures cross-origin isolated (SharedArrayBuffer needs that), without a bundler.
- */
-export async function serveIsolated(): Promise<TestServer> {
+/** Serves dist/ and the fixtures cross-origin isolated (SharedArrayBuffer needs that), without a bundler. */
+export function serveIsolated(): Promise<TestServer> {
+  return serveStatic({ 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' });
+}
+
+/** As any static host, with these headers beside its own. */
+export async function serveStatic(headers: Readonly<Record<string, string>> = {}): Promise<TestServer> {
   return serveHttp((request, response) => {
-    response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-    response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
     if (path === '/') return void response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>ingot</title>');
     const file = servedFile(path);

@@ -51,15 +51,6 @@ describe.skipIf(!hasChromium)("the browser's sample with the packed package", ()
     expect(await textOfPage()).toMatch(/^\w.*\.\s*\(\d+ tokens, cpu \(\d+ threads?, (relaxed )?SIMD\)\)$/s);
   });
 
-  it('says what a page that is not isolated lacks', async () => {
-    const plain = new URL('/ingot/dist/browser/thread-host.js', origin).href;
-    await page.goto('about:blank');
-    const message =
-      await page.evaluate(`import(${JSON.stringify(`data:text/javascript,${encodeURIComponent(await withoutImports(plain))}`)})
-      .then(({ createThreadHost }) => createThreadHost()).catch((error) => error.message)`);
-    expect(message).toMatch(/cross-origin isolated.*Cross-Origin-Opener-Policy: same-origin.*Cross-Origin-Embedder-Policy: require-corp/s);
-  });
-
   it('says where the kernels are not', async () => {
     await page.goto(origin);
     const fetching = (url: string) =>
@@ -82,10 +73,4 @@ describe.skipIf(!hasChromium)("the browser's sample with the packed package", ()
       ),
     );
   });
-
-  /** A module's text with its one import, of an error class, replaced, so that a page without an origin can load it. */
-  async function withoutImports(url: string): Promise<string> {
-    const text = await (await fetch(url)).text();
-    return text.replace(/^import .*errors.*$/m, 'class CapacityError extends Error {}');
-  }
 });

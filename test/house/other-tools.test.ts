@@ -28,7 +28,7 @@ await model.dispose();
 `;
 const ANSWER = 'A hen lives in a coop.';
 /** Entries that are files of bytes, and have no types. */
-const FILES = ['wasm/cpu.wasm', 'wasm/cpu-relaxed.wasm'];
+const FILES = ['wasm/cpu.wasm', 'wasm/cpu-relaxed.wasm', 'browser/worker'];
 
 /** What an outer npm says by its environment is not for other tools, but where packages come from is. */
 function run([program, ...own]: readonly [string, ...string[]], args: readonly string[], cwd: string) {

@@ -20,7 +20,9 @@ const entries = Object.entries(manifest.exports).flatMap(([name, target]) =>
   typeof target === 'string' ? [] : [name.replace('.', manifest.name)],
 );
 /** What an entry is known by. */
-const MAINS: Readonly<Record<string, string>> = { 'ingot/server': 'createServer', 'ingot/ai-sdk': 'createIngot' };
+const MAINS: Readonly<Record<string, string>> = {
+  'ingot/server': 'createServer', 'ingot/ai-sdk': 'createIngot', 'ingot/browser/load': 'loadModel',
+};
 const mainOf = (entry: string) => MAINS[entry] ?? 'createModel';
 const { nodeBinary, nodeMajors, ownMajor } = (await import(join(repoRoot, 'scripts', 'peers.mjs'))) as {
   nodeBinary(major: number): string | undefined;
@@ -60,7 +62,7 @@ describe('npm pack', () => {
 
   it('says types before code in every entry, so that compilers find them', () => {
     for (const [name, target] of Object.entries(manifest.exports)) {
-      if (typeof target === 'string') expect(target, name).not.toMatch(/\.m?js$/);
+      if (typeof target === 'string') expect(target, name).toMatch(/\.wasm$|^\.\/models\/|\.json$|\.min\.js$/);
       else expect(Object.keys(target), name).toEqual(['types', 'default']);
     }
   });

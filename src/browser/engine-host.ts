@@ -1,0 +1,77 @@
+/** The engine's worker, as a page has it. */
+import { CapacityError, InputError } from '../tensor/errors.ts';
+import type { PlatformUrl } from '../tensor/platform.ts';
+import { createPeer } from './remote/peer.ts';
+import type { PeerPort } from './remote/peer.ts';
+import type { Remote } from './remote/shape.ts';
+import { ENGINE_SHAPE } from './engine-shape.ts';
+import type { WorkerEngine } from './engine-shape.ts';
+
+export interface EngineHost {
+  readonly engine: Remote<WorkerEngine, typeof ENGINE_SHAPE>;
+  /** Settles when the worker is gone, with why. Never rejects. */
+  readonly ended: Promise<Error>;
+  /** Ends the worker, and all that it holds. What still waits rejects with `error`. Idempotent. */
+  end(error: Error): void;
+}
+
+/**
+ * @param url of the worker's program, `ingot/browser/worker`. Default: beside this package's code, where vite and webpack find it
+ * @throws CapacityError, from what is asked of the engine, where no such worker can be started
+ */
+export function startEngine(url?: string | PlatformUrl): EngineHost {
+  const worker = url === undefined ? ownWorker() : workerOf(new URL(url, location.href));
+  const port: PeerPort = { postMessage: (message) => worker.postMessage(message), onmessage: null };
+  const peer = createPeer(port);
+  let announce: (error: Error) => void = () => {};
+  const ended = new Promise<Error>((resolve) => (announce = resolve));
+  const end = (error: Error) => {
+    worker.terminate();
+    peer.end(error);
+    announce(error);
+  };
+  let isReady = false;
+  worker.onmessage = (event: MessageEvent<unknown>) => {
+    if (event.data === 'ready') isReady = true;
+    else port.onmessage?.(event);
+  };
+  worker.onerror = (event) => {
+    event.preventDefault?.();
+    end(
+      isReady
+        ? new CapacityError(
+            `The engine's worker failed${event.message ? `: ${event.message}` : ''}. What it held is gone: load the model again.`,
+          )
+        : notStarted(event.message),
+    );
+  };
+  return { engine: peer.root<WorkerEngine, typeof ENGINE_SHAPE>(ENGINE_SHAPE), ended, end };
+}
+
+/** Written out, so that bundlers see the file. */
+function ownWorker(): Worker {
+  const here = import.meta.url;
+  if (isElsewhere(new URL(here))) return workerOf(new URL('engine-worker.min.js', here));
+  return new Worker(new URL('../../dist/browser/engine-worker.min.js', import.meta.url), { type: 'module' });
+}
+
+/** A worker's program has to come from the page's own origin: one of another, as a CDN is, is imported by a program that does. */
+function workerOf(url: URL): Worker {
+  if (!isElsewhere(url)) return new Worker(url, { type: 'module' });
+  const program = `import ${JSON.stringify(url.href)};`;
+  const own = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+  return new Worker(own, { type: 'module' });
+}
+
+function isElsewhere(url: URL): boolean {
+  return /^https?:$/.test(url.protocol) && url.origin !== location.origin;
+}
+
+function notStarted(message: string): Error {
+  return new CapacityError(
+    `The engine's worker could not be started${message ? `: ${message}` : ''}. A bundler that moves this package's code must move ` +
+      '"ingot/browser/worker" too: else copy that file and pass its URL as `worker`. A Content-Security-Policy must allow it (worker-src).',
+  );
+}
+
+export const disposedError = () => new InputError('The model was disposed of: load it again.');

@@ -1,0 +1,83 @@
+// Runs in the page, served as it is: what a page does with `loadModel`.
+import { loadModel } from '../../dist/browser/load.js';
+
+/** Durations of tasks of this page's own thread that block it. */
+function watchLongTasks() {
+  const found = [];
+  const observer = new PerformanceObserver((list) => found.push(...list.getEntries().map(({ duration }) => Math.round(duration))));
+  observer.observe({ entryTypes: ['longtask'] });
+  return async () => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    observer.disconnect();
+    return found;
+  };
+}
+
+async function tokensOf(model, request) {
+  const tokens = [];
+  for await (const piece of model.generate(request)) tokens.push(...piece.tokens);
+  return tokens;
+}
+
+export async function answer({ source, options, request }) {
+  const longTasks = watchLongTasks();
+  const model = await loadModel(source, options);
+  const tokens = await tokensOf(model, request);
+  const { runsOn } = model;
+  await model.dispose();
+  return { tokens, runsOn, longTasks: await longTasks() };
+}
+
+/** Of the same model as a Blob, a dropped file, and a file and a folder of the private file system. */
+export async function answerOfSources({ url, request }) {
+  const blob = await (await fetch(url)).blob();
+  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('mine', { create: true });
+  const handle = await folder.getFileHandle('a.gguf', { create: true });
+  const writable = await handle.createWritable();
+  await writable.write(blob);
+  await writable.close();
+  const answers = [];
+  for (const source of [blob, [new File([blob], 'model.gguf')], handle, folder]) {
+    const model = await loadModel(source, { device: 'cpu', contextLength: 128 });
+    answers.push(await tokensOf(model, request));
+    await model.dispose();
+  }
+  return answers;
+}
+
+export function failures(tasks) {
+  return Promise.all(
+    tasks.map(([source, options]) =>
+      loadModel(source, options).then(
+        (model) => model.dispose().then(() => 'no failure'),
+        (error) => `${error.constructor.name}: ${error.message}`,
+      ),
+    ),
+  );
+}
+
+export async function conversation(source) {
+  const model = await loadModel(source, { device: 'cpu', contextLength: 512 });
+  const settings = { temperature: 0, maxTokens: 4 };
+  const read = async (pieces) => {
+    for await (const _ of pieces);
+  };
+  const chat = await model.createChat({ system: 'Be short.' });
+  await read(chat.send('Hello.', settings));
+  const roles = chat.history.map(({ role }) => role);
+  const fork = await chat.fork();
+  chat.history = [];
+  await read(chat.send('Who are you?', settings));
+  const reason = new Error('of this page');
+  const controller = new AbortController();
+  const thrown = await (async () => {
+    for await (const _ of model.generate({ prompt: 'a', maxTokens: 200, ignoreEos: true, signal: controller.signal }))
+      controller.abort(reason);
+  })().catch((error) => error);
+  const counted = (await model.countTokens({ messages: [{ role: 'user', content: 'Hello.' }] })).tokens;
+  const [forked, edited] = [fork.history.length, chat.history.map(({ role }) => role)];
+  await model.dispose();
+  await model.dispose();
+  const over = await model.countTokens({ prompt: 'a' }).catch((error) => `${error.name}: ${error.message}`);
+  return { chat: roles, forked, edited, sameReason: thrown === reason, counted, over };
+}
