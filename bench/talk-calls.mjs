@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { create, globals } from 'webgpu';
-import { createTalkEngine } from '../dist/engine/talk/talk-engine.js';
+import { createTalkEngine } from '../dist/engine/talk/create-talk-engine.js';
 import { backboneRun, CHOSEN, frameRun, tokenRun } from '../dist/engine/talk/talk-runs.js';
 import { openCheckpoint } from '../dist/files/open-checkpoint.js';
 import { openGpuDevice } from '../dist/gpu/device/gpu-device.js';

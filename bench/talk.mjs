@@ -2,12 +2,13 @@
 // what of a frame is the depth transformer's.
 // node bench/talk.mjs FILE.gguf [--device cpu|gpu|software] [--threads 1] [--seconds 3.8,11.2,34.7] [--steps 200] [--rounds 1]
 //   [--out FILE]
+// A sound is heard as it comes (features are made of each tenth of a second while the next is spoken), and once more given as a whole.
 // The model may be of random weights (`ingot synth lfm2.5-audio-1.5b`): no token ends an answer here. Times are by the clock, in ms; a
 // round before those that count warms up. A step is a text token or a frame of 80 ms of speech.
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { featuresOfSound } from '../dist/engine/talk/hear-sound.js';
-import { createTalkEngine } from '../dist/engine/talk/talk-engine.js';
+import { featuresOfSound, openComingSound } from '../dist/engine/talk/hear-sound.js';
+import { createTalkEngine } from '../dist/engine/talk/create-talk-engine.js';
 import { createTalkFlow } from '../dist/engine/talk/talk-flow.js';
 import { backboneRun, frameRun } from '../dist/engine/talk/talk-runs.js';
 import { openCheckpoint } from '../dist/files/open-checkpoint.js';
@@ -70,23 +71,39 @@ const openState = () => ({ sequence: engine.open(), pending: [], answerBegins: u
 const words = (count) => ({ tokens: Array.from({ length: count }, (_, i) => (i * 7919) % Math.min(vocabSize, 60_000)) });
 const since = (from) => performance.now() - from;
 
-/** The whole of an answer, as a listener has it: from the end of the sound on. */
-async function answer(seconds) {
-  const sound = soundOf(seconds);
+/** Samples of a piece of sound that comes. */
+const PIECE = 1600;
+
+/** The features of a sound: of all of it at once, or, where it comes, what is left of them when its last piece does. */
+async function featuresAfter({ samples, sampleRate }, isComing) {
+  const limits = { bands: ears.bins, mostSeconds: samples.length / sampleRate + 1 };
+  if (!isComing) {
+    const start = performance.now();
+    return { start, ...(await featuresOfSound({ samples, sampleRate }, limits)) };
+  }
+  const sound = openComingSound(limits);
+  const last = Math.max(0, samples.length - PIECE);
+  for (let at = 0; at < last; at += PIECE) sound.push(samples.subarray(at, Math.min(last, at + PIECE)));
   const start = performance.now();
-  const { features } = await featuresOfSound(sound, { bands: ears.bins, mostSeconds: seconds + 1 });
+  sound.push(samples.subarray(last));
+  return { start, ...sound.end() };
+}
+
+/** The whole of an answer, as a listener has it: from the end of the sound on. */
+async function answer(seconds, isComing = true) {
+  const { start, features } = await featuresAfter(soundOf(seconds), isComing);
   const featuresMs = since(start);
   const state = openState();
   const voice = engine.openVoice();
   const found = { featuresMs, frames: 0, tokens: 0 };
   const parts = [words(24), await engine.hear(features), words(8)];
-  const options = { flow: endless({ kind: 'interleaved', ...interleaved }), text: GREEDY, audio: SPEECH, seed: 1, mostSteps };
-  for await (const events of engine.answer(state, parts, options)) {
+  const options = { flow: endless({ kind: 'interleaved', ...interleaved }), text: GREEDY, audio: SPEECH, seed: 1, mostSteps, voice };
+  for await (const { events, samples } of engine.answer(state, parts, options)) {
     found.firstTokenMs ??= since(start);
     const frames = events.flatMap((event) => ('codes' in event && !event.codes.includes(engine.endOfAudio) ? [event.codes] : []));
     found.frames += frames.length;
     found.tokens += events.length - frames.length;
-    if (frames.length > 0 && (await voice.push(frames)).length > 0) found.firstSoundMs ??= since(start);
+    if (((await samples)?.length ?? 0) > 0) found.firstSoundMs ??= since(start);
   }
   voice.end();
   found.allMs = since(start);
@@ -113,7 +130,7 @@ async function textRate(steps) {
   const state = openState();
   let first;
   const options = { flow: endless({ kind: 'sequential' }), text: GREEDY, audio: GREEDY, seed: 1, mostSteps: steps };
-  for await (const events of engine.answer(state, [words(64)], options)) first ??= { at: performance.now(), made: events.length };
+  for await (const { events } of engine.answer(state, [words(64)], options)) first ??= { at: performance.now(), made: events.length };
   const rate = ((steps - first.made) / since(first.at)) * 1000;
   state.sequence.close();
   return rate;
@@ -140,13 +157,15 @@ const isSlow = flags.device !== 'gpu';
 await answer(lengths[0]);
 if (!isSlow) for (const seconds of lengths) await answer(seconds);
 const results = [];
+const cases = lengths.flatMap((seconds) => [true, false].map((isComing) => ({ seconds, isComing })));
 for (let round = 0; round < Number(flags.rounds); round++) {
-  for (const seconds of lengths) {
-    const result = { seconds, earsMs: await earsMs(seconds), ...(await answer(seconds)) };
+  for (const { seconds, isComing } of cases) {
+    const result = { seconds, isComing, earsMs: await earsMs(seconds), ...(await answer(seconds, isComing)) };
     results.push(result);
     const ms = (name) => `${name} ${result[`${name}Ms`].toFixed(1)} ms`;
     console.log(
-      `${seconds} s: ${['features', 'ears', 'firstToken', 'firstSound', 'all'].map(ms).join(', ')}; ${result.tokens} tokens and ` +
+      `${seconds} s ${isComing ? 'as it came' : 'at once'}: ` +
+        `${['features', 'ears', 'firstToken', 'firstSound', 'all'].map(ms).join(', ')}; ${result.tokens} tokens and ` +
         `${result.frames} frames, ${result.stepsPerSecond.toFixed(1)} steps/s, speech ${result.timesReal.toFixed(2)} x real time`,
     );
   }

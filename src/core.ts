@@ -24,7 +24,8 @@ export type { LiveEvent } from './engine/speech/live-turns.ts';
 export type {
   OpenTalkOptions, TalkConversation, TalkModel, TalkModelInfo, TalkOptions, TalkTask, TalkVoice,
 } from './engine/talk/talk-model.ts';
-export type { SayOptions, TalkOutput, TalkUsage } from './engine/talk/talk.ts';
+export type { HeardAnswer, SayOptions, TalkOutput, TalkUsage } from './engine/talk/talk.ts';
+export type { ComingSound, HeardSound } from './engine/talk/hear-sound.ts';
 export type { TalkEvent } from './engine/talk/talk-flow.ts';
 export type { TalkBefore, TalkTurn } from './engine/talk/talk-turns.ts';
 export { createCascade } from './engine/talk/cascade/cascade.ts';
@@ -32,8 +33,8 @@ export type { CascadeParts } from './engine/talk/cascade/cascade.ts';
 export { createModelTalker } from './engine/talk/live/model-talker.ts';
 export type { SoundPlayer } from './engine/talk/live/sound-player.ts';
 export type {
-  AnswerEnd, AnswerSettings, NewTalkItem, SessionOptions, SessionSettings, Talker, TalkerAbilities, TalkerInfo, TalkInput, TalkItem,
-  TalkSession, TalkSessionEvent, TalkSessionUsage,
+  AnswerEnd, AnswerSettings, NewTalkItem, RespondOptions, SessionOptions, SessionSettings, Talker, TalkerAbilities, TalkerInfo, TalkInput,
+  TalkItem, TalkSession, TalkSessionEvent, TalkSessionUsage,
 } from './engine/talk/live/talker.ts';
 export type { ListenOptions, SpeechAbilities, SpeechModel, SpeechModelInfo, TranscribeOptions } from './engine/speech/speech-model.ts';
 export type { Phonemizer, Speakable, SpeakOptions, SpokenPiece, VoiceModel, VoiceModelInfo } from './engine/speech/voice-model.ts';

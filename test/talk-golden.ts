@@ -1,9 +1,9 @@
 /** Answers of LFM2-Audio on an executor: the flows of liquid_audio's own loops, and sound of frames. */
 import { expect } from 'vitest';
-import { createTalkEngine } from '../src/engine/talk/talk-engine.ts';
+import { createTalkEngine } from '../src/engine/talk/create-talk-engine.ts';
 import type { AnswerOptions, TalkEngine, TalkState } from '../src/engine/talk/talk-engine.ts';
 import { featuresOfSound } from '../src/engine/talk/hear-sound.ts';
-import { createTalkFlow } from '../src/engine/talk/talk-flow.ts';
+import { createTalkFlow, isFrame } from '../src/engine/talk/talk-flow.ts';
 import type { TalkEvent } from '../src/engine/talk/talk-flow.ts';
 import type { TalkPart } from '../src/engine/talk/talk-runs.ts';
 import type { Executor } from '../src/graph/executor.ts';
@@ -56,7 +56,7 @@ function flowOf({ config, endOfAudio }: TalkEngine, kind: 'interleaved' | 'seque
 
 async function eventsOf(engine: TalkEngine, state: TalkState, parts: readonly TalkPart[], options: AnswerOptions): Promise<TalkEvent[]> {
   const events: TalkEvent[] = [];
-  for await (const some of engine.answer(state, parts, options)) events.push(...some);
+  for await (const { events: some } of engine.answer(state, parts, options)) events.push(...some);
   return events;
 }
 
@@ -132,7 +132,7 @@ export async function checkCuts(executor: Executor, source: Lfm2AudioSource = {}
     const found = await eventsOf(engine, state, await partsOf(engine, golden.prompts[name]!), greedy(3, flow));
     const begins = state.answerBegins!;
     // Left in the middle of what was made at once.
-    for await (const some of engine.answer(state, [], greedy(5, flow))) {
+    for await (const { events: some } of engine.answer(state, [], greedy(5, flow))) {
       found.push(...some);
       break;
     }
@@ -150,6 +150,26 @@ export async function checkCuts(executor: Executor, source: Lfm2AudioSource = {}
   } finally {
     await engine.dispose();
   }
+}
+
+/** An answer that is spoken while its next steps are made: the same events, and the sound of all its frames. */
+async function checkSpoken(engine: TalkEngine, tolerance: number): Promise<void> {
+  const { golden } = readLfm2AudioGolden();
+  const name = 'interleaved.switches';
+  const { events: wanted } = await generate(engine, name);
+  const [state, voice, whole] = [talkState(engine), engine.openVoice(), engine.openVoice()];
+  const options = { flow: flowOf(engine, 'interleaved'), text: GREEDY, audio: GREEDY, seed: 0, mostSteps: wanted.length, voice };
+  const [events, found]: [TalkEvent[], number[]] = [[], []];
+  for await (const step of engine.answer(state, await partsOf(engine, golden.prompts[name]!), options)) {
+    events.push(...step.events);
+    found.push(...(await step.samples) ?? []);
+  }
+  expect(events).toEqual(wanted);
+  const frames = events.flatMap((event) => (isFrame(event, engine.endOfAudio) ? [event.codes] : []));
+  expect(frames.length).toBeGreaterThan(2);
+  expectClose('spoken', { wanted: [...await whole.push(frames), ...whole.end()], found: [...found, ...voice.end()] }, tolerance);
+  for (const each of [voice, whole]) each.close();
+  state.sequence.close();
 }
 
 /** Sound of frames as they come is the sound of all of them, and that of another conversation beside it too. */
@@ -178,6 +198,7 @@ export async function checkVoice(executor: Executor, tolerance: number, source: 
     const single = [...await short.push([[...shortCodes]]), ...short.end()];
     expectClose('one frame', { wanted: vocoderGolden()('one.audio'), found: single }, tolerance);
     short.close();
+    await checkSpoken(engine, tolerance);
   } finally {
     await engine.dispose();
   }

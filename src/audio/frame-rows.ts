@@ -6,15 +6,24 @@ export interface FrameRows {
 }
 
 export function createFrameRows(width: number): FrameRows {
-  let rows: Float32Array[] = [];
+  let values = new Float32Array(64 * width);
+  let length = 0;
   return {
-    add: (row) => void rows.push(new Float32Array(row)),
+    add(row) {
+      if (length + width > values.length) {
+        const larger = new Float32Array(2 * values.length);
+        larger.set(values);
+        values = larger;
+      }
+      values.set(row, length);
+      length += width;
+    },
     take(keep = 0) {
-      const given = rows.slice(0, Math.max(0, rows.length - keep));
-      rows = rows.slice(given.length);
-      const joined = new Float32Array(given.length * width);
-      given.forEach((row, i) => joined.set(row, i * width));
-      return joined;
+      const count = Math.max(0, length - keep * width);
+      const given = values.slice(0, count);
+      values.copyWithin(0, count, length);
+      length -= count;
+      return given;
     },
   };
 }

@@ -49,18 +49,18 @@ export function tabledFilters(table: ArrayLike<number>, bands: number): readonly
   });
 }
 
-/** [bands]: the sums of |bin|^2 times each filter's factors. */
+/** [bands]: the sums of |bin|^2 times each filter's factors. @param powers room for |bin|^2: [bins] */
 export function melEnergies(
-  filters: readonly MelFilter[], { real, imaginary }: { readonly real: Float64Array; readonly imaginary: Float64Array }, into: Float64Array,
+  filters: readonly MelFilter[],
+  { real, imaginary, powers }: { readonly real: Float64Array; readonly imaginary: Float64Array; readonly powers: Float64Array },
+  into: Float64Array,
 ): void {
+  // Each bin is in two bands.
+  for (let bin = 0; bin < powers.length; bin++) powers[bin] = real[bin]! * real[bin]! + imaginary[bin]! * imaginary[bin]!;
   for (let band = 0; band < filters.length; band++) {
     const { firstBin, factors } = filters[band]!;
     let sum = 0;
-    for (let i = 0; i < factors.length; i++) {
-      const re = real[firstBin + i]!;
-      const im = imaginary[firstBin + i]!;
-      sum += (re * re + im * im) * factors[i]!;
-    }
+    for (let i = 0; i < factors.length; i++) sum += powers[firstBin + i]! * factors[i]!;
     into[band] = sum;
   }
 }

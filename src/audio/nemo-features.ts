@@ -22,11 +22,12 @@ export function createNemoMel(bands: number): StreamStage {
   const energies = new Float64Array(bands);
   const window = centred(symmetricHannWindow(WINDOW), FFT_SIZE);
   const stft = createStft({ window, hop: NEMO_HOP, padding: 'zero' }, (real, imaginary) => {
-    melEnergies(filters, { real, imaginary }, energies);
+    melEnergies(filters, { real, imaginary, powers }, energies);
     for (let band = 0; band < bands; band++) energies[band] = Math.log(energies[band]! + FLOOR);
     rows.add(energies);
   });
   const filters = melFilters({ bands, bins: stft.bins, sampleRate: NEMO_RATE });
+  const powers = new Float64Array(stft.bins);
   let before = 0;
   return {
     push(samples) {
@@ -55,15 +56,17 @@ export function normalizeNemoMel(logMel: Float32Array, bands: number): Float32Ar
   const filled = frames - 1;
   const [means, scales] = [new Float64Array(bands), new Float64Array(bands)];
   // Row by row, as they lie in memory: a band's values are far from each other.
-  const overRows = (add: (band: number, value: number) => void) => {
-    for (let at = 0, band = 0; at < filled * bands; at++, band = band + 1 === bands ? 0 : band + 1) add(band, logMel[at]!);
-  };
-  overRows((band, value) => void (means[band]! += value));
+  for (let at = 0; at < filled * bands; at += bands) for (let band = 0; band < bands; band++) means[band]! += logMel[at + band]!;
   for (let band = 0; band < bands; band++) means[band]! /= filled;
-  overRows((band, value) => void (scales[band]! += (value - means[band]!) ** 2));
+  for (let at = 0; at < filled * bands; at += bands) {
+    for (let band = 0; band < bands; band++) {
+      const difference = logMel[at + band]! - means[band]!;
+      scales[band]! += difference * difference;
+    }
+  }
   for (let band = 0; band < bands; band++) scales[band] = (filled > 1 ? Math.sqrt(scales[band]! / (filled - 1)) : 0) + 1e-5;
-  for (let frame = 0, at = 0; frame < filled; frame++)
-    for (let band = 0; band < bands; band++, at++) logMel[at] = (logMel[at]! - means[band]!) / scales[band]!;
+  for (let at = 0; at < filled * bands; at += bands)
+    for (let band = 0; band < bands; band++) logMel[at + band] = (logMel[at + band]! - means[band]!) / scales[band]!;
   if (frames > 0) logMel.fill(0, filled * bands);
   return logMel;
 }

@@ -23,11 +23,12 @@ export function createWhisperMel(bands: number, table?: ArrayLike<number>): Stre
   const rows = createFrameRows(bands);
   const energies = new Float64Array(bands);
   const stft = createStft({ window: hannWindow(FFT_SIZE), hop: WHISPER_HOP, padding: 'reflect' }, (real, imaginary) => {
-    melEnergies(filters, { real, imaginary }, energies);
+    melEnergies(filters, { real, imaginary, powers }, energies);
     for (let band = 0; band < bands; band++) energies[band] = Math.log10(Math.max(energies[band]!, 1e-10));
     rows.add(energies);
   });
   const filters = table !== undefined ? tabledFilters(table, bands) : melFilters({ bands, bins: stft.bins, sampleRate: WHISPER_RATE });
+  const powers = new Float64Array(stft.bins);
   return {
     push(samples) {
       stft.push(samples);

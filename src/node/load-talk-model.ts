@@ -1,6 +1,5 @@
 /** A model that is talked with, from a path or URL. */
-import { createTalkEngine } from '../engine/talk/talk-engine.ts';
-import { talkBytes } from '../engine/talk/talk-engine.ts';
+import { createTalkEngine, talkBytes } from '../engine/talk/create-talk-engine.ts';
 import { createTalkModel } from '../engine/talk/talk-model.ts';
 import type { TalkModel } from '../engine/talk/talk-model.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';

@@ -54,8 +54,8 @@ export interface OpenPart {
   readonly startSample: number;
   readonly length: number;
   readonly quietMs: number;
-  /** A copy. */
-  samples(): Float32Array;
+  /** A copy, of those from `offset` on. */
+  samples(offset?: number): Float32Array;
 }
 
 /** @param onFrame told of each frame's probability, before what it decides */
@@ -99,7 +99,7 @@ export function createTurnCutter(
       const { from, to, quiet } = open;
       return {
         startSample: from * SILERO_SAMPLES, length: (to - from) * SILERO_SAMPLES, quietMs: (1000 * quiet * SILERO_SAMPLES) / SILERO_RATE,
-        samples: () => part(from, to).samples,
+        samples: (offset = 0) => window.part(from * SILERO_SAMPLES + offset, to * SILERO_SAMPLES).samples,
       };
     },
     cut: () => cutsOf(turns.close()),

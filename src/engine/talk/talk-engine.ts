@@ -2,42 +2,25 @@
  * LFM2-Audio as a program: reads parts of a conversation, and makes text and frames of speech step by step. It knows no text and no turns
  * of a chat; those are `talk.ts`'s.
  */
-import { NEMO_HOP, NEMO_RATE } from '../../audio/nemo-features.ts';
-import type { Executor, GraphRun, KvLayout, Program, RunResults } from '../../graph/executor.ts';
-import type { KvTypes } from '../../graph/kv-types.ts';
-import { EMPTY_SLOT, slotBytes, stateBytes } from '../../graph/state-sizes.ts';
-import { conformerInputs, CONFORMER, encodedFrames } from '../../models/conformer.ts';
+import type { GraphRun, Program, RunResults } from '../../graph/executor.ts';
+import { EMPTY_SLOT } from '../../graph/state-sizes.ts';
+import { conformerInputs, encodedFrames } from '../../models/conformer.ts';
 import { CODEBOOKS } from '../../models/lfm2-audio-config.ts';
 import type { Lfm2AudioConfig } from '../../models/lfm2-audio-config.ts';
 import { codeName, SPECTRA_PER_FRAME, TALK } from '../../models/lfm2-audio-graphs.ts';
-import type { DecoderModel } from '../../models/open-decoder.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
-import type { OnProgress } from '../../tensor/progress.ts';
 import { uniformAt } from '../philox.ts';
 import { createTurns } from '../speech/in-turn.ts';
 import type { InTurn } from '../speech/in-turn.ts';
+import { isFrame } from './talk-flow.ts';
 import type { TalkEvent, TalkFlow } from './talk-flow.ts';
 import { takeAll } from './take-all.ts';
 import { backboneRun, CHOSEN, embeddingRun, frameRun, partOfEvent, rowsOfPart, tokenRun } from './talk-runs.ts';
 import type { TalkPart } from './talk-runs.ts';
-import { MOST_STEPS_AHEAD, TALK_SLOTS, TalkSequence } from './talk-sequence.ts';
+import { MOST_STEPS_AHEAD, TalkSequence } from './talk-sequence.ts';
 import type { TalkMark, TalkWalk } from './talk-sequence.ts';
 import { MOST_SPANS, Voice, VOICE_SLOTS } from './voice.ts';
-
-export interface TalkEngineOptions {
-  readonly executor: Executor;
-  /** Of an LFM2-Audio. */
-  readonly decoder: DecoderModel;
-  /** Most positions of a conversation. */
-  readonly contextLength: number;
-  /** Of a sound. */
-  readonly mostSeconds: number;
-  /** Of keys and values. Default f16. */
-  readonly kvTypes?: KvTypes | undefined;
-  readonly signal?: CancelSignal | undefined;
-  readonly onProgress?: OnProgress | undefined;
-}
 
 /** How a token, or each code of a frame, is chosen. */
 export interface TalkSampling {
@@ -54,14 +37,26 @@ export interface AnswerOptions {
   readonly seed: number;
   /** Most tokens and frames together. */
   readonly mostSteps: number;
+  /** What speaks the answer's frames, if it is to be heard. */
+  readonly voice?: Voice | undefined;
   readonly signal?: CancelSignal | undefined;
 }
 
-const PAGE_TOKENS = 64;
-/** Rows that are read at a time where the executor names no number. */
-const ROWS = 256;
-/** Conversations that there is room for at a time. */
-const MOST_TALKS = 4;
+/** What one list of runs made of an answer. */
+export interface AnswerStep {
+  readonly events: readonly TalkEvent[];
+  /** Of its frames, where there are any and a voice: what they and those before decide. */
+  readonly samples?: Promise<Float32Array> | undefined;
+}
+
+interface MadeSteps {
+  readonly makes: TalkFlow['makes'];
+  readonly events: readonly TalkEvent[];
+  readonly marks: readonly TalkMark[];
+}
+
+/** Positions of a page of keys and values. */
+export const PAGE_TOKENS = 64;
 
 export class TalkEngine {
   readonly program: Program;
@@ -74,6 +69,8 @@ export class TalkEngine {
   /** Whether steps are made ahead of what they turn out to be: where the host would else be waited for. */
   readonly #isAhead: boolean;
   readonly #inTurn: InTurn = createTurns();
+  /** Those that were given to the program. */
+  #lists: Promise<unknown> = Promise.resolve();
   readonly #pages = [{ free: [] as number[], made: 1 }, { free: [] as number[], made: 0 }];
   readonly #slots = { free: [] as number[], made: EMPTY_SLOT + 1 };
 
@@ -116,43 +113,52 @@ export class TalkEngine {
     });
   }
 
-  /** Runs lists one after another, whoever asks. */
+  /** Runs lists one after another, whoever asks. A GPU is given the next one before it has done the one before. */
   run(runs: readonly GraphRun[]): Promise<RunResults> {
-    return this.#inTurn(() => this.program.run(runs));
+    const results = this.#isAhead ? this.program.run(runs) : this.#inTurn(() => this.program.run(runs));
+    this.#lists = Promise.allSettled([this.#lists, results]);
+    return results;
   }
 
   /**
    * Reads parts and makes the steps behind them, some at a time; without parts an answer goes on. What the next part follows is in
-   * `state` at any time, also where the loop is left.
+   * `state` at any time, also where the loop is left. On a GPU the next steps are under way while those that were made are spoken and
+   * taken: where the loop is left they are waited for, and are as if they had not been.
    */
-  async *answer(state: TalkState, parts: readonly TalkPart[], options: AnswerOptions): AsyncGenerator<readonly TalkEvent[]> {
-    const { flow, mostSteps, signal } = options;
-    const { sequence } = state;
+  async *answer(state: TalkState, parts: readonly TalkPart[], options: AnswerOptions): AsyncGenerator<AnswerStep> {
+    const { flow, mostSteps, voice, signal } = options;
     state.pending.push(...parts);
     await this.#readAhead(state, signal);
     const pace = { text: MOST_STEPS_AHEAD, audio: 1 };
-    for (let made = 0, isFirst = true; made < mostSteps; isFirst = false) {
-      signal?.throwIfAborted();
-      const { makes } = flow;
-      const steps = Math.min(flow.ahead, this.#isAhead ? pace[makes] : 1, mostSteps - made);
-      if (makes === 'audio') pace.audio = Math.min(MOST_STEPS_AHEAD, 2 * pace.audio);
-      this.stepsThatFit(state, { least: steps });
-      const { events, marks } = await this.#steps(state, { makes, steps, made, ...options });
-      if (isFirst && parts.length > 0) state.answerBegins = sequence.keep(marks[0]!);
-      const taken: TalkEvent[] = [];
-      let isOver = false;
-      for (let i = 0; i < events.length && flow.makes === makes && !isOver; i++) {
-        const event = events[i]!;
-        const { isEmitted, isOver: ends } = flow.take(event);
-        isOver = ends;
-        sequence.goTo(marks[i]!);
-        state.pending.splice(0, state.pending.length, ...(isEmitted ? [partOfEvent(event)] : []));
-        if (isEmitted) taken.push(event);
+    const next = (made: number): Promise<MadeSteps> => {
+      const steps = Math.min(flow.ahead, this.#isAhead ? pace[flow.makes] : 1, mostSteps - made);
+      if (flow.makes === 'audio') pace.audio = Math.min(MOST_STEPS_AHEAD, 2 * pace.audio);
+      return this.#steps(state, { steps, made, ...options });
+    };
+    let underWay: Promise<MadeSteps> | undefined;
+    let spoken: Promise<Float32Array> | undefined;
+    try {
+      for (let made = 0, isFirst = true; made < mostSteps; isFirst = false) {
+        signal?.throwIfAborted();
+        const steps = await (underWay ?? next(made));
+        underWay = undefined;
+        if (isFirst && parts.length > 0) state.answerBegins = state.sequence.keep(steps.marks[0]!);
+        const events = takeSteps(state, flow, steps);
+        made += events.length;
+        // The device speaks first, then goes on.
+        const frames = voice === undefined ? [] : events.flatMap((event) => (isFrame(event, this.endOfAudio) ? [event.codes] : []));
+        await spoken;
+        spoken = frames.length === 0 ? undefined : voice!.push(frames);
+        spoken?.catch(() => {});
+        if (this.#isAhead && !state.isEnded && made < mostSteps) {
+          underWay = next(made);
+          underWay.catch(() => {});
+        }
+        yield { events, samples: spoken };
+        if (state.isEnded) return;
       }
-      made += taken.length;
-      state.isEnded = isOver;
-      yield taken;
-      if (isOver) return;
+    } finally {
+      await Promise.allSettled([underWay, spoken]);
     }
   }
 
@@ -195,9 +201,11 @@ export class TalkEngine {
     return { runs: [...(run === undefined ? [] : [run]), backboneRun(embeddings, sequence)], mark };
   }
 
-  async #steps(state: TalkState, { makes, steps, made, ...options }: AnswerOptions & {
-    readonly makes: TalkFlow['makes']; readonly steps: number; readonly made: number;
-  }): Promise<{ readonly events: readonly TalkEvent[]; readonly marks: readonly TalkMark[] }> {
+  /** @throws CapacityError where they do not fit */
+  async #steps(state: TalkState, { steps, made, flow: { makes }, ...options }: AnswerOptions & {
+    readonly steps: number; readonly made: number;
+  }): Promise<MadeSteps> {
+    this.stepsThatFit(state, { least: steps });
     const walk = state.sequence.walk();
     const { run, embeddings } = embeddingRun(state.pending[0]!);
     const runs: GraphRun[] = run === undefined ? [] : [run];
@@ -210,7 +218,7 @@ export class TalkEngine {
       last.push(runs.length - 1);
     }
     const results = await this.run(runs);
-    return { events: last.map((at) => eventOf(makes, results[at]!)), marks };
+    return { makes, events: last.map((at) => eventOf(makes, results[at]!)), marks };
   }
 
   /**
@@ -251,7 +259,10 @@ export class TalkEngine {
   }
 
   dispose(): Promise<void> {
-    return this.#inTurn(() => this.program.dispose());
+    return this.#inTurn(async () => {
+      await this.#lists;
+      await this.program.dispose();
+    });
   }
 }
 
@@ -264,6 +275,21 @@ export interface TalkState {
   answerBegins: TalkMark | undefined;
   /** Whether the model ended the last answer. */
   isEnded: boolean;
+}
+
+/** Goes on by what was made, as far as the flow takes it. @returns what belongs to the answer */
+function takeSteps(state: TalkState, flow: TalkFlow, { makes, events, marks }: MadeSteps): TalkEvent[] {
+  const taken: TalkEvent[] = [];
+  state.isEnded = false;
+  for (let i = 0; i < events.length && flow.makes === makes && !state.isEnded; i++) {
+    const event = events[i]!;
+    const { isEmitted, isOver } = flow.take(event);
+    state.isEnded = isOver;
+    state.sequence.goTo(marks[i]!);
+    state.pending.splice(0, state.pending.length, ...(isEmitted ? [partOfEvent(event)] : []));
+    if (isEmitted) taken.push(event);
+  }
+  return taken;
 }
 
 type Chances = Pick<AnswerOptions, 'text' | 'audio' | 'seed'>;
@@ -287,32 +313,4 @@ function cutPart(part: TalkPart, rows: number, dim: number): { readonly first: T
   if ('graph' in part.heard) throw new Error(`what was heard has ${part.rows} rows, more than ${rows}: it must be the host's`);
   const all = Float32Array.from(part.heard);
   return { first: { heard: all.subarray(0, rows * dim), rows }, rest: { heard: all.subarray(rows * dim), rows: part.rows - rows } };
-}
-
-function talkRoom(contextLength: number, kvTypes: KvTypes): KvLayout {
-  // Every position of a conversation may be a frame of one answer.
-  const positions = SPECTRA_PER_FRAME * contextLength;
-  return { ...kvTypes, pageTokens: PAGE_TOKENS, maxPages: Math.ceil(positions / PAGE_TOKENS) };
-}
-
-/** Bytes of the weights, and of one conversation of the whole context. */
-export function talkBytes({ model, weights }: DecoderModel, contextLength: number): number {
-  const ofWeights = [...weights.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const slots = (TALK_SLOTS + VOICE_SLOTS) * slotBytes(model);
-  return ofWeights + slots + stateBytes(model, talkRoom(contextLength, { type: 'f16' }), Math.min(ROWS, contextLength));
-}
-
-/** Loads the model. @throws what the executor's `load` does */
-export async function createTalkEngine(options: TalkEngineOptions): Promise<TalkEngine> {
-  const { executor, decoder: { model, weights, config }, contextLength, mostSeconds, signal, onProgress } = options;
-  const rows = executor.prefillRows ?? ROWS;
-  const whole = config as Lfm2AudioConfig;
-  const kv = { ...talkRoom(contextLength, options.kvTypes ?? { type: 'f16' }), sequences: MOST_TALKS };
-  const frames = Math.floor((mostSeconds * NEMO_RATE) / NEMO_HOP) + 1;
-  const cells = frames * whole.ears.bins;
-  const sizes = { [CONFORMER.cells]: cells, tokens: rows, frames: rows, rows, outRows: 1, texts: 1, voices: 1, spans: MOST_SPANS };
-  const snapshots = MOST_TALKS * (TALK_SLOTS + VOICE_SLOTS);
-  const program = await executor.load({ model, weights, kv, sizes, snapshots, signal, onProgress });
-  const isAhead = executor.kind === 'gpu' || executor.kind === 'software';
-  return new TalkEngine(program, { config: whole, contextLength, rows, isAhead });
 }

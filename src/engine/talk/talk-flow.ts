@@ -11,9 +11,9 @@ export type TalkMode =
 /** What a step makes: a token, or a frame of eight codes. A frame that ends the speech has the last code of each codebook. */
 export type TalkEvent = { readonly token: number } | { readonly codes: readonly number[] };
 
-/** Whether a frame is sound: one that ends speech is none, nor is one of which any code says so. */
-export function isSpoken(codes: readonly number[], endOfAudio: number): boolean {
-  return !codes.includes(endOfAudio);
+/** Whether an event is a frame of sound: one that ends speech is none, nor is one of which any code says so. */
+export function isFrame(event: TalkEvent, endOfAudio: number): event is { readonly codes: readonly number[] } {
+  return 'codes' in event && !event.codes.includes(endOfAudio);
 }
 
 export interface TalkFlow {

@@ -6,8 +6,10 @@ import type { NamesOf } from '../../tensor/option-names.ts';
 import { checkOperation } from '../../tensor/progress.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import { VOICE_RATE } from './frame-voice.ts';
-import { Talk } from './talk.ts';
-import type { SayOptions, TalkOutput, TalkSettings } from './talk.ts';
+import { openResampledSound } from './hear-sound.ts';
+import type { ComingSound } from './hear-sound.ts';
+import { cutToHeard, Talk } from './talk.ts';
+import type { HeardAnswer, SayOptions, TalkOutput, TalkSettings } from './talk.ts';
 import type { TalkEvent } from './talk-flow.ts';
 import type { TalkBefore, TalkTurn } from './talk-turns.ts';
 import type { TalkEngine, TalkSampling } from './talk-engine.ts';
@@ -78,6 +80,13 @@ export interface TalkModel {
   talk(turn: TalkTurn, options?: TalkOptions): AsyncGenerator<TalkOutput>;
   /** A conversation, whose turns go on from what is there. Close it when done. @throws InputError for options that cannot be meant */
   open(options?: OpenTalkOptions): TalkConversation;
+  /**
+   * A sound of a turn that is heard while it comes, so that little is left to do at its end: what its `end` gives is a turn's `sound`.
+   * @throws InputError for a rate that is none
+   */
+  openSound(sampleRate: number): ComingSound;
+  /** What of an answer was heard with so many samples of its speech. @param said as of {@link TalkConversation.said} */
+  cutToHeard(said: readonly TalkEvent[], samples: number): HeardAnswer;
   /** Frees the model. Idempotent. */
   dispose(): Promise<void>;
 }
@@ -130,6 +139,8 @@ export function createTalkModel({ about, engine, tokenizer, mostSeconds }: TalkM
         close: () => talk.close(),
       };
     },
+    openSound: (sampleRate) => openResampledSound(sampleRate, { bands: engine.config.ears.bins, mostSeconds }),
+    cutToHeard: (said, samples) => cutToHeard(said, samples, { engine, tokenizer }),
     async dispose() {
       if (isDisposed) return;
       isDisposed = true;

@@ -5,8 +5,8 @@
 import type { StatePlace } from '../../graph/executor.ts';
 import { EMPTY_SLOT } from '../../graph/state-sizes.ts';
 
-/** Most steps of one list of runs. */
-export const MOST_STEPS_AHEAD = 8;
+/** Most steps of one list of runs: LFM2-Audio speaks in turns of 12 frames. */
+export const MOST_STEPS_AHEAD = 12;
 
 /** Slots of a conversation: of the steps ahead, where it is, where its answer began, and two for what is read before an answer. */
 export const TALK_SLOTS = MOST_STEPS_AHEAD + 4;

@@ -4,6 +4,7 @@ import { InputError } from '../../tensor/errors.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { Sound } from '../speech/mono-sound.ts';
 import { featuresOfSound } from './hear-sound.ts';
+import type { HeardSound } from './hear-sound.ts';
 import type { TalkEngine } from './talk-engine.ts';
 import { TALK_TOKENS } from './talk-flow.ts';
 import type { TalkEvent } from './talk-flow.ts';
@@ -13,7 +14,8 @@ import type { TalkPart } from './talk-runs.ts';
 /** What is said to the model: text, or a sound, or a text and then a sound. */
 export interface TalkTurn {
   readonly text?: string | undefined;
-  readonly sound?: Sound | undefined;
+  /** Or what `TalkModel.openSound` made of it. */
+  readonly sound?: Sound | HeardSound | undefined;
 }
 
 /**
@@ -35,8 +37,9 @@ export interface TurnReaderOptions {
 export interface ReadTurns {
   readonly parts: readonly TalkPart[];
   readonly positions: number;
-  /** Of the turn's own sound. */
+  /** Of the turn's own sound; and positions that it takes. */
   readonly heardSeconds: number;
+  readonly heardTokens: number;
 }
 
 export interface TurnReader {
@@ -58,10 +61,11 @@ export function createTurnReader({ engine, tokenizer, mostSeconds }: TurnReaderO
     if (words === undefined && sound === undefined) throw new InputError('A turn needs a text or a sound, found neither.');
     if (words !== undefined && typeof words !== 'string') throw new InputError('The text of a turn must be a string.');
     const { bins: bands } = engine.config.ears;
-    const heard = sound === undefined ? undefined : await featuresOfSound(sound, { bands, mostSeconds, signal });
+    const isHeard = typeof sound === 'object' && sound !== null && 'features' in sound;
+    const heard = sound === undefined || isHeard ? sound : await featuresOfSound(sound, { bands, mostSeconds }, signal);
     const ears = heard === undefined ? [] : [await engine.hear(heard.features, signal)];
     const parts = [marks('<|im_start|>user\n'), ...text(words ?? ''), ...ears, marks('<|im_end|>\n')];
-    return { parts, heardSeconds: heard?.seconds ?? 0 };
+    return { parts, heardSeconds: heard?.seconds ?? 0, heardTokens: ears.reduce((sum, part) => sum + rowsOfPart(part), 0) };
   };
   return {
     closing,
@@ -84,9 +88,9 @@ export function createTurnReader({ engine, tokenizer, mostSeconds }: TurnReaderO
       return parts;
     },
     async turn(start, turn, signal) {
-      const { parts: own, heardSeconds } = await userTurn(turn, signal);
+      const { parts: own, ...heard } = await userTurn(turn, signal);
       const parts = joinParts([...start, ...own, marks('<|im_start|>assistant\n')]);
-      return { parts, positions: parts.reduce((sum, part) => sum + rowsOfPart(part), 0), heardSeconds };
+      return { parts, positions: parts.reduce((sum, part) => sum + rowsOfPart(part), 0), ...heard };
     },
   };
 }

@@ -6,19 +6,21 @@ import type { CancelSignal } from '../../tensor/platform.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { describeNumber } from '../../tensor/option-names.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
-import { createTalkFlow, isSpoken } from './talk-flow.ts';
+import { createTalkFlow, isFrame } from './talk-flow.ts';
 import type { TalkEvent, TalkMode } from './talk-flow.ts';
-import { joinParts, partOfEvent } from './talk-runs.ts';
+import { joinParts, partOfEvent, rowsOfPart } from './talk-runs.ts';
 import { createTurnReader } from './talk-turns.ts';
 import type { ReadTurns, TalkBefore, TalkTurn, TurnReader } from './talk-turns.ts';
 import type { TalkEngine, TalkSampling, TalkState } from './talk-engine.ts';
 import { FRAMES_PER_SECOND, VOICE_RATE } from './frame-voice.ts';
 
 export interface TalkUsage {
-  /** Positions that the turn's text, sound and marks took. */
+  /** Positions that were read: the turn's text, sound and marks, and what of the last answer was not in the state yet, or not any more. */
   readonly inputTokens: number;
   /** Of the turn's sound. */
   readonly heardSeconds: number;
+  /** Of `inputTokens`, those of the turn's sound. */
+  readonly heardTokens: number;
   readonly textTokens: number;
   /** Frames of speech, 80 ms each. */
   readonly frames: number;
@@ -103,8 +105,9 @@ export class Talk {
 
   async *#answer(turn: TalkTurn, maxTokens: number, signal: CancelSignal | undefined): AsyncGenerator<TalkOutput> {
     const { engine, settings, tokenizer } = this.#parts;
-    const { parts, heardSeconds, positions } = await this.#partsOf(turn, signal);
+    const { parts, heardSeconds, heardTokens, positions } = await this.#partsOf(turn, signal);
     const keptTokens = this.length;
+    const inputTokens = this.#state.pending.reduce((sum, part) => sum + rowsOfPart(part), positions);
     const flow = createTalkFlow(settings.mode, engine.endOfAudio);
     const { text, audio, seed } = settings;
     // Before anything of the conversation changes: a turn that does not fit leaves it as it is.
@@ -114,24 +117,22 @@ export class Talk {
     const counts = { textTokens: 0, frames: 0 };
     this.#said = [];
     // Answers of one conversation are drawn by other numbers each.
-    const options = { flow, text, audio, seed: seed + this.#answers++, mostSteps, signal };
+    const options = { flow, text, audio, seed: seed + this.#answers++, mostSteps, voice, signal };
     try {
-      for await (const events of engine.answer(this.#state, parts, options)) {
+      for await (const { events, samples: spoken } of engine.answer(this.#state, parts, options)) {
         this.#said.push(...events);
         const words = events.map((event) => ('token' in event ? decoder.push(event.token) : '')).join('');
         if (words !== '') yield { kind: 'text', text: words };
-        const frames = events.flatMap((event) => ('codes' in event && isSpoken(event.codes, engine.endOfAudio) ? [event.codes] : []));
         counts.textTokens += events.filter((event) => 'token' in event).length;
-        counts.frames += frames.length;
-        if (frames.length === 0) continue;
-        const samples = await voice.push(frames);
-        if (samples.length > 0) yield { kind: 'samples', samples };
+        counts.frames += events.filter((event) => isFrame(event, engine.endOfAudio)).length;
+        const samples = await spoken;
+        if (samples !== undefined && samples.length > 0) yield { kind: 'samples', samples };
       }
       const words = decoder.flush();
       if (words !== '') yield { kind: 'text', text: words };
       const rest = voice.end();
       if (rest.length > 0) yield { kind: 'samples', samples: rest };
-      const usage = { ...counts, inputTokens: positions, heardSeconds, keptTokens };
+      const usage = { ...counts, inputTokens, heardSeconds, heardTokens, keptTokens };
       yield { kind: 'end', reason: this.#state.isEnded ? 'stop' : 'length', usage };
     } finally {
       voice.close();
@@ -156,21 +157,13 @@ export class Talk {
     if (!(samples >= 0)) throw new InputError(`samples must be a number of at least 0, found ${describeNumber(samples)}.`);
     const { answerBegins, pending, sequence } = this.#state;
     if (answerBegins === undefined || this.#said.length === 0) return '';
-    let frames = Math.ceil(samples / FRAME_SAMPLES);
-    const isHeard = ({ codes }: { readonly codes: readonly number[] }) => !isSpoken(codes, this.#parts.engine.endOfAudio) || frames-- > 0;
-    const end = this.#said.findIndex((event) => 'codes' in event && !isHeard(event));
-    if (end < 0) return this.#textSaid();
-    this.#said = this.#said.slice(0, end);
+    const { said, text } = cutToHeard(this.#said, samples, this.#parts);
+    if (said.length === this.#said.length) return text;
+    this.#said = [...said];
     sequence.goTo(answerBegins);
-    pending.splice(0, pending.length, ...joinParts(this.#said.map(partOfEvent)));
+    pending.splice(0, pending.length, ...joinParts(said.map(partOfEvent)));
     this.#state.isEnded = false;
-    return this.#textSaid();
-  }
-
-  /** Of the last answer. */
-  #textSaid(): string {
-    const decoder = this.#parts.tokenizer.streamDecoder({ skipSpecial: true, atStart: true });
-    return this.#said.map((event) => ('token' in event ? decoder.push(event.token) : '')).join('') + decoder.flush();
+    return text;
   }
 
   /** Frees what the conversation took. Idempotent. */
@@ -179,4 +172,21 @@ export class Talk {
     this.#isClosed = true;
     this.#state.sequence.close();
   }
+}
+
+export interface HeardAnswer {
+  /** As {@link Talk.said}. */
+  readonly said: readonly TalkEvent[];
+  readonly text: string;
+}
+
+/** What of an answer was heard with so many samples of its speech: those frames, and the text before the next one. */
+export function cutToHeard(
+  said: readonly TalkEvent[], samples: number, { engine: { endOfAudio }, tokenizer }: Pick<TalkParts, 'engine' | 'tokenizer'>,
+): HeardAnswer {
+  let frames = Math.ceil(samples / FRAME_SAMPLES);
+  const end = said.findIndex((event) => isFrame(event, endOfAudio) && frames-- <= 0);
+  const heard = end < 0 ? said : said.slice(0, end);
+  const decoder = tokenizer.streamDecoder({ skipSpecial: true, atStart: true });
+  return { said: heard, text: heard.map((event) => ('token' in event ? decoder.push(event.token) : '')).join('') + decoder.flush() };
 }

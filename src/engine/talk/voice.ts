@@ -6,9 +6,10 @@ import { SPECTRA_PER_FRAME, TALK } from '../../models/lfm2-audio-graphs.ts';
 import { createFrameVoice } from './frame-voice.ts';
 import type { FrameVoice } from './frame-voice.ts';
 import { spectraRun } from './talk-runs.ts';
+import { MOST_STEPS_AHEAD } from './talk-sequence.ts';
 
-/** Frames of a run of the vocoder. */
-export const MOST_SPANS = 8;
+/** Frames of a run of the vocoder: those of a list of steps. */
+export const MOST_SPANS = MOST_STEPS_AHEAD;
 /** Slots of a voice: its state is read from one and written to the other. */
 export const VOICE_SLOTS = 2;
 

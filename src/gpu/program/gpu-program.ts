@@ -104,6 +104,8 @@ export class GpuProgram implements Program {
   readonly #rotaryInputs: ReadonlyMap<string, readonly string[]>;
   /** Submits of which nothing is read, the oldest first. */
   readonly #underWay: Promise<unknown>[] = [];
+  /** The last list of runs, until the device has it. */
+  #starting: Promise<unknown> = Promise.resolve();
   #isDisposed = false;
 
   constructor(parts: GpuProgramParts) {
@@ -198,7 +200,14 @@ export class GpuProgram implements Program {
     return Math.max(0, ...given.map((numbers) => (numbers === undefined || 'graph' in numbers ? 0 : countFrom(numbers))));
   }
 
+  /** The device is given lists in the order of the calls; one may be given while it does the one before. */
   async run(runs: readonly GraphRun[]): Promise<RunResults> {
+    const started = this.#starting.then(() => this.#start(runs));
+    this.#starting = started.catch(() => {});
+    return (await started).results;
+  }
+
+  async #start(runs: readonly GraphRun[]): Promise<{ readonly results: Promise<RunResults> }> {
     this.#checkOpen();
     await this.#grown(
       runs.flatMap(({ sequences = [] }) => sequences),
@@ -212,7 +221,10 @@ export class GpuProgram implements Program {
       plans.push(plan);
     }
     this.chooser?.forgetPlaces();
-    return this.#submit(checked, plans);
+    const results = this.#submit(checked, plans);
+    // Awaited by who asked, a moment later.
+    results.catch(() => {});
+    return { results };
   }
 
   /** Compiles what a run of a plan takes and was not compiled before; undefined where there is no such kernel. */

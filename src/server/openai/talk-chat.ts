@@ -132,10 +132,11 @@ async function* answer({ call, model, options, turn, maxTokens, keep }: Answer):
       else if (piece.kind === 'samples') yield { kind: 'audio', samples: piece.samples, marks: [] };
       else {
         keep(talk.said);
-        const { inputTokens, keptTokens, textTokens, frames } = piece.usage;
-        count(call, { prompt: inputTokens + keptTokens, completion: textTokens + frames });
+        const { keptTokens, heardTokens, textTokens, frames } = piece.usage;
+        const inputTokens = piece.usage.inputTokens + keptTokens;
+        count(call, { prompt: inputTokens, completion: textTokens + frames });
         call.finishReasons.push(piece.reason);
-        yield { kind: 'end', reason: piece.reason, usage: { inputTokens: inputTokens + keptTokens, cachedTokens: keptTokens, textTokens } };
+        yield { kind: 'end', reason: piece.reason, usage: { inputTokens, cachedTokens: keptTokens, heardTokens, textTokens } };
       }
     }
   } catch (error) {

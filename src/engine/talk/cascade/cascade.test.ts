@@ -30,7 +30,7 @@ describe('a cascade', () => {
       if (event.kind === 'answer-done') {
         const item = { text: 'Good morning. How are you?', status: 'completed' };
         expect(event).toMatchObject({ status: 'completed', reason: 'stop', item });
-        expect(event.usage).toEqual({ inputTokens: 10, cachedTokens: 4, textTokens: 5, heardMs: 0, spokenMs: 1000 });
+        expect(event.usage).toEqual({ inputTokens: 10, cachedTokens: 4, heardTokens: 0, textTokens: 5, heardMs: 0, spokenMs: 1000 });
         break;
       }
     }

@@ -58,7 +58,7 @@ function cascadeAnswerer(parts: CascadeParts): Answerer {
     sampleRate: voice?.info.sampleRate ?? 24_000,
     abilities: {
       hears: ears !== undefined, speaks: voice !== undefined, voice: voice !== undefined, voices: voice?.info.voices ?? [],
-      tools: true, transcripts: ears !== undefined, edits: true, textAlone: true, priority: true,
+      tools: true, transcripts: ears !== undefined, roles: ['user', 'assistant', 'system', 'tool'], textAlone: true, priority: true,
       sampling: ['temperature', 'topK', 'topP', 'minP'],
     },
     warnings: [...(ears?.info.warnings ?? []), ...(voice?.info.warnings ?? [])],
@@ -102,15 +102,20 @@ function cascadeSession(parts: CascadeParts): AnsweringSession {
   const { model, voice } = parts;
   const chat = model.createChat(chatOptions(parts));
   return {
-    async *answer({ items, settings, signal }) {
+    async *answer({ items, settings, isApart, signal }) {
+      const own = isApart ? model.createChat(chatOptions(parts)) : chat;
       const { system = SYSTEM, speaks = true, voice: name, speed, seed } = settings;
       const messages = messagesOf(items, system);
-      yield* spokenAnswer({
-        write: (stop) => chat.send(newMessages(chat, messages), { ...textOptions(settings), signal: stop }),
-        voice: speaks ? voice : undefined,
-        speaking: { voice: name, speed, seed },
-        signal,
-      });
+      try {
+        yield* spokenAnswer({
+          write: (stop) => own.send(newMessages(own, messages), { ...textOptions(settings), signal: stop }),
+          voice: speaks ? voice : undefined,
+          speaking: { voice: name, speed, seed },
+          signal,
+        });
+      } finally {
+        if (isApart) own.dispose();
+      }
     },
     keepHeard(item, samples) {
       const text = heardText(item, samples);

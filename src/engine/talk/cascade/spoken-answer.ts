@@ -96,7 +96,7 @@ class SpokenAnswer {
       }
       if (piece.finishReason === undefined) continue;
       const { promptTokens: inputTokens, cachedTokens, completionTokens: textTokens } = piece.usage;
-      const usage: AnswerUsage = { inputTokens, cachedTokens, textTokens };
+      const usage: AnswerUsage = { inputTokens, cachedTokens, textTokens, heardTokens: 0 };
       this.#end = { kind: 'end', reason: piece.finishReason, usage };
     }
     for (const sentence of stream.end()) this.#sentences.push(sentence);

@@ -3,7 +3,9 @@ import type { CancelSignal } from '../../../tensor/platform.ts';
 import type { ToolCall, ToolCallPart } from '../../../text/answers/answer-parts.ts';
 import type { FinishReason } from '../../generation-api.ts';
 import type { SoundPart } from '../../speech/sound-turns.ts';
+import type { ComingSound } from '../hear-sound.ts';
 import type { AnswerSettings, SessionSettings, TalkerInfo, TalkItem, TalkSessionUsage } from './talker.ts';
+import type { TurnPart } from './turn-sound.ts';
 
 /** An item of a session, as it becomes. */
 export interface ItemRecord {
@@ -15,7 +17,7 @@ export interface ItemRecord {
   toolCalls: readonly ToolCall[];
   readonly callId: string | undefined;
   /** Of what somebody said, at 16 kHz. */
-  sound: readonly SoundPart[];
+  sound: readonly TurnPart[];
   /** Of an answer: how much of its text is heard with so many samples of its speech. */
   marks: HeardMark[];
   /** Of an answer: samples of speech that were made. */
@@ -35,12 +37,16 @@ export type AnswerPiece =
   | { readonly kind: 'tool-call'; readonly part: ToolCallPart }
   | { readonly kind: 'end'; readonly reason: FinishReason; readonly usage: AnswerUsage };
 
-export type AnswerUsage = Pick<TalkSessionUsage, 'inputTokens' | 'cachedTokens' | 'textTokens'>;
+export type AnswerUsage = Pick<TalkSessionUsage, 'inputTokens' | 'cachedTokens' | 'textTokens' | 'heardTokens'>;
 
 export interface AnswerRequest {
   /** The conversation before the answer, oldest first. */
   readonly items: readonly ItemRecord[];
   readonly settings: AnswerSettings;
+  /** Of the answer. */
+  readonly itemId: string;
+  /** The items are not the conversation, or the answer is no item of it: what comes next does not go on from its state. */
+  readonly isApart: boolean;
   readonly signal: CancelSignal;
 }
 
@@ -52,8 +58,6 @@ export interface AnsweringSession {
    * @returns the text that stays. @throws InputError for an answer that cannot be cut any more
    */
   keepHeard(item: ItemRecord, samples: number): string;
-  /** @throws InputError for settings that cannot be changed any more */
-  check?(settings: SessionSettings): void;
   close(): void;
 }
 
@@ -61,6 +65,8 @@ export interface Answerer {
   readonly info: TalkerInfo;
   /** The text of a turn, where the talker tells texts. Called for one at a time. */
   readonly recognise?: ((part: SoundPart, signal: CancelSignal) => Promise<string>) | undefined;
+  /** Where the talker hears sounds itself: what takes one of 16 kHz as it comes. */
+  readonly openSound?: (() => ComingSound) | undefined;
   /** The longest turn that is heard at once. */
   readonly mostTurnSeconds: number;
   /** @throws InputError for settings that cannot be meant, or that it does not have */

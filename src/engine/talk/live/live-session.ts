@@ -7,13 +7,14 @@ import type { Answerer, AnsweringSession, ItemRecord } from './answerer.ts';
 import { EventQueue } from './event-queue.ts';
 import { createHushGate } from './hush.ts';
 import { RunningAnswer } from './running-answer.ts';
+import type { RunningAnswerParts } from './running-answer.ts';
 import { SessionEars } from './session-ears.ts';
 import type { HeardTurn } from './session-ears.ts';
 import { newRecord, viewOf } from './session-history.ts';
 import { MS_PER_SAMPLE, SessionItems } from './session-items.ts';
 import type { SoundPlayer } from './sound-player.ts';
 import type {
-  AnswerSettings, NewTalkItem, SessionOptions, SessionSettings, TalkItem, TalkSession, TalkSessionEvent,
+  AnswerSettings, NewTalkItem, RespondOptions, SessionOptions, SessionSettings, TalkItem, TalkSession, TalkSessionEvent,
 } from './talker.ts';
 
 export interface LiveSessionParts {
@@ -29,6 +30,11 @@ interface WantedAnswer {
   /** Whether a caller asked for it; else a turn did, and one that goes on meanwhile is waited for. */
   readonly isAsked: boolean;
 }
+
+/** An answer that begins: to which items; `isApart` and `isKept` are those of its {@link RunningAnswer}. */
+type AnswerPlan = Pick<WantedAnswer, 'answerId' | 'settings'> & Pick<RunningAnswerParts, 'isApart' | 'isKept'> & {
+  readonly items: readonly ItemRecord[];
+};
 
 export class LiveSession implements TalkSession {
   readonly #answerer: Answerer;
@@ -59,10 +65,10 @@ export class LiveSession implements TalkSession {
     this.#player = player;
     this.#answering = answerer.open(settings);
     this.#items = new SessionItems({ answerer, emit: (event) => this.#emit(event), onChange: () => this.#changed() });
-    const { recognise, mostTurnSeconds } = answerer;
+    const { recognise, openSound, mostTurnSeconds } = answerer;
     this.#ears = new SessionEars({
-      detector, recognise, mostTurnSeconds,
-      isOtherSpeaking: () => this.#isInterruptible && this.#answer?.isStopped === false,
+      detector, recognise, openSound, mostTurnSeconds,
+      isOtherSpeaking: () => this.#isInterruptible && this.#answer?.isStopped === false && this.#answer.isKept,
       newItemId: () => this.#items.newId(),
       onFrame: (probability, atSample) => this.#frame(probability, atSample),
       onStart: (turn) => this.#speechStarted(turn),
@@ -138,7 +144,7 @@ export class LiveSession implements TalkSession {
     this.#hush.reset();
     if (this.#settings.turns === 'none') return;
     this.#emit({ kind: 'speech-started', itemId, startMs: startSample * MS_PER_SAMPLE });
-    if (this.#isInterruptible) this.#answer?.stop('interrupted');
+    if (this.#isInterruptible && this.#answer?.isKept === true) this.#answer.stop('interrupted');
   }
 
   #turnEnded(turn: HeardTurn): void {
@@ -172,13 +178,24 @@ export class LiveSession implements TalkSession {
     this.#items.remove(itemId);
   }
 
-  respond(settings: AnswerSettings = {}): string {
+  respond(settings: AnswerSettings = {}, { items, isApart = false }: RespondOptions = {}): string {
     this.#checkOpen();
     const whole = { ...this.#settings, ...settings };
     this.#answerer.check(whole);
-    this.#answering.check?.(whole);
+    if (isApart || items !== undefined) return this.#respondApart(settings, { items, isApart });
     if (this.#wanted?.isAsked === true) throw new InputError('An answer waits already: it begins when the one before is over.');
     return this.#want(settings, true);
+  }
+
+  #respondApart(settings: AnswerSettings, { items: given, isApart }: RespondOptions): string {
+    const own = given?.map((item) => ('itemId' in item ? this.#items.get(item.itemId) : this.#items.make(item, false)));
+    const answerId = `answer_${++this.#answers}`;
+    this.#items.track(this.#inOrder(async () => {
+      const items = own ?? [...this.#items.records];
+      await Promise.all(items.map((record) => this.#heard(record)));
+      if (!this.#isClosed) await this.#give({ answerId, settings, items, isApart: true, isKept: isApart !== true });
+    }));
+    return answerId;
   }
 
   #want(settings: AnswerSettings, isAsked: boolean): string {
@@ -197,17 +214,21 @@ export class LiveSession implements TalkSession {
     // Who speaks on is answered when they are done.
     if (!wanted.isAsked && (this.#ears.isHearing || !this.#hasUnanswered)) return;
     this.#hasUnanswered = false;
-    const items = [...this.#items.records];
+    const { answerId, settings } = wanted;
+    await this.#give({ answerId, settings, items: [...this.#items.records], isApart: false, isKept: true });
+  }
+
+  async #give({ answerId, settings, items, isApart, isKept }: AnswerPlan): Promise<void> {
     const record = newRecord(this.#items.newId(), 'assistant');
     const answer = new RunningAnswer({
-      answerId: wanted.answerId, record, queue: this.#queue, player: this.#player, sampleRate: this.#answerer.info.sampleRate,
+      answerId, record, queue: this.#queue, player: this.#player, sampleRate: this.#answerer.info.sampleRate, isApart, isKept,
       answering: this.#answering,
     });
     this.#answer = answer;
     try {
-      this.#emit({ kind: 'answer-started', answerId: wanted.answerId, itemId: record.id });
-      this.#items.insert(record);
-      await answer.run(items, { ...this.#settings, ...wanted.settings });
+      this.#emit({ kind: 'answer-started', answerId, itemId: record.id });
+      if (isKept) this.#items.insert(record);
+      await answer.run(items, { ...this.#settings, ...settings });
     } finally {
       this.#answer = undefined;
       this.#hush.reset();
@@ -247,7 +268,6 @@ export class LiveSession implements TalkSession {
     this.#checkOpen();
     const whole = { ...this.#settings, ...settings };
     this.#answerer.check(whole);
-    this.#answering.check?.(whole);
     if (settings.turns !== undefined && settings.turns !== this.#settings.turns) this.#items.track(this.#ears.setTurns(settings.turns));
     this.#settings = whole;
   }

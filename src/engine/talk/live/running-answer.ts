@@ -13,6 +13,10 @@ export interface RunningAnswerParts {
   /** Of its speech. */
   readonly sampleRate: number;
   readonly answering: AnsweringSession;
+  /** As of `AnswerRequest`. */
+  readonly isApart: boolean;
+  /** It is an item of the conversation, and can be cut. */
+  readonly isKept: boolean;
 }
 
 export class RunningAnswer {
@@ -21,7 +25,7 @@ export class RunningAnswer {
   #stopped: 'interrupted' | 'cancelled' | undefined;
   /** Samples that were heard when it was stopped. */
   #heard = 0;
-  #usage: TalkSessionUsage = { inputTokens: 0, cachedTokens: 0, heardMs: 0, textTokens: 0, spokenMs: 0 };
+  #usage: TalkSessionUsage = { inputTokens: 0, cachedTokens: 0, heardMs: 0, heardTokens: 0, textTokens: 0, spokenMs: 0 };
 
   constructor(parts: RunningAnswerParts) {
     this.#parts = parts;
@@ -33,6 +37,10 @@ export class RunningAnswer {
 
   get isStopped(): boolean {
     return this.#stopped !== undefined;
+  }
+
+  get isKept(): boolean {
+    return this.#parts.isKept;
   }
 
   /** Whether some of its speech was made, and it goes on. */
@@ -65,9 +73,10 @@ export class RunningAnswer {
 
   async #give(items: readonly ItemRecord[], settings: AnswerSettings): Promise<AnswerEnd> {
     const { signal } = this.#controller;
+    const { isApart } = this.#parts;
     try {
       let end: AnswerEnd | undefined;
-      for await (const piece of this.#parts.answering.answer({ items, settings, signal })) {
+      for await (const piece of this.#parts.answering.answer({ items, settings, signal, itemId: this.record.id, isApart })) {
         signal.throwIfAborted();
         end = await this.#take(piece);
         signal.throwIfAborted();
@@ -114,7 +123,7 @@ export class RunningAnswer {
     const heard = this.isStopped ? this.#heard : record.samples;
     const playedMs = (1000 * heard) / sampleRate;
     queue.push({ kind: 'answer-played', answerId, itemId: record.id, playedMs });
-    if (heard >= record.samples && !this.isStopped) return;
+    if (!this.isKept || (heard >= record.samples && !this.isStopped)) return;
     record.text = answering.keepHeard(record, heard);
     record.samples = heard;
     record.audioMs = playedMs;

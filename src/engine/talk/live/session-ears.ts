@@ -2,15 +2,18 @@
 import { checkSampleRate, checkSamples, joinSamples } from '../../../audio/audio-stream.ts';
 import type { StreamStage, Waveform } from '../../../audio/audio-stream.ts';
 import { createResampler } from '../../../audio/resample.ts';
-import { SILERO_RATE } from '../../../audio/silero-frames.ts';
+import { SILERO_RATE, SILERO_SAMPLES } from '../../../audio/silero-frames.ts';
 import type { TurnOptions } from '../../../audio/turn-taking.ts';
 import { CapacityError, InputError } from '../../../tensor/errors.ts';
 import type { CancelSignal } from '../../../tensor/platform.ts';
 import { createTurns } from '../../speech/in-turn.ts';
 import { createTurnCutter } from '../../speech/sound-turns.ts';
-import type { SoundPart, TurnCut, TurnCutter } from '../../speech/sound-turns.ts';
+import type { OpenPart, SoundPart, TurnCut, TurnCutter } from '../../speech/sound-turns.ts';
 import { TurnHearing } from '../../speech/turn-hearing.ts';
 import type { VoiceDetector } from '../../speech/voice-detector.ts';
+import type { ComingSound } from '../hear-sound.ts';
+import { TurnSound } from './turn-sound.ts';
+import type { TurnPart } from './turn-sound.ts';
 
 /** Somebody's turn. */
 export interface HeardTurn {
@@ -19,7 +22,7 @@ export interface HeardTurn {
   readonly startSample: number;
   endSample: number;
   /** Where the talker hears sounds itself. */
-  readonly parts: SoundPart[];
+  readonly parts: TurnPart[];
   /** Of its parts, in order; none where the talker tells no texts. */
   readonly texts: Promise<string>[];
 }
@@ -27,6 +30,8 @@ export interface HeardTurn {
 export interface EarsHost {
   readonly detector: VoiceDetector;
   readonly recognise?: ((part: SoundPart, signal: CancelSignal) => Promise<string>) | undefined;
+  /** Where the talker hears sounds itself: what takes one of 16 kHz as it comes. */
+  readonly openSound?: (() => ComingSound) | undefined;
   readonly mostTurnSeconds: number;
   /** Whether an answer sounds that may be interrupted. */
   isOtherSpeaking(): boolean;
@@ -49,7 +54,9 @@ const MOST_HELD_SECONDS = 600;
 
 /** How turns are cut for a talker. */
 export function turnsOf(turns: TurnOptions | undefined, mostTurnSeconds: number): TurnOptions {
-  return { ...TURNS, maxTurnMs: 1000 * mostTurnSeconds, ...turns };
+  // Whole frames, of which a turn is no more than fits.
+  const frameMs = (1000 * SILERO_SAMPLES) / SILERO_RATE;
+  return { ...TURNS, maxTurnMs: frameMs * Math.floor((1000 * mostTurnSeconds) / frameMs), ...turns };
 }
 
 export class SessionEars {
@@ -64,6 +71,7 @@ export class SessionEars {
   #heard = 0;
   /** With turns `none`: since the last. */
   #held: Float32Array[] = [];
+  readonly #sound: TurnSound | undefined;
   #turn: HeardTurn | undefined;
   /** Whether the turn goes on in a new part. */
   #goesOn = false;
@@ -73,6 +81,8 @@ export class SessionEars {
 
   constructor(host: EarsHost, turns: TurnOptions | 'none' | undefined) {
     this.#host = host;
+    const { openSound, mostTurnSeconds } = host;
+    this.#sound = openSound && new TurnSound({ open: openSound, mostSamples: mostTurnSeconds * SILERO_RATE });
     this.#open(turns);
   }
 
@@ -128,6 +138,7 @@ export class SessionEars {
       // What a resampler passes through may be its caller's own.
       if (samples.length > 0) this.#held.push(samples.slice());
       this.#heard += samples.length;
+      this.#sound?.follow(this.#heldPart());
       return;
     }
     for (let at = 0; at < samples.length; at += PIECE_SAMPLES) {
@@ -142,6 +153,15 @@ export class SessionEars {
     return this.#held.reduce((sum, { length }) => sum + length, 0);
   }
 
+  /** What is held, of which nothing is asked twice. */
+  #heldPart(): OpenPart {
+    const length = this.#heldSamples();
+    return {
+      startSample: this.#heard - length - this.#base, length, quietMs: 0,
+      samples: (offset = 0) => samplesFrom(this.#held, offset),
+    };
+  }
+
   #decide(cuts: readonly TurnCut[]): void {
     for (const [i, cut] of cuts.entries()) {
       if (cut.kind === 'start') this.#start(this.#base + cut.startSample);
@@ -153,7 +173,9 @@ export class SessionEars {
       }
     }
     const ended = cuts.flatMap((cut) => (cut.kind === 'end' ? [cut.part] : []));
-    this.#hearing?.update(ended, this.#cutter?.open());
+    const open = this.#cutter?.open();
+    this.#hearing?.update(ended, open);
+    if (this.#turn !== undefined) this.#sound?.follow(open);
     void this.#follow();
   }
 
@@ -166,7 +188,7 @@ export class SessionEars {
   #endPart(part: SoundPart): void {
     const turn = this.#turn!;
     turn.endSample = this.#base + part.startSample + part.samples.length;
-    if (this.#host.recognise === undefined) turn.parts.push(part);
+    if (this.#host.recognise === undefined) turn.parts.push(this.#sound?.end(part) ?? part);
     else turn.texts.push(this.#textOf(part));
     if (this.#goesOn) return;
     this.#turn = undefined;
@@ -243,6 +265,7 @@ export class SessionEars {
 
   #forget(): void {
     this.#held = [];
+    this.#sound?.forget();
     this.#turn = undefined;
     this.#goesOn = false;
     this.#cutter?.cut();
@@ -254,6 +277,14 @@ export class SessionEars {
     this.#cutter?.close();
     for (const wake of this.#wake.splice(0)) wake();
   }
+}
+
+/** Those of all parts together, from `offset` on. */
+function samplesFrom(parts: readonly Float32Array[], offset: number): Float32Array {
+  let at = parts.reduce((sum, { length }) => sum + length, 0);
+  let first = parts.length;
+  while (first > 0 && at > offset) at -= parts[--first]!.length;
+  return joinSamples(parts.slice(first)).subarray(offset - at);
 }
 
 function nothingHeard(): InputError {

@@ -62,11 +62,27 @@ export class SessionItems {
 
   /** @throws InputError for what is no item, and what the talker does not take */
   add(item: NewTalkItem, after: string | undefined): ItemRecord {
+    if (after !== undefined && after !== ROOT) this.#history.indexOf(after);
+    const record = this.make(item, true);
+    this.insert(record, after);
+    return record;
+  }
+
+  /** Of the conversation. @throws InputError for an item that is not there */
+  get(id: string): ItemRecord {
+    return this.records[this.#history.indexOf(id)]!;
+  }
+
+  /**
+   * An item that stands nowhere yet.
+   * @param isTold whether its text is an event, when it is heard
+   * @throws InputError as {@link add}
+   */
+  make(item: NewTalkItem, isTold: boolean): ItemRecord {
     checkItem(item);
     const { abilities, name } = this.#host.answerer.info;
-    if (!abilities.edits && (item.role !== 'user' || after !== undefined))
-      throw new InputError(`${name} takes what is said to it in order, and nothing else: items of role user, at the end.`);
-    if (after !== undefined && after !== ROOT) this.#history.indexOf(after);
+    if (!abilities.roles.includes(item.role))
+      throw new InputError(`${name} takes items of role ${abilities.roles.join(' and ')}, found ${item.role}.`);
     if (item.id !== undefined) this.#history.checkFree(item.id);
     const sound = item.role === 'user' ? item.sound : undefined;
     if (sound !== undefined) this.checkHears();
@@ -75,18 +91,17 @@ export class SessionItems {
       text: item.text ?? '', status: sound === undefined ? 'completed' : 'in-progress',
       ...(item.role === 'assistant' && { toolCalls: item.toolCalls ?? [] }), ...(item.role === 'tool' && { callId: item.callId }),
     });
-    if (sound !== undefined) this.#takeSound(record, sound);
-    this.insert(record, after);
+    if (sound !== undefined) this.#takeSound(record, sound, isTold);
     return record;
   }
 
-  #takeSound(record: ItemRecord, sound: Waveform): void {
+  #takeSound(record: ItemRecord, sound: Waveform, isTold: boolean): void {
     const { recognise } = this.#host.answerer;
     const part = { startSample: 0, samples: resample(sound, SILERO_RATE).samples };
     record.audioMs = part.samples.length * MS_PER_SAMPLE;
     const written = record.text;
     if (recognise !== undefined) {
-      this.track(this.hear(record, [Promise.resolve(written), recognise(part, new AbortController().signal)]));
+      this.track(this.hear(record, [Promise.resolve(written), recognise(part, new AbortController().signal)], isTold));
       return;
     }
     record.sound = [part];
@@ -94,11 +109,11 @@ export class SessionItems {
   }
 
   /** Puts the texts of its parts into an item, when they are heard. Does not throw: a failure is an event. @returns whether it went well */
-  async hear(record: ItemRecord, texts: readonly Promise<string>[]): Promise<boolean> {
+  async hear(record: ItemRecord, texts: readonly Promise<string>[], isTold = true): Promise<boolean> {
     try {
       if (this.#host.answerer.recognise !== undefined) {
         record.text = (await Promise.all(texts)).filter((text) => text !== '').join(' ');
-        this.#host.emit({ kind: 'input-text', itemId: record.id, text: record.text, isFinal: true });
+        if (isTold) this.#host.emit({ kind: 'input-text', itemId: record.id, text: record.text, isFinal: true });
       }
       record.status = 'completed';
       return true;
@@ -111,8 +126,6 @@ export class SessionItems {
 
   /** @throws InputError */
   remove(itemId: string): void {
-    const { abilities, name } = this.#host.answerer.info;
-    if (!abilities.edits) throw new InputError(`${name} cannot forget an item: begin another conversation.`);
     this.#history.remove(itemId);
     this.#host.emit({ kind: 'item-removed', itemId });
   }
@@ -121,9 +134,7 @@ export class SessionItems {
   cutOf(itemId: string, audioEndMs: number): { readonly record: ItemRecord; readonly samples: number } {
     const record = this.records[this.#history.indexOf(itemId)]!;
     if (record.role !== 'assistant') throw new InputError('Only answers can be cut to what was heard of them.');
-    const { abilities, name, sampleRate } = this.#host.answerer.info;
-    const last = this.records.findLast(({ role }) => role === 'assistant');
-    if (!abilities.edits && record !== last) throw new InputError(`${name} can cut its last answer alone.`);
+    const { sampleRate } = this.#host.answerer.info;
     if (typeof audioEndMs !== 'number' || !(audioEndMs >= 0))
       throw new InputError(`audioEndMs must be a number of at least 0, found ${describeNumber(audioEndMs)}.`);
     const samples = Math.round((audioEndMs / 1000) * sampleRate);

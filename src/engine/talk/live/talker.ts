@@ -20,8 +20,8 @@ export interface TalkerAbilities {
   readonly tools: boolean;
   /** It tells what it heard as text. */
   readonly transcripts: boolean;
-  /** Items of any role may be added, and any item removed; else what is said goes in turns, and only the last answer can be cut. */
-  readonly edits: boolean;
+  /** Of items that may be put into a conversation. */
+  readonly roles: readonly TalkItem['role'][];
   /** It answers in text alone, where asked to. */
   readonly textAlone: boolean;
   /** Names that `voice` may have; none where they cannot be listed. */
@@ -124,6 +124,8 @@ export interface TalkSessionUsage {
   /** Of the turn that is answered. */
   readonly heardMs: number;
   readonly textTokens: number;
+  /** Of `inputTokens`, those of the turn's sound, where the model hears it itself. */
+  readonly heardTokens: number;
   /** Of speech that was made. */
   readonly spokenMs: number;
 }
@@ -167,6 +169,16 @@ export type TalkSessionEvent =
   | { readonly kind: 'truncated'; readonly itemId: string; readonly audioEndMs: number; readonly text: string }
   | { readonly kind: 'item-removed'; readonly itemId: string };
 
+export interface RespondOptions {
+  /**
+   * What is answered in place of the conversation, oldest first: items of it, and new ones that it is not given. Default: the conversation
+   * as it is.
+   */
+  readonly items?: readonly (NewTalkItem | { readonly itemId: string })[] | undefined;
+  /** The answer is no item of the conversation: it can be neither cut nor removed, and nobody who speaks ends it. Default false. */
+  readonly isApart?: boolean | undefined;
+}
+
 /** A conversation. Calls may be made at any time; what they bring about comes as events. */
 export interface TalkSession {
   /** Has one reader. Ends when the session is closed; throws the reason of its signal. */
@@ -197,14 +209,15 @@ export interface TalkSession {
    * @returns its id. @throws InputError for what the talker does not take
    */
   add(item: NewTalkItem, options?: { readonly after?: string | undefined }): string;
-  /** @throws InputError for an item that is not there, or that the talker cannot forget */
+  /** @throws InputError for an item that is not there, or that is being answered */
   remove(itemId: string): void;
   /**
    * Answers what is there, as soon as it was heard; an answer that goes on is over first.
    * @param settings in place of the session's, for this answer
+   * @param options what it answers, and whether the conversation goes on from it
    * @returns the answer's id. @throws InputError for settings that the talker does not have, and while another answer waits
    */
-  respond(settings?: AnswerSettings): string;
+  respond(settings?: AnswerSettings, options?: RespondOptions): string;
   /** Stops the answer that goes on, if there is one; what was made of it stays. */
   cancel(): void;
   /** Cuts an answer to what was heard of it. @throws InputError for another item, and a time that is none */
