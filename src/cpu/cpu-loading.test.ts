@@ -59,6 +59,7 @@ describe('loading', () => {
   test.each([
     ['a matrix', 'layers.1.gate', 'f32', 4 * 777, [0, 0, 0xc0, 0x7f], /tensor layers\.1\.gate of synthetic.*row 12, column 9/],
     ['the scale of a block', 'layers.0.down', 'q8_0', 34 * 10, [0, 0x7c], /tensor layers\.0\.down.*q8_0 block at row 3, columns 32 to 63/],
+    ['an exponent', 'layers.0.down', 'mxfp4', 17 * 10, [255], /tensor layers\.0\.down.*mxfp4 block at row 3, columns 32 to 63/],
     ['a gain', 'layers.0.attn_norm', 'f32', 4 * 63, [0, 0, 0x80, 0xff], /tensor layers\.0\.attn_norm.*column 63/],
   ] as const)('NaN or infinity in %s is named', async (_, id, type, at, bits, message) => {
     const broken = withWeight(request(() => type), id, (source) => ({

@@ -77,10 +77,10 @@ function allowedError(fn: ActivationName, x: number, y: number): number {
   return 6e-7 + (y === 0 || EXPONENT_ERROR[fn] === 0 ? 0 : EXPONENT_ERROR[fn] * Math.abs(Math.log(Math.abs(y / x))));
 }
 
-/** Bit patterns of each format of floats that are infinite or NaN; of ggml's exponents none is. */
+/** Bit patterns of each format of floats that are infinite or NaN. */
 const WILD = {
   f32: [0x7f800000, 0xff800000, 0x7fc00000], f16: [0x7c00, 0xfc00, 0x7e01], bf16: [0x7f80, 0xff80, 0x7fc1],
-  e8m0: [255], e8m0Half: [], ue4m3Half: [255], e4m3: [0x7f, 0xff],
+  e8m0: [255], e8m0Half: [255], ue4m3Half: [255], e4m3: [0x7f, 0xff],
 } as const satisfies Record<ScaleFormat, readonly number[]>;
 
 /** Type, byte of a block, patterns and their bytes: every float of every block, and codes that are floats. */

@@ -1,5 +1,6 @@
 /** What a model's GGUF file says and holds: metadata keys, tensors in order, and the type that each gets. */
 import type { WeightSource } from '../graph/executor.ts';
+import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { string, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
@@ -15,6 +16,7 @@ import { printExpression } from './weight-expression.ts';
 import { textPart } from './text-part.ts';
 import { filesOf, weightReader } from './weight-reader.ts';
 import { bindWeights } from './weight-spec.ts';
+import { zeroBiasSkips } from './zero-biases.ts';
 
 export interface ExportTensor {
   readonly name: string;
@@ -32,7 +34,7 @@ export interface GgufExport {
   readonly tensors: readonly ExportTensor[];
 }
 
-export interface GgufExportOptions {
+export interface GgufExportOptions extends ReadOptions {
   readonly type: ExportType;
   readonly modelName: string;
   /** Default {@link ARCHITECTURES}. */
@@ -40,19 +42,19 @@ export interface GgufExportOptions {
 }
 
 /**
- * The GGUF form of a safetensors checkpoint. Reads nothing of the tensors.
+ * The GGUF form of a safetensors checkpoint. Of the tensors it reads nothing but biases that the model does not have.
  * @throws FormatError for an unknown architecture and for missing, extra or misshapen tensors.
  */
-export function ggufExport(
+export async function ggufExport(
   whole: Checkpoint,
-  { type, modelName, architectures = ARCHITECTURES }: GgufExportOptions,
-): GgufExport {
+  { type, modelName, architectures = ARCHITECTURES, signal }: GgufExportOptions,
+): Promise<GgufExport> {
   const checkpoint = textPart(whole);
   const architecture = architectureOf(checkpoint, architectures);
   const config = architecture.parseConfig(checkpoint);
   const warnings = architecture.checkSettings(checkpoint, config);
   const specs = architecture.weights(config);
-  bindWeights(checkpoint, specs, skipsOf(architecture, config));
+  bindWeights(checkpoint, specs, [...skipsOf(architecture, config), ...(await zeroBiasSkips(checkpoint, specs, { signal }))]);
   const read = weightReader(withBlocksDecoded(checkpoint));
   const planned = ggufTensors(specs, checkpoint.name);
   const types = tensorTypes(planned, type, config);

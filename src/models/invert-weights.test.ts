@@ -18,7 +18,7 @@ describe('a family whose two formats store things otherwise', () => {
   const { folder, gguf } = storedWays('f32');
 
   it('is written as its GGUF file has it', async () => {
-    const { tensors } = ggufExport(memoryCheckpoint(folder), { type: 'f32', modelName: 'woven', architectures: [llama, woven] });
+    const { tensors } = await ggufExport(memoryCheckpoint(folder), { type: 'f32', modelName: 'woven', architectures: [llama, woven] });
     expect(new Set(tensors.map(({ name }) => name))).toEqual(new Set(Object.keys(gguf.tensors)));
     for (const { name, shape, type, from } of tensors) {
       const wanted = gguf.tensors[name];

@@ -41,9 +41,10 @@ import { unmetNeedOf } from './unsupported-architectures.ts';
 import type { VisionTower } from './vision.ts';
 import { isVisionTensor } from './vision-part.ts';
 import { knownTower, openTower } from './vision-towers.ts';
-import { bindWeights } from './weight-spec.ts';
+import { bindWeights, exactNames } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 import { whisper } from './whisper.ts';
+import { zeroBiasSkips } from './zero-biases.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
   llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen3Vl, qwen35, qwen35Moe, gptOss, smollm3, phi3, embeddingGemma, gemma3, gemma4,
@@ -115,7 +116,10 @@ export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions
   const tableId = hostTableOf(architecture, config, options.perLayerTable);
   const specs = architecture.weights(config);
   const scales = tensorScalesOf(checkpoint, specs);
-  const skips = [...skipsOf(architecture, config), ...[...constants.keys()].map(constantSkip), ...scaleSkips(scales)];
+  const skips = [
+    ...skipsOf(architecture, config), ...[...constants.keys()].map(constantSkip), ...scaleSkips(scales),
+    ...(await zeroBiasSkips(checkpoint, specs, options)),
+  ];
   const { weights: stored, skipped } = bindWeights(checkpoint, specs, skips);
   const { quantize } = options;
   const all = quantize === undefined ? stored : quantizeWeights(stored, { type: quantize, specs, config, where: checkpoint.name });
@@ -200,7 +204,7 @@ export function skipsOf({ skips }: Architecture, { embedding }: DecoderConfig): 
 }
 
 function constantSkip(name: string): SkipRule {
-  return { pattern: new RegExp(`^${name.replaceAll('.', '\\.')}$`), reason: 'read into the rotary frequencies' };
+  return { pattern: exactNames([name]), reason: 'read into the rotary frequencies' };
 }
 
 async function readConstants({ tensors, format }: Checkpoint, wanted: readonly ConstantTensor[], options?: ReadOptions) {

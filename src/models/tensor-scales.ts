@@ -10,6 +10,7 @@ import type { Value } from '../graph/value.ts';
 import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { tensorsOf } from './weight-expression.ts';
+import { exactNames } from './weight-spec.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
 
 export interface TensorScale {
@@ -33,12 +34,14 @@ export function tensorScalesOf({ format, tensors }: Checkpoint, specs: readonly 
 
 /** What is not read as a weight, and why; scales of activations are for those that round them to FP4. */
 export function scaleSkips(scales: readonly TensorScale[]): readonly SkipRule[] {
-  const exactly = (names: readonly string[]) => new RegExp(`^(${names.map((name) => name.replaceAll('.', '\\.')).join('|')})$`);
   if (scales.length === 0) return [];
   const names = scales.map(({ entry }) => entry.name);
   return [
-    { pattern: exactly(names), reason: 'multiplies what its matrix is multiplied by' },
-    { pattern: exactly(names.map((name) => name.replace(/scale$/, 'input_scale'))), reason: 'for activations in FP4, which these are not' },
+    { pattern: exactNames(names), reason: 'multiplies what its matrix is multiplied by' },
+    {
+      pattern: exactNames(names.map((name) => name.replace(/scale$/, 'input_scale'))),
+      reason: 'for activations in FP4, which these are not',
+    },
   ];
 }
 

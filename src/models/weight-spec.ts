@@ -27,6 +27,11 @@ export interface SkipRule {
   readonly reason: string;
 }
 
+/** A pattern of these names and no others. */
+export function exactNames(names: readonly string[]): RegExp {
+  return new RegExp(`^(${names.map((name) => name.replaceAll('.', '\\.')).join('|')})$`);
+}
+
 export interface BoundWeights {
   readonly weights: ReadonlyMap<string, WeightSource>;
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];

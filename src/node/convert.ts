@@ -56,8 +56,9 @@ export async function convertFile(pathOrUrl: string, outPath: string, options: C
 export async function convert(checkpoint: Checkpoint, sink: ByteSink, options: ConvertOptions): Promise<ConvertResult> {
   try {
     checkOptions(checkpoint, options);
-    const { config, warnings, metadata, tensors } = ggufExport(checkpoint, {
+    const { config, warnings, metadata, tensors } = await ggufExport(checkpoint, {
       type: options.type,
+      signal: options.signal,
       modelName: options.modelName ?? lastPart(checkpoint.name),
     });
     for (const [key, value] of generationMetadata(checkpoint)) metadata.set(key, value);

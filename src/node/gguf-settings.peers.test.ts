@@ -75,7 +75,7 @@ const goldenOf = (name: string) => JSON.parse(readFileSync(`${FOLDER}/${name}/go
 async function writeVariant({ golden, keys = {}, without }: Variant, path: string): Promise<void> {
   const checkpoint = await openCheckpoint(await locate(`${FOLDER}/${golden}`));
   try {
-    const { config, metadata, tensors: all } = ggufExport(checkpoint, { type: 'f32', modelName: golden });
+    const { config, metadata, tensors: all } = await ggufExport(checkpoint, { type: 'f32', modelName: golden });
     for (const [key, value] of Object.entries(keys)) {
       metadata.delete(`${config.architecture}.${key}`);
       if (value !== undefined) metadata.set(`${config.architecture}.${key}`, value);

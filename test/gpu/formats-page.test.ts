@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { layOutMatrix, packedFormatOf } from '../../src/gpu/packed-layout.ts';
-import { bytesOfElements } from '../../src/tensor/tensor-type.ts';
+import { SYNTH_MODELS, synthPlan } from '../../src/models/synth-shapes.ts';
+import { bytesOfElements, elementsOf } from '../../src/tensor/tensor-type.ts';
 import { formatOf, WEIGHT_TYPES } from '../../src/tensor/formats/weight-formats.ts';
 import type { WeightType } from '../../src/tensor/formats/weight-formats.ts';
 
@@ -55,6 +56,14 @@ function measured(kind: 'gpu' | 'cpu'): Measured[] {
   return lines.map((line) => JSON.parse(line) as Measured).filter((row) => row.device.kind === kind && row.measure.startsWith('decode'));
 }
 
+/** Bits of a weight in a file, its vocabulary among them: the model's name begins the file's. Nothing is known of folders. */
+function bitsInFile({ file, sizeBytes }: Measured['model']): string {
+  const model = SYNTH_MODELS.find((name) => file.startsWith(`${name}-`));
+  if (sizeBytes === null || model === undefined) return '';
+  const weights = synthPlan(model, 'f16').tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0);
+  return ((8 * sizeBytes) / weights).toFixed(2);
+}
+
 /** The newest rows of each file: Ingot beside llama-bench, of one run. */
 function speedTable(kind: 'gpu' | 'cpu'): string {
   const rows = measured(kind);
@@ -67,12 +76,12 @@ function speedTable(kind: 'gpu' | 'cpu'): string {
     const bytes = own.limit ? `${((own.median * own.limit.perToken) / 1e9).toFixed(kind === 'gpu' ? 0 : 1)}` : '';
     const range = (row: Measured) => `${row.median.toFixed(1)} (${row.min.toFixed(1)}-${row.max.toFixed(1)})`;
     const beside = rival ? [range(rival), `${(own.median / rival.median).toFixed(2)}x`] : ['', ''];
-    return [[file, gigabytes(own), range(own), ...beside, bytes, own.commit]];
+    return [[file, gigabytes(own), bitsInFile(own.model), range(own), ...beside, bytes, own.commit]];
   });
   if (cells.length === 0) return 'Not measured yet.';
   const { machine, device } = rows.at(-1) as Measured;
   const where = device.adapter ? `${device.adapter.device}, ${device.adapter.description}` : `${machine.cpu}, ${machine.cores} cores`;
-  const heads = ['file', 'GB', 'Ingot, tok/s (range)', 'llama-bench', 'ratio', 'GB/s read', 'commit'];
+  const heads = ['file', 'GB', 'bits of a weight', 'Ingot, tok/s (range)', 'llama-bench', 'ratio', 'GB/s read', 'commit'];
   return `${where}; decode of 128 tokens after 128, medians, both engines on one file in one run.\n\n${table(heads, cells)}`;
 }
 

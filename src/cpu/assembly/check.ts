@@ -99,9 +99,8 @@ function isBadScale(format: i32, at: usize): bool {
     case SCALE_F16: return isBadHalf(at);
     case SCALE_BF16: return (<i32>load<u16>(at) & 0x7f80) == 0x7f80;
     case SCALE_F32: return (load<u32>(at) & 0x7f800000) == 0x7f800000;
-    case SCALE_E8M0: return load<u8>(at) == 255;
-    // A number for ggml, whatever its bits.
-    case SCALE_E8M0_HALF: return false;
+    case SCALE_E8M0:
+    case SCALE_E8M0_HALF:
     case SCALE_UE4M3_HALF: return load<u8>(at) == 255;
     default: return unreachable();
   }

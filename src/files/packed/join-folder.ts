@@ -12,6 +12,7 @@ import { isScaleBlock, joinFp8 } from './fp8.ts';
 import type { ScaleBlock } from './fp8.ts';
 import { joinGptOssBlocks } from './gpt-oss-blocks.ts';
 import { joinGptq } from './gptq.ts';
+import { tensorInFile } from './joined-tensor.ts';
 import { joinMlx } from './mlx.ts';
 
 type Method = (folder: PackedFolder, settings: JsonObject) => JoinedFolder;
@@ -32,7 +33,11 @@ const MAY_BE_EMPTY: readonly string[] = ['mlx', 'compressed-tensors'];
 /** The folder with tensors in place of their planes. @throws FormatError where settings, types and shapes of planes are at odds */
 export function joinFolder(checkpoint: Checkpoint): Checkpoint {
   const found = methodOf(checkpoint.config ?? {});
-  if (found === undefined) return checkpoint;
+  if (found === 'unknown') return checkpoint;
+  if (found === undefined) {
+    checkUnpacked(checkpoint);
+    return checkpoint;
+  }
   const { name, tensors, superseded = [] } = checkpoint;
   const stretches: PackedFolder['stretches'] = new Map();
   const { joined, skipped = [] } = found.method({ name, tensors, stretches }, found.settings);
@@ -69,8 +74,26 @@ interface FoundMethod {
   readonly settings: JsonObject;
 }
 
-/** As mlx-lm looks for it: "quantization", which its own folders have, then "quantization_config", in the text model's settings too. */
-function methodOf(config: JsonObject): FoundMethod | undefined {
+/** Tensors of a module that only packed weights have. */
+const PACKED_TENSORS = /\.(scales|qweight|weight_packed|weight_scale_inv)$/;
+
+/** @throws FormatError for packed weights of which config.json says nothing */
+function checkUnpacked({ name, tensors }: Checkpoint): void {
+  for (const [own, entry] of tensors) {
+    const isOfFloats = own.endsWith('.scales') && tensors.get(own.replace(/scales$/, 'weight'))?.type !== 'u32';
+    if (!PACKED_TENSORS.test(own) || isOfFloats) continue;
+    throw new FormatError(
+      `${name}: expected "quantization" or "quantization_config" in config.json, as ${tensorInFile(entry)} is of packed weights, found ` +
+        'none. Get config.json as it lies beside these weights.',
+    );
+  }
+}
+
+/**
+ * As mlx-lm looks for it: "quantization", which its own folders have, then "quantization_config", in the text model's settings too.
+ * Undefined where config.json has neither.
+ */
+function methodOf(config: JsonObject): FoundMethod | 'unknown' | undefined {
   const own = config['quantization'];
   if (isJsonObject(own)) return { says: 'mlx', method: joinMlx, settings: own };
   const text = config['text_config'];
@@ -82,7 +105,7 @@ function methodOf(config: JsonObject): FoundMethod | undefined {
   if (name === undefined && settings['bits'] !== undefined && settings['group_size'] !== undefined)
     return { says: 'mlx', method: joinMlx, settings };
   const method = typeof name === 'string' && Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
-  return method === undefined ? undefined : { says: name as string, method, settings };
+  return method === undefined ? 'unknown' : { says: name as string, method, settings };
 }
 
 /** `weight_block_size` of config.json; blocks of other methods are 128 by 128. */

@@ -238,6 +238,20 @@ describe("gpt-oss's blocks", () => {
   });
 });
 
+describe('packed weights without settings', () => {
+  it.each([
+    ['scales', 'U32', 'weight'], ['qweight', 'I32', 'qzeros'], ['weight_packed', 'I32', 'weight_scale'],
+    ['weight_scale_inv', 'F32', 'weight'],
+  ])('%s', async (plane, dtype, beside) => {
+    const tensors = new Map([[`m.${beside}`, zeros(dtype, [4, 4], 4)], [`m.${plane}`, zeros(dtype, [4, 4], 4)]]);
+    const opening = openPacked(tensors, { quantization: null, quantization_config: null });
+    await expect(opening).rejects.toThrow(FormatError);
+    await expect(opening).rejects.toThrow(`in config.json, as model.safetensors: tensor m.${plane} is of packed weights, found none`);
+    // Floats may be called scales.
+    if (plane === 'scales') await openPacked(new Map([['m.weight', zeros('F32', [4], 4)], ['m.scales', zeros('F32', [4], 4)]]), {});
+  });
+});
+
 describe('methods that are not known', () => {
   it.each(['bitsandbytes', 'hqq', 'aqlm', 'eetq', 'bitnet', 'auto-round', 'modelopt'])('%s leaves the folder as it is', async (method) => {
     const checkpoint = await openPacked(new Map([['m.weight', zeros('U8', [4, 4], 1)]]), quantized({ quant_method: method }));

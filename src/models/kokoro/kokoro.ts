@@ -10,7 +10,7 @@ import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import type { ReadOptions } from '../../tensor/byte-source.ts';
 import type { Checkpoint } from '../../tensor/checkpoint.ts';
 import { readFloats } from '../read-floats.ts';
-import { bindWeights } from '../weight-spec.ts';
+import { bindWeights, exactNames } from '../weight-spec.ts';
 import type { SkipRule, WeightSpec } from '../weight-spec.ts';
 import { parseKokoroConfig } from './kokoro-config.ts';
 import type { KokoroConfig } from './kokoro-config.ts';
@@ -66,8 +66,7 @@ export function kokoroGraphs(config: KokoroConfig): { readonly model: ModelGraph
 export function openKokoro(checkpoint: Checkpoint): KokoroModel {
   const config = parseKokoroConfig(checkpoint);
   const { model, specs } = kokoroGraphs(config);
-  const hostTensors = Object.values(SOURCE_TENSORS).map((name) => new RegExp(`^${name.replaceAll('.', '\\.')}$`));
-  const skips = [...SKIPS, ...hostTensors.map((pattern) => ({ pattern, reason: 'the host makes the source' }))];
+  const skips = [...SKIPS, { pattern: exactNames(Object.values(SOURCE_TENSORS)), reason: 'the host makes the source' }];
   const { weights, skipped } = bindWeights(checkpoint, specs, skips);
   return { config, model, weights: new Map([...weights, [ONES, onesOf(config.hidden)]]), skipped };
 }

@@ -2,7 +2,7 @@
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16, putHalf } from '../half.ts';
 
 /**
- * - `e8m0`: a power of two, 2^(e - 127) (OCP Microscaling 1.0).
+ * - `e8m0`: a power of two, 2^(e - 127), whose 255 is NaN (OCP Microscaling 1.0).
  * - `e8m0Half`: half of that, for codebooks that hold doubled values (ggml's MXFP4).
  * - `ue4m3Half`: half of an e4m3 without a sign, whose 0x7f is 0 (ggml's NVFP4).
  * - `e4m3`: sign, 4 bits of exponent (bias 7), 3 of mantissa; 0x7f and 0xff are NaN (OCP FP8).
@@ -38,9 +38,9 @@ export function readScale(format: ScaleFormat, bytes: Uint8Array, at: number): n
       for (let i = 0; i < 4; i++) f32View.setUint8(i, bytes[at + i] as number);
       return f32View.getFloat32(0, true);
     case 'e8m0':
-      return 2 ** (byte - 127);
+      return byte === 255 ? NaN : 2 ** (byte - 127);
     case 'e8m0Half':
-      return 2 ** (byte - 128);
+      return byte === 255 ? NaN : 2 ** (byte - 128);
     case 'ue4m3Half':
       return byte === 0x7f ? 0 : 0.5 * Math.abs(E4M3_VALUES[byte & 0x7f] as number);
     case 'e4m3':

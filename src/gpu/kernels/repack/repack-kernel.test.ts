@@ -130,7 +130,7 @@ describe('what is not finite', () => {
   /** The place and bits of a scale, or code, that is no number: of each float of a block, and of a code that is a float. */
   function poisons(format: BlockFormat): readonly (readonly [place: number, bits: readonly number[]])[] {
     const NOT_FINITE: Readonly<Partial<Record<string, readonly number[]>>> = {
-      f16: [1, 0xfc], bf16: [0x80, 0x7f], f32: [0, 0, 0x80, 0xff], e8m0: [255], ue4m3Half: [255],
+      f16: [1, 0xfc], bf16: [0x80, 0x7f], f32: [0, 0, 0x80, 0xff], e8m0: [255], e8m0Half: [255], ue4m3Half: [255],
     };
     const scales = scalePlaces(format).flatMap(({ format: name, offset }) => {
       const bits = NOT_FINITE[name];

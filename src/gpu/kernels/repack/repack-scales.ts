@@ -22,7 +22,7 @@ export function checkScales({ type, layout, scale }: PackedBlocks): void {
 
 /** Bits of a scale that are all ones in NaN and infinity. */
 const EXPONENT: Readonly<Partial<Record<ScaleFormat, string>>> = {
-  f16: '0x7c00u', bf16: '0x7f80u', f32: '0x7f800000u', e8m0: '0xffu',
+  f16: '0x7c00u', bf16: '0x7f80u', f32: '0x7f800000u', e8m0: '0xffu', e8m0Half: '0xffu',
 };
 
 function isFinite(name: string, format: ScaleFormat): string {
