@@ -7,7 +7,7 @@ import { repoRoot } from './install.mjs';
 
 const app = join(repoRoot, 'app');
 
-/** The service worker knows the files of its build; a build that changes any of them is another worker, so that browsers fetch them anew. */
+/** The service worker knows the files of its build: a build that changes any of them is another worker, so that browsers have them anew. */
 function serviceWorker() {
   return {
     name: 'ingot-service-worker',

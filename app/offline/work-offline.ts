@@ -5,7 +5,9 @@ const WORKER = './sw.js';
 
 /** Where addresses of scripts are to be trusted ones, this is the one that is. */
 function workerAddress(): string {
-  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } } };
+  const { trustedTypes } = globalThis as {
+    trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } };
+  };
   if (trustedTypes === undefined) return WORKER;
   return trustedTypes.createPolicy('ingot', { createScriptURL: (url: string) => (url === WORKER ? url : '') }).createScriptURL(WORKER);
 }

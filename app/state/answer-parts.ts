@@ -43,7 +43,8 @@ export function addPiece(parts: AnswerParts, piece: AnswerPiece, clock: Clock): 
   clock.count++;
   if (parts.reasoning !== '' && (text !== '' || toolCalls.length > 0)) clock.thoughtAt ??= now;
   return {
-    text: parts.text + text, reasoning: parts.reasoning + reasoning,
+    text: parts.text + text,
+    reasoning: parts.reasoning + reasoning,
     toolCalls: toolCalls.length === 0 ? parts.toolCalls : withCalls(parts.toolCalls, toolCalls),
   };
 }
@@ -52,7 +53,10 @@ function figuresOf({ model, askedAt, firstAt, lastAt, usage, count }: Clock): Fi
   const tokens = usage?.completionTokens ?? count;
   const streamMs = firstAt === undefined || lastAt === undefined ? 0 : lastAt - firstAt;
   return {
-    model, usage, firstMs: firstAt === undefined ? undefined : firstAt - askedAt, totalMs: performance.now() - askedAt,
+    model,
+    usage,
+    firstMs: firstAt === undefined ? undefined : firstAt - askedAt,
+    totalMs: performance.now() - askedAt,
     tokensPerSecond: tokens > 1 && streamMs > 0 ? ((tokens - 1) / streamMs) * 1000 : undefined,
   };
 }
@@ -61,7 +65,8 @@ function figuresOf({ model, askedAt, firstAt, lastAt, usage, count }: Clock): Fi
 export function collectAnswer({ text, reasoning, toolCalls }: AnswerParts, clock: Clock): Partial<Turn> {
   const thoughtEnd = clock.thoughtAt ?? clock.lastAt;
   return {
-    text, figures: figuresOf(clock),
+    text,
+    figures: figuresOf(clock),
     ...(toolCalls.length === 0 ? {} : { toolCalls: toolCalls.filter((call) => call !== undefined) }),
     ...(reasoning === '' ? {} : { reasoning, reasoningMs: (thoughtEnd ?? 0) - (clock.firstAt ?? 0) }),
   };

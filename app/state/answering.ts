@@ -36,11 +36,16 @@ function conversationOf(id: string): Conversation | undefined {
 }
 
 /** What a stream leads to, as a change of its turn. */
-function endOf(parts: AnswerParts, clock: Clock, told: { finish: Finish | undefined; error: unknown; isStopped: boolean }): Partial<Turn> {
+function endOf(
+  parts: AnswerParts,
+  clock: Clock,
+  told: { finish: Finish | undefined; error: unknown; isStopped: boolean },
+): Partial<Turn> {
   const { finish, error, isStopped } = told;
   const state = isStopped ? 'stopped' : error !== undefined ? 'failed' : finish === 'length' ? 'cut' : 'done';
   return {
-    ...collectAnswer(parts, clock), state,
+    ...collectAnswer(parts, clock),
+    state,
     ...(state === 'failed' ? { error: error instanceof Error ? error.message : String(error) } : { error: undefined }),
   };
 }

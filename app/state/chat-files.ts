@@ -8,7 +8,9 @@ import { tell } from './notices.ts';
 const FORMAT = 'ingot-chats';
 const VERSION = 1;
 
-type WrittenTurn = Omit<Turn, 'attachments'> & { readonly attachments?: readonly (Omit<Attachment, 'blob'> & { readonly data: string })[] };
+type WrittenTurn = Omit<Turn, 'attachments'> & {
+  readonly attachments?: readonly (Omit<Attachment, 'blob'> & { readonly data: string })[];
+};
 
 async function writtenTurn(turn: Turn): Promise<WrittenTurn> {
   const { attachments, ...rest } = turn;
@@ -39,8 +41,13 @@ function isWritten(one: unknown): one is Conversation & { readonly turns: Readon
   const { id, title, turns, chosen, settings } = one as Partial<Record<keyof Conversation, unknown>>;
   const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
   if (typeof id !== 'string' || typeof title !== 'string' || !isRecord(turns) || !isRecord(chosen) || !isRecord(settings)) return false;
-  return Object.values(turns).every((turn: Partial<Turn>) =>
-    isRecord(turn) && typeof turn.id === 'string' && typeof turn.text === 'string' && ['user', 'assistant', 'tool'].includes(turn.role ?? ''));
+  return Object.values(turns).every(
+    (turn: Partial<Turn>) =>
+      isRecord(turn) &&
+      typeof turn.id === 'string' &&
+      typeof turn.text === 'string' &&
+      ['user', 'assistant', 'tool'].includes(turn.role ?? ''),
+  );
 }
 
 export function saveFile(blob: Blob, name: string): void {
@@ -51,7 +58,10 @@ export function saveFile(blob: Blob, name: string): void {
 }
 
 function fileName(title: string, extension: string): string {
-  const plain = title.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '-').replaceAll(/^-|-$/g, '');
+  const plain = title
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]+/gu, '-')
+    .replaceAll(/^-|-$/g, '');
   return `${plain === '' ? 'chat' : plain}.${extension}`;
 }
 

@@ -65,13 +65,23 @@ const TITLE_LENGTH = 60;
 export function newConversation(settings: ChatSettings, model: string | undefined): Conversation {
   const now = Date.now();
   return {
-    id: crypto.randomUUID(), title: 'New chat', isNamed: false, createdAt: now, updatedAt: now, model, settings, turns: {}, chosen: {},
+    id: crypto.randomUUID(),
+    title: 'New chat',
+    isNamed: false,
+    createdAt: now,
+    updatedAt: now,
+    model,
+    settings,
+    turns: {},
+    chosen: {},
   };
 }
 
 /** The children of a turn (`undefined`: the first turns), in the order in which they were made. */
 export function childrenOf({ turns }: Conversation, id: string | undefined): readonly Turn[] {
-  return Object.values(turns).filter(({ parent }) => parent === id).toSorted((a, b) => a.createdAt - b.createdAt);
+  return Object.values(turns)
+    .filter(({ parent }) => parent === id)
+    .toSorted((a, b) => a.createdAt - b.createdAt);
 }
 
 /** The turns that are shown, from the first on. */
@@ -97,7 +107,10 @@ export function withTurn(conversation: Conversation, turn: Turn): Conversation {
   const isFirst = turn.parent === undefined && !conversation.isNamed && turn.role === 'user';
   const title = isFirst ? titleOf(turn.text) || turn.attachments?.[0]?.name || conversation.title : conversation.title;
   return {
-    ...conversation, title, updatedAt: Date.now(), turns: { ...conversation.turns, [turn.id]: turn },
+    ...conversation,
+    title,
+    updatedAt: Date.now(),
+    turns: { ...conversation.turns, [turn.id]: turn },
     chosen: { ...conversation.chosen, [turn.parent ?? ROOT]: turn.id },
   };
 }

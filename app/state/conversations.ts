@@ -24,7 +24,9 @@ function tellLoss(error: unknown): void {
 /** An answer that was being written when its page went is as far as it came. */
 function withoutWriting(conversation: Conversation): Conversation {
   const cut = Object.values(conversation.turns).find(({ state }) => state === 'writing');
-  return cut === undefined ? conversation : { ...withChangedTurn(conversation, cut.id, { state: 'stopped' }), updatedAt: conversation.updatedAt };
+  return cut === undefined
+    ? conversation
+    : { ...withChangedTurn(conversation, cut.id, { state: 'stopped' }), updatedAt: conversation.updatedAt };
 }
 
 export async function loadConversations(): Promise<void> {

@@ -21,7 +21,11 @@ export function toolsOf({ tools }: Pick<ChatSettings, 'tools'>): readonly object
 /** The turns up to one, from the first on. */
 function pathTo(conversation: Conversation, last: Turn): Turn[] {
   const path: Turn[] = [];
-  for (let turn: Turn | undefined = last; turn !== undefined; turn = turn.parent === undefined ? undefined : conversation.turns[turn.parent])
+  for (
+    let turn: Turn | undefined = last;
+    turn !== undefined;
+    turn = turn.parent === undefined ? undefined : conversation.turns[turn.parent]
+  )
     path.unshift(turn);
   return path;
 }
@@ -45,13 +49,16 @@ export async function messagesOf(conversation: Conversation, answer: Turn): Prom
   const path = pathTo(conversation, answer);
   const asked = [...withoutFailed(path.slice(0, -2)), ...path.slice(-2).filter((turn) => turn !== answer || !saysNothing(turn))];
   const lastQuestion = asked.findLastIndex(({ role }) => role === 'user');
-  const messages = await Promise.all(asked.map(async (turn, index): Promise<ChatMessage> => ({
-    role: turn.role,
-    content: await contentOf(turn.text, turn.attachments),
-    // Of earlier thoughts nothing is read; between calls of tools they go on.
-    reasoning: index > lastQuestion ? turn.reasoning : undefined,
-    toolCalls: turn.toolCalls, toolCallId: turn.toolCallId,
-  })));
+  const messages = await Promise.all(
+    asked.map(async (turn, index): Promise<ChatMessage> => ({
+      role: turn.role,
+      content: await contentOf(turn.text, turn.attachments),
+      // Of earlier thoughts nothing is read; between calls of tools they go on.
+      reasoning: index > lastQuestion ? turn.reasoning : undefined,
+      toolCalls: turn.toolCalls,
+      toolCallId: turn.toolCallId,
+    })),
+  );
   const system = conversation.settings.system.trim();
   return system === '' ? messages : [{ role: 'system', content: system }, ...messages];
 }

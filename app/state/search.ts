@@ -18,7 +18,8 @@ function stretch(text: string, at: number, length: number): Pick<Found, 'before'
   const line = (part: string) => part.replaceAll(/\s+/g, ' ');
   const from = Math.max(0, at - AROUND);
   return {
-    before: `${from > 0 ? '…' : ''}${line(text.slice(from, at))}`, match: line(text.slice(at, at + length)),
+    before: `${from > 0 ? '…' : ''}${line(text.slice(from, at))}`,
+    match: line(text.slice(at, at + length)),
     after: line(text.slice(at + length, at + length + 2 * AROUND)),
   };
 }
@@ -30,7 +31,8 @@ export function search(conversations: readonly Conversation[], query: string): r
   if (words.length === 0) return found;
   for (const conversation of conversations) {
     const texts: readonly (readonly [Turn | undefined, string])[] = [
-      [undefined, conversation.title], ...Object.values(conversation.turns).map((turn) => [turn, turn.text] as const),
+      [undefined, conversation.title],
+      ...Object.values(conversation.turns).map((turn) => [turn, turn.text] as const),
     ];
     const hit = texts.find(([, text]) => {
       const lower = text.toLowerCase();

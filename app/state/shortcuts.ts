@@ -51,7 +51,16 @@ export const shortcuts: readonly Shortcut[] = [
   { keys: 'Enter', does: 'Send the message' },
   { keys: 'Shift Enter', does: 'Begin a line' },
   { keys: 'Escape', does: 'Stop the answer; close what is open' },
-  { keys: 'Alt N', does: 'New chat', code: 'KeyN', run: () => { showNew(); closeDrawer(); focusComposer(); } },
+  {
+    keys: 'Alt N',
+    does: 'New chat',
+    code: 'KeyN',
+    run: () => {
+      showNew();
+      closeDrawer();
+      focusComposer();
+    },
+  },
   { keys: 'Alt K', does: 'Search chats', code: 'KeyK', run: focusSearch },
   { keys: 'Alt B', does: 'Show or hide the list of chats', code: 'KeyB', run: toggleSidebar },
   { keys: 'Alt M', does: 'Choose a model', code: 'KeyM', run: () => (openDialog.value = 'models') },
@@ -63,20 +72,39 @@ export const shortcuts: readonly Shortcut[] = [
   { keys: 'Alt C', does: 'Copy the last answer', code: 'KeyC', run: withLastAnswer(({ text }) => void copyText(text)) },
   { keys: 'Alt A', does: 'Attach files', code: 'KeyA', run: press('#attach') },
   {
-    keys: 'Alt V', does: 'Speak a message, where a model hears', code: 'KeyV',
-    run: () => { if (ears.value !== undefined) press('#microphone')(); },
+    keys: 'Alt V',
+    does: 'Speak a message, where a model hears',
+    code: 'KeyV',
+    run: () => {
+      if (ears.value !== undefined) press('#microphone')();
+    },
   },
   {
-    keys: 'Alt L', does: 'Read the last answer aloud, where a model speaks', code: 'KeyL',
-    run: withLastAnswer(({ id, text }) => { if (voice.value !== undefined) void toggleSpeaking(id, text); }),
+    keys: 'Alt L',
+    does: 'Read the last answer aloud, where a model speaks',
+    code: 'KeyL',
+    run: withLastAnswer(({ id, text }) => {
+      if (voice.value !== undefined) void toggleSpeaking(id, text);
+    }),
   },
   { keys: 'Alt X', does: 'Export all chats', code: 'KeyX', run: () => void exportChats() },
   { keys: 'Alt I', does: 'Import chats', code: 'KeyI', run: press('#import') },
   {
-    keys: 'Alt T', does: 'Colours: as the system has them, light, dark', code: 'KeyT',
-    run: () => { theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % 3]!; },
+    keys: 'Alt T',
+    does: 'Colours: as the system has them, light, dark',
+    code: 'KeyT',
+    run: () => {
+      theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % 3]!;
+    },
   },
-  { keys: 'Alt /', does: 'This list', code: 'Slash', run: () => { openDialog.value = openDialog.value === 'keys' ? undefined : 'keys'; } },
+  {
+    keys: 'Alt /',
+    does: 'This list',
+    code: 'Slash',
+    run: () => {
+      openDialog.value = openDialog.value === 'keys' ? undefined : 'keys';
+    },
+  },
 ];
 
 function onKey(event: KeyboardEvent): void {

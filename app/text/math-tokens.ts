@@ -28,4 +28,6 @@ function formula(name: string, level: 'inline' | 'block', rule: RegExp): Tokeniz
   };
 }
 
-export const mathTokens: MarkedExtension = { extensions: [formula('formula', 'inline', INLINE), formula('formulaBlock', 'block', BLOCK)] };
+export const mathTokens: MarkedExtension = {
+  extensions: [formula('formula', 'inline', INLINE), formula('formulaBlock', 'block', BLOCK)],
+};

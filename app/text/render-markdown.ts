@@ -11,15 +11,41 @@ const marked = new Marked(mathTokens, {
   renderer: {
     html: ({ text }) => escapeHtml(text),
     image: ({ href, text }) => `<a href="${escapeHtml(href)}">${escapeHtml(text === '' ? href : text)}</a>`,
-    code: ({ text, lang = '' }) => `<pre data-language="${escapeHtml(lang.split(/\s/, 1)[0] ?? '')}"><code>${escapeHtml(text)}</code></pre>`,
+    code: ({ text, lang = '' }) =>
+      `<pre data-language="${escapeHtml(lang.split(/\s/, 1)[0] ?? '')}"><code>${escapeHtml(text)}</code></pre>`,
     checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
   },
 });
 
 const ALLOWED = {
   ALLOWED_TAGS: [
-    'p', 'br', 'hr', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'strong', 'em', 'del', 'a', 'code', 'pre', 'blockquote', 'ul', 'ol', 'li', 'table',
-    'thead', 'tbody', 'tr', 'th', 'td', 'span', 'div',
+    'p',
+    'br',
+    'hr',
+    'h1',
+    'h2',
+    'h3',
+    'h4',
+    'h5',
+    'h6',
+    'strong',
+    'em',
+    'del',
+    'a',
+    'code',
+    'pre',
+    'blockquote',
+    'ul',
+    'ol',
+    'li',
+    'table',
+    'thead',
+    'tbody',
+    'tr',
+    'th',
+    'td',
+    'span',
+    'div',
   ],
   ALLOWED_ATTR: ['href', 'class', 'align', 'start', 'data-language', 'data-display'],
   ALLOWED_URI_REGEXP: /^(https?:|mailto:)/i,
@@ -27,7 +53,10 @@ const ALLOWED = {
 
 /** The blocks of a text, paragraphs, lists and so on, each as it was written: while a text grows, only its last block changes. */
 export function blocksOf(text: string): readonly string[] {
-  return marked.lexer(text).map(({ raw }) => raw).filter((raw) => raw.trim() !== '');
+  return marked
+    .lexer(text)
+    .map(({ raw }) => raw)
+    .filter((raw) => raw.trim() !== '');
 }
 
 /** Nodes of a Markdown text. */

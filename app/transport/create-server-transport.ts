@@ -2,7 +2,17 @@
 import { readEvents } from './read-events.ts';
 import { requestMessages } from './request-messages.ts';
 import { KeyNeeded } from './transport.ts';
-import type { AnswerPiece, AnswerRequest, Finish, LoadOptions, ModelEntry, ModelKind, ModelStatus, Sampling, Transport } from './transport.ts';
+import type {
+  AnswerPiece,
+  AnswerRequest,
+  Finish,
+  LoadOptions,
+  ModelEntry,
+  ModelKind,
+  ModelStatus,
+  Sampling,
+  Transport,
+} from './transport.ts';
 
 /** As `/v1/models` has them. */
 interface ListedModel {
@@ -45,17 +55,29 @@ function entryOf(model: ListedModel): ModelEntry {
   const status: ModelStatus = model.status === 'unloading' ? 'unloaded' : model.status;
   const takes = model.input_modalities?.filter((one) => one === 'image' || one === 'audio');
   return {
-    id: model.id, name: model.id, kind: model.kind, status, fits: model.fits, takes,
-    bytes: model.memory_bytes > 0 ? model.memory_bytes : undefined, contextLength: model.max_model_len,
+    id: model.id,
+    name: model.id,
+    kind: model.kind,
+    status,
+    fits: model.fits,
+    takes,
+    bytes: model.memory_bytes > 0 ? model.memory_bytes : undefined,
+    contextLength: model.max_model_len,
     where: model.alias_of === undefined ? model.device : `another name of ${model.alias_of}`,
   };
 }
 
 function samplingOf(sampling: Sampling): object {
   return {
-    temperature: sampling.temperature, top_p: sampling.topP, top_k: sampling.topK, min_p: sampling.minP,
-    repetition_penalty: sampling.repetitionPenalty, presence_penalty: sampling.presencePenalty,
-    frequency_penalty: sampling.frequencyPenalty, max_tokens: sampling.maxTokens, seed: sampling.seed,
+    temperature: sampling.temperature,
+    top_p: sampling.topP,
+    top_k: sampling.topK,
+    min_p: sampling.minP,
+    repetition_penalty: sampling.repetitionPenalty,
+    presence_penalty: sampling.presencePenalty,
+    frequency_penalty: sampling.frequencyPenalty,
+    max_tokens: sampling.maxTokens,
+    seed: sampling.seed,
     stop: sampling.stop?.length === 0 ? undefined : sampling.stop,
     reasoning_effort: sampling.thinks === false ? 'none' : undefined,
   };
@@ -64,12 +86,17 @@ function samplingOf(sampling: Sampling): object {
 function pieceOf({ choices = [], usage }: Chunk): AnswerPiece {
   const { delta, finish_reason: finish } = choices[0] ?? {};
   return {
-    text: delta?.content ?? undefined, reasoning: delta?.reasoning_content ?? undefined, finish: finish ?? undefined,
+    text: delta?.content ?? undefined,
+    reasoning: delta?.reasoning_content ?? undefined,
+    finish: finish ?? undefined,
     toolCalls: delta?.tool_calls?.map(({ index, id, function: of }) => ({ index, id, name: of?.name, arguments: of?.arguments })),
-    usage: usage && {
-      promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens,
-      cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
-    } || undefined,
+    usage:
+      (usage && {
+        promptTokens: usage.prompt_tokens,
+        completionTokens: usage.completion_tokens,
+        cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
+      }) ||
+      undefined,
   };
 }
 
@@ -88,10 +115,18 @@ export function createServerTransport(keyOf: () => string): Transport {
     ask(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal });
 
   async function* answer({ model, messages, sampling, tools, signal }: AnswerRequest): AsyncGenerator<AnswerPiece> {
-    const response = await post('v1/chat/completions', {
-      model, messages: await requestMessages(messages), ...samplingOf(sampling), tools: tools.length === 0 ? undefined : tools,
-      stream: true, stream_options: { include_usage: true },
-    }, signal);
+    const response = await post(
+      'v1/chat/completions',
+      {
+        model,
+        messages: await requestMessages(messages),
+        ...samplingOf(sampling),
+        tools: tools.length === 0 ? undefined : tools,
+        stream: true,
+        stream_options: { include_usage: true },
+      },
+      signal,
+    );
     for await (const chunk of readEvents(response.body!) as AsyncIterable<Chunk>) {
       if (chunk.error !== undefined) throw new Error(chunk.error.message);
       yield pieceOf(chunk);

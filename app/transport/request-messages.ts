@@ -17,10 +17,14 @@ export function dataUrlOf(blob: Blob): Promise<string> {
 
 async function partOf(part: ContentPart): Promise<object> {
   switch (part.type) {
-    case 'text': return part;
-    case 'image': return { type: 'image_url', image_url: { url: await dataUrlOf(part.blob) } };
-    case 'audio': return { type: 'input_audio', input_audio: { data: await base64Of(part.blob), format: part.format } };
-    default: return part satisfies never;
+    case 'text':
+      return part;
+    case 'image':
+      return { type: 'image_url', image_url: { url: await dataUrlOf(part.blob) } };
+    case 'audio':
+      return { type: 'input_audio', input_audio: { data: await base64Of(part.blob), format: part.format } };
+    default:
+      return part satisfies never;
   }
 }
 
@@ -29,9 +33,11 @@ async function messageOf({ role, content, reasoning, toolCalls, toolCallId }: Ch
     role,
     content: typeof content === 'string' ? content : await Promise.all(content.map(partOf)),
     ...(reasoning === undefined || reasoning === '' ? {} : { reasoning_content: reasoning }),
-    ...(toolCalls === undefined || toolCalls.length === 0 ? {} : {
-      tool_calls: toolCalls.map(({ id, name, arguments: text }) => ({ id, type: 'function', function: { name, arguments: text } })),
-    }),
+    ...(toolCalls === undefined || toolCalls.length === 0
+      ? {}
+      : {
+          tool_calls: toolCalls.map(({ id, name, arguments: text }) => ({ id, type: 'function', function: { name, arguments: text } })),
+        }),
     ...(toolCallId === undefined ? {} : { tool_call_id: toolCallId }),
   };
 }

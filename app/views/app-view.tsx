@@ -14,7 +14,10 @@ import { Sidebar } from './sidebar.tsx';
 function ModelButton() {
   const [load] = loads.value.values();
   const share = load?.progress.share;
-  const label = load === undefined ? (model.value?.name ?? 'Choose a model') : `${load.progress.phase}${share === undefined ? ' …' : ` ${Math.round(share * 100)}%`}`;
+  const label =
+    load === undefined
+      ? (model.value?.name ?? 'Choose a model')
+      : `${load.progress.phase}${share === undefined ? ' …' : ` ${Math.round(share * 100)}%`}`;
   return (
     <button type="button" class="model-button" aria-haspopup="dialog" onClick={() => (openDialog.value = 'models')}>
       <span class="visually-hidden">Model: </span>

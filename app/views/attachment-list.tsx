@@ -18,7 +18,11 @@ function Shown({ attachment: { kind, name, blob } }: { readonly attachment: Atta
   const address = useAddress(blob);
   if (kind === 'image') return <img src={address} alt={name} />;
   if (kind === 'audio') return <audio src={address} controls aria-label={name} />;
-  return <span class="file">{name} <small>{blob.size < 1000 ? `${blob.size} B` : `${(blob.size / 1000).toFixed(1)} kB`}</small></span>;
+  return (
+    <span class="file">
+      {name} <small>{blob.size < 1000 ? `${blob.size} B` : `${(blob.size / 1000).toFixed(1)} kB`}</small>
+    </span>
+  );
 }
 
 interface AttachmentListProps {

@@ -18,10 +18,18 @@ function Welcome() {
   return (
     <div class="welcome">
       <h2>What is on your mind?</h2>
-      {modelsFailure.value !== undefined && <p class="failure" role="alert">{modelsFailure.value}</p>}
+      {modelsFailure.value !== undefined && (
+        <p class="failure" role="alert">
+          {modelsFailure.value}
+        </p>
+      )}
       <KeyEntry />
       {modelsFailure.value === undefined && !hasModel && (
-        <p><button type="button" class="primary" onClick={() => (openDialog.value = 'models')}>Choose a model</button></p>
+        <p>
+          <button type="button" class="primary" onClick={() => (openDialog.value = 'models')}>
+            Choose a model
+          </button>
+        </p>
       )}
       <p class="soft">Models run {transportInUse().place}. Chats stay in this browser.</p>
     </div>
@@ -59,7 +67,11 @@ function Announcement() {
     else if (isBusy) setText('Answering.');
     wasBusy.current = isBusy;
   }, [isBusy]);
-  return <div class="visually-hidden" role="status">{text}</div>;
+  return (
+    <div class="visually-hidden" role="status">
+      {text}
+    </div>
+  );
 }
 
 export function ChatView() {
@@ -74,14 +86,18 @@ export function ChatView() {
       <div class="turns" ref={view} onScroll={onScroll} tabIndex={0} role="region" aria-label="Chat">
         {shown.length === 0 && <Welcome />}
         <div class="column">
-          {shown.map((turn, index) => <TurnView key={turn.id} turn={turn} isLast={index === shown.length - 1} />)}
+          {shown.map((turn, index) => (
+            <TurnView key={turn.id} turn={turn} isLast={index === shown.length - 1} />
+          ))}
         </div>
       </div>
       <Announcement />
       <div class="foot">
         {!isAtEnd && <IconButton icon="down" label="To the end" class="to-end" onClick={toEnd} />}
         <Composer />
-        <p class="hint">Models make mistakes. <kbd>Alt</kbd> <kbd>/</kbd> lists the keys.</p>
+        <p class="hint">
+          Models make mistakes. <kbd>Alt</kbd> <kbd>/</kbd> lists the keys.
+        </p>
       </div>
     </main>
   );

@@ -53,24 +53,50 @@ export function Composer() {
   useLayoutEffect(() => area.current!.focus(), [currentId.value]);
   const hear = () => toggleMicrophone((heard) => (draft.value = draft.value === '' ? heard : `${draft.value} ${heard}`));
   return (
-    <form class="composer" onSubmit={(event) => { event.preventDefault(); submit(); }}>
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
       <AttachmentList attachments={attached.value} onRemove={detach} />
       <textarea
-        id="message" ref={area} rows={1} aria-label="Message" placeholder={model.value === undefined ? 'Choose a model first' : 'Message'}
-        autocomplete="off" value={text} onInput={({ currentTarget: { value } }) => (draft.value = value)} onKeyDown={onKey} onPaste={onPaste}
+        id="message"
+        ref={area}
+        rows={1}
+        aria-label="Message"
+        placeholder={model.value === undefined ? 'Choose a model first' : 'Message'}
+        autocomplete="off"
+        value={text}
+        onInput={({ currentTarget: { value } }) => (draft.value = value)}
+        onKeyDown={onKey}
+        onPaste={onPaste}
       />
       <div class="row">
         <FileButton />
         {ears.value !== undefined && (
           <IconButton
-            id="microphone" icon="microphone" class={microphone.value} label={MICROPHONE_LABELS[microphone.value]}
-            pressed={microphone.value === 'on'} onClick={hear}
+            id="microphone"
+            icon="microphone"
+            class={microphone.value}
+            label={MICROPHONE_LABELS[microphone.value]}
+            pressed={microphone.value === 'on'}
+            onClick={hear}
           />
         )}
         <span class="space" />
-        {isBusy
-          ? <IconButton icon="stop" label="Stop" class="primary" onClick={stop} />
-          : <IconButton icon="send" label="Send" class="primary" disabled={text.trim() === '' && attached.value.length === 0} onClick={submit} />}
+        {isBusy ? (
+          <IconButton icon="stop" label="Stop" class="primary" onClick={stop} />
+        ) : (
+          <IconButton
+            icon="send"
+            label="Send"
+            class="primary"
+            disabled={text.trim() === '' && attached.value.length === 0}
+            onClick={submit}
+          />
+        )}
       </div>
     </form>
   );

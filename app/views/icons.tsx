@@ -48,7 +48,13 @@ interface IconButtonProps {
 export function IconButton({ icon, label, onClick, disabled, pressed, id, class: className = '' }: IconButtonProps) {
   return (
     <button
-      type="button" id={id} class={`icon-button ${className}`} title={label} aria-label={label} aria-pressed={pressed} disabled={disabled}
+      type="button"
+      id={id}
+      class={`icon-button ${className}`}
+      title={label}
+      aria-label={label}
+      aria-pressed={pressed}
+      disabled={disabled}
       onClick={onClick}
     >
       <Icon name={icon} />

@@ -21,7 +21,9 @@ export function KeyEntry() {
         API key
         <input ref={input} type="password" autocomplete="off" spellcheck={false} defaultValue={apiKey.value} />
       </label>
-      <button type="submit" class="primary">Use it</button>
+      <button type="submit" class="primary">
+        Use it
+      </button>
       <p class="soft">It is kept for this tab only.</p>
     </form>
   );

@@ -8,7 +8,11 @@ export function KeysDialog() {
       <dl class="keys">
         {shortcuts.map(({ keys, does }) => (
           <div key={keys}>
-            <dt>{keys.split(' ').map((key) => <kbd key={key}>{key}</kbd>)}</dt>
+            <dt>
+              {keys.split(' ').map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
             <dd>{does}</dd>
           </div>
         ))}

@@ -11,11 +11,14 @@ function copyButton(text: string): HTMLElement {
   button.className = 'quiet copy-code';
   button.textContent = 'Copy';
   button.addEventListener('click', () => {
-    void navigator.clipboard.writeText(text).then(() => {
-      button.textContent = 'Copied';
-      tell('Copied.');
-      setTimeout(() => (button.textContent = 'Copy'), 2000);
-    }, () => tell('The browser did not let the page copy.'));
+    void navigator.clipboard.writeText(text).then(
+      () => {
+        button.textContent = 'Copied';
+        tell('Copied.');
+        setTimeout(() => (button.textContent = 'Copy'), 2000);
+      },
+      () => tell('The browser did not let the page copy.'),
+    );
   });
   return button;
 }
@@ -56,7 +59,9 @@ export function MarkdownView({ text, isWhole }: { readonly text: string; readonl
   const blocks = useMemo(() => blocksOf(text), [text]);
   return (
     <div class="markdown">
-      {blocks.map((block, index) => <Block key={index} text={block} isWhole={isWhole || index < blocks.length - 1} />)}
+      {blocks.map((block, index) => (
+        <Block key={index} text={block} isWhole={isWhole || index < blocks.length - 1} />
+      ))}
     </div>
   );
 }

@@ -37,13 +37,33 @@ export function Menu({ label, items }: { readonly label: string; readonly items:
   };
   return (
     <div class="menu" ref={place} onKeyDown={onKey}>
-      <button type="button" class="icon-button more" aria-label={label} aria-haspopup="menu" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-        <svg class="icon dots" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 12h.01M12 12h.01M18 12h.01" /></svg>
+      <button
+        type="button"
+        class="icon-button more"
+        aria-label={label}
+        aria-haspopup="menu"
+        aria-expanded={isOpen}
+        onClick={() => setOpen(!isOpen)}
+      >
+        <svg class="icon dots" viewBox="0 0 24 24" aria-hidden="true">
+          <path d="M6 12h.01M12 12h.01M18 12h.01" />
+        </svg>
       </button>
       {isOpen && (
         <div class="menu-items" role="menu" aria-label={label}>
           {items.map((item) => (
-            <button key={item.label} type="button" role="menuitem" tabIndex={-1} onClick={() => { close(); item.run(); }}>{item.label}</button>
+            <button
+              key={item.label}
+              type="button"
+              role="menuitem"
+              tabIndex={-1}
+              onClick={() => {
+                close();
+                item.run();
+              }}
+            >
+              {item.label}
+            </button>
           ))}
         </div>
       )}

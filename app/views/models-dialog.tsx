@@ -1,7 +1,17 @@
 /** The models there are: how large, whether they fit, whether they are ready, and which one answers. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import {
-  addModelFiles, chooseModel, loadModel, loads, model, models, modelsFailure, refreshModels, removeModel, transportInUse, unloadModel,
+  addModelFiles,
+  chooseModel,
+  loadModel,
+  loads,
+  model,
+  models,
+  modelsFailure,
+  refreshModels,
+  removeModel,
+  transportInUse,
+  unloadModel,
 } from '../state/models.ts';
 import { openDialog } from '../state/layout.ts';
 import type { ModelEntry, Storage } from '../transport/transport.ts';
@@ -15,10 +25,17 @@ const STATUSES = { loaded: 'ready', loading: 'loading', unloaded: 'not loaded', 
 
 function factsOf({ kind, status, bytes, fits, contextLength, takes = [], where }: ModelEntry): string {
   return [
-    KINDS[kind], STATUSES[status], bytes === undefined ? '' : sizeOf(bytes), fits === undefined ? '' : fits ? 'fits' : 'too large here',
-    contextLength === undefined ? '' : `${contextLength.toLocaleString()} tokens`, takes.includes('image') ? 'sees' : '',
-    takes.includes('audio') ? 'hears' : '', where ?? '',
-  ].filter((part) => part !== '').join(' · ');
+    KINDS[kind],
+    STATUSES[status],
+    bytes === undefined ? '' : sizeOf(bytes),
+    fits === undefined ? '' : fits ? 'fits' : 'too large here',
+    contextLength === undefined ? '' : `${contextLength.toLocaleString()} tokens`,
+    takes.includes('image') ? 'sees' : '',
+    takes.includes('audio') ? 'hears' : '',
+    where ?? '',
+  ]
+    .filter((part) => part !== '')
+    .join(' · ');
 }
 
 function LoadingBar({ id }: { readonly id: string }) {
@@ -28,8 +45,13 @@ function LoadingBar({ id }: { readonly id: string }) {
   return (
     <div class="row loading">
       <progress value={share} max={1} aria-label={phase} />
-      <span class="soft">{phase}{share === undefined ? '' : ` ${Math.round(share * 100)}%`}</span>
-      <button type="button" class="quiet" onClick={load.cancel}>Cancel</button>
+      <span class="soft">
+        {phase}
+        {share === undefined ? '' : ` ${Math.round(share * 100)}%`}
+      </span>
+      <button type="button" class="quiet" onClick={load.cancel}>
+        Cancel
+      </button>
     </div>
   );
 }
@@ -50,9 +72,19 @@ function ModelItem({ entry }: { readonly entry: ModelEntry }) {
           <span>{name}</span>
           <small>{factsOf(entry)}</small>
         </button>
-        {status === 'absent' && <IconButton icon="save" label={`Download ${name}`} disabled={loads.value.has(id)} onClick={() => void loadModel(id)} />}
-        {status === 'unloaded' && <button type="button" class="quiet" disabled={loads.value.has(id)} onClick={() => void loadModel(id)}>Load</button>}
-        {status === 'loaded' && <button type="button" class="quiet" onClick={() => void unloadModel(id)}>Unload</button>}
+        {status === 'absent' && (
+          <IconButton icon="save" label={`Download ${name}`} disabled={loads.value.has(id)} onClick={() => void loadModel(id)} />
+        )}
+        {status === 'unloaded' && (
+          <button type="button" class="quiet" disabled={loads.value.has(id)} onClick={() => void loadModel(id)}>
+            Load
+          </button>
+        )}
+        {status === 'loaded' && (
+          <button type="button" class="quiet" onClick={() => void unloadModel(id)}>
+            Unload
+          </button>
+        )}
         {status !== 'absent' && transportInUse().remove !== undefined && (
           <IconButton icon="remove" label={`Delete ${name} from this browser`} onClick={() => void removeModel(id)} />
         )}
@@ -81,7 +113,11 @@ function OtherModels() {
       </form>
       <LoadingBar id={id.trim()} />
       <input ref={files} type="file" multiple hidden onChange={() => void addModelFiles([...(files.current!.files ?? [])])} />
-      <p><button type="button" onClick={() => files.current!.click()}>Open a file of this device</button></p>
+      <p>
+        <button type="button" onClick={() => files.current!.click()}>
+          Open a file of this device
+        </button>
+      </p>
     </>
   );
 }
@@ -93,7 +129,11 @@ function StorageLine() {
   }, [models.value]);
   if (storage === undefined) return null;
   const { usedBytes, quotaBytes } = storage;
-  return <p class="soft">{sizeOf(usedBytes)} used{quotaBytes === undefined ? '' : ` of ${sizeOf(quotaBytes)}`} in this browser.</p>;
+  return (
+    <p class="soft">
+      {sizeOf(usedBytes)} used{quotaBytes === undefined ? '' : ` of ${sizeOf(quotaBytes)}`} in this browser.
+    </p>
+  );
 }
 
 export function ModelsDialog() {
@@ -102,9 +142,17 @@ export function ModelsDialog() {
   return (
     <Dialog title="Models" class="models">
       <p class="soft">They run {place}.</p>
-      {modelsFailure.value !== undefined && <p class="failure" role="alert">{modelsFailure.value}</p>}
+      {modelsFailure.value !== undefined && (
+        <p class="failure" role="alert">
+          {modelsFailure.value}
+        </p>
+      )}
       <KeyEntry />
-      <ul class="model-list">{models.value.map((entry) => <ModelItem key={entry.id} entry={entry} />)}</ul>
+      <ul class="model-list">
+        {models.value.map((entry) => (
+          <ModelItem key={entry.id} entry={entry} />
+        ))}
+      </ul>
       {addFiles !== undefined && <OtherModels />}
       <StorageLine />
     </Dialog>

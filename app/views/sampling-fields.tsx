@@ -38,7 +38,14 @@ function NumberField({ name, label, ...bounds }: Field) {
   return (
     <label>
       {label}
-      <input type="number" {...bounds} step={bounds.step === 1 ? 1 : 'any'} value={value ?? ''} placeholder="model's own" onInput={change} />
+      <input
+        type="number"
+        {...bounds}
+        step={bounds.step === 1 ? 1 : 'any'}
+        value={value ?? ''}
+        placeholder="model's own"
+        onInput={change}
+      />
     </label>
   );
 }
@@ -48,13 +55,21 @@ export function SamplingFields() {
   const setStop = (text: string) => setSampling({ stop: text.split('\n').filter((line) => line !== '') });
   return (
     <>
-      <div class="fields">{FIELDS.map((field) => <NumberField key={field.name} {...field} />)}</div>
+      <div class="fields">
+        {FIELDS.map((field) => (
+          <NumberField key={field.name} {...field} />
+        ))}
+      </div>
       <label>
         Texts that end an answer, a line each
         <textarea rows={2} defaultValue={stop.join('\n')} onInput={({ currentTarget: { value } }) => setStop(value)} />
       </label>
       <label class="check">
-        <input type="checkbox" checked={thinks} onChange={({ currentTarget: { checked } }) => setSampling({ thinks: checked ? undefined : false })} />
+        <input
+          type="checkbox"
+          checked={thinks}
+          onChange={({ currentTarget: { checked } }) => setSampling({ thinks: checked ? undefined : false })}
+        />
         Let the model think before it answers, where it can
       </label>
     </>

@@ -11,10 +11,19 @@ import { SamplingFields } from './sampling-fields.tsx';
 import { SystemPrompt } from './system-prompt.tsx';
 
 function Group({ title, children }: { readonly title: string; readonly children: ComponentChildren }) {
-  return <section class="group" aria-label={title}><h3>{title}</h3>{children}</section>;
+  return (
+    <section class="group" aria-label={title}>
+      <h3>{title}</h3>
+      {children}
+    </section>
+  );
 }
 
-const THEMES: readonly (readonly [Theme, string])[] = [['system', 'As the system has them'], ['light', 'Light'], ['dark', 'Dark']];
+const THEMES: readonly (readonly [Theme, string])[] = [
+  ['system', 'As the system has them'],
+  ['light', 'Light'],
+  ['dark', 'Dark'],
+];
 
 function Colours() {
   return (
@@ -35,7 +44,10 @@ function Tools() {
     <label>
       Functions that the model may call, as JSON
       <textarea
-        rows={4} spellcheck={false} class="code" value={currentSettings.value.tools}
+        rows={4}
+        spellcheck={false}
+        class="code"
+        value={currentSettings.value.tools}
         placeholder={'[{"type": "function", "function": {"name": "…", "parameters": {…}}}]'}
         onInput={({ currentTarget: { value } }) => setSettings({ tools: value })}
       />
@@ -68,11 +80,21 @@ function Chats() {
   return (
     <>
       <div class="row wrap">
-        <button type="button" disabled={count === 0} onClick={() => void exportChats()}>Export all</button>
-        <button type="button" onClick={() => document.getElementById('import')!.click()}>Import</button>
-        {isAsked
-          ? <button type="button" class="danger" onClick={erase}>Delete {count} {count === 1 ? 'chat' : 'chats'} for good</button>
-          : <button type="button" disabled={count === 0} onClick={() => setAsked(true)}>Delete all</button>}
+        <button type="button" disabled={count === 0} onClick={() => void exportChats()}>
+          Export all
+        </button>
+        <button type="button" onClick={() => document.getElementById('import')!.click()}>
+          Import
+        </button>
+        {isAsked ? (
+          <button type="button" class="danger" onClick={erase}>
+            Delete {count} {count === 1 ? 'chat' : 'chats'} for good
+          </button>
+        ) : (
+          <button type="button" disabled={count === 0} onClick={() => setAsked(true)}>
+            Delete all
+          </button>
+        )}
       </div>
       <p class="soft">{count === 1 ? 'One chat' : `${count} chats`}, kept in this browser alone.</p>
     </>
@@ -88,7 +110,9 @@ export function SettingsDialog() {
         <SamplingFields />
         <Tools />
       </Group>
-      <Group title="Chats"><Chats /></Group>
+      <Group title="Chats">
+        <Chats />
+      </Group>
       <Group title="This page">
         <Colours />
         {transportInUse().kind === 'server' && <Key />}

@@ -46,7 +46,11 @@ function NameField({ conversation, onDone }: { readonly conversation: Conversati
   };
   return (
     <input
-      class="name-field" aria-label="Name of the chat" defaultValue={conversation.title} onKeyDown={onKey} onBlur={save}
+      class="name-field"
+      aria-label="Name of the chat"
+      defaultValue={conversation.title}
+      onKeyDown={onKey}
+      onBlur={save}
       ref={(input) => input?.focus()}
     />
   );
@@ -56,7 +60,12 @@ function Item({ conversation }: { readonly conversation: Conversation }) {
   const [isNamed, setNamed] = useState(false);
   const { id, title } = conversation;
   const isCurrent = currentId.value === id;
-  if (isNamed) return <li><NameField conversation={conversation} onDone={() => setNamed(false)} /></li>;
+  if (isNamed)
+    return (
+      <li>
+        <NameField conversation={conversation} onDone={() => setNamed(false)} />
+      </li>
+    );
   const items = [
     { label: 'Rename', run: () => setNamed(true) },
     { label: 'Export as Markdown', run: () => exportMarkdown(conversation) },
@@ -79,7 +88,13 @@ function FoundItem({ found: { conversation, before, match, after, turn } }: { re
     <li>
       <button type="button" class="chat-link found" onClick={() => open(conversation.id)}>
         <span class="title">{conversation.title}</span>
-        {turn !== undefined && <small>{before}<mark>{match}</mark>{after}</small>}
+        {turn !== undefined && (
+          <small>
+            {before}
+            <mark>{match}</mark>
+            {after}
+          </small>
+        )}
       </button>
     </li>
   );
@@ -91,8 +106,18 @@ function ChatList({ query }: { readonly query: string }) {
   if (query.trim() !== '') {
     return (
       <>
-        <p class="visually-hidden" role="status">{found.length} found</p>
-        {found.length === 0 ? <p class="soft empty">Nothing found.</p> : <ul>{found.map((one) => <FoundItem key={one.conversation.id} found={one} />)}</ul>}
+        <p class="visually-hidden" role="status">
+          {found.length} found
+        </p>
+        {found.length === 0 ? (
+          <p class="soft empty">Nothing found.</p>
+        ) : (
+          <ul>
+            {found.map((one) => (
+              <FoundItem key={one.conversation.id} found={one} />
+            ))}
+          </ul>
+        )}
       </>
     );
   }
@@ -102,7 +127,11 @@ function ChatList({ query }: { readonly query: string }) {
       {[...grouped(all)].map(([age, group]) => (
         <section key={age} aria-label={age}>
           <h2>{age}</h2>
-          <ul>{group.map((one) => <Item key={one.id} conversation={one} />)}</ul>
+          <ul>
+            {group.map((one) => (
+              <Item key={one.id} conversation={one} />
+            ))}
+          </ul>
         </section>
       ))}
     </>
@@ -119,15 +148,21 @@ export function Sidebar() {
   const [query, setQuery] = useState('');
   return (
     <nav class="sidebar" aria-label="Chats">
-      <button type="button" class="new-chat" onClick={startNew}><Icon name="plus" /> New chat</button>
+      <button type="button" class="new-chat" onClick={startNew}>
+        <Icon name="plus" /> New chat
+      </button>
       <label class="search">
         <Icon name="search" />
         <span class="visually-hidden">Search chats</span>
         <input id="search" type="search" placeholder="Search" value={query} onInput={({ currentTarget: { value } }) => setQuery(value)} />
       </label>
-      <div class="chats"><ChatList query={query} /></div>
+      <div class="chats">
+        <ChatList query={query} />
+      </div>
       <div class="row sidebar-foot">
-        <button type="button" class="quiet" onClick={() => (openDialog.value = 'settings')}><Icon name="settings" /> Settings</button>
+        <button type="button" class="quiet" onClick={() => (openDialog.value = 'settings')}>
+          <Icon name="settings" /> Settings
+        </button>
         <span class="space" />
         <IconButton icon="keys" label="Keys" onClick={() => (openDialog.value = 'keys')} />
       </div>

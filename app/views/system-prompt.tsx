@@ -30,13 +30,23 @@ export function SystemPrompt() {
             <span class="visually-hidden">Kept prompts</span>
             <select value={chosen?.name ?? ''} onChange={({ currentTarget: { value } }) => choose(value)}>
               <option value="">Kept prompts</option>
-              {savedPrompts.value.map(({ name }) => <option key={name} value={name}>{name}</option>)}
+              {savedPrompts.value.map(({ name }) => (
+                <option key={name} value={name}>
+                  {name}
+                </option>
+              ))}
             </select>
           </label>
         )}
-        {chosen === undefined
-          ? <button type="button" disabled={system.trim() === ''} onClick={save}>Keep this prompt</button>
-          : <button type="button" onClick={() => forget(chosen.name)}>Forget this prompt</button>}
+        {chosen === undefined ? (
+          <button type="button" disabled={system.trim() === ''} onClick={save}>
+            Keep this prompt
+          </button>
+        ) : (
+          <button type="button" onClick={() => forget(chosen.name)}>
+            Forget this prompt
+          </button>
+        )}
       </div>
     </>
   );

@@ -11,7 +11,11 @@ interface ThoughtProps {
 export function ThoughtView({ text, isOpenNow, ms }: ThoughtProps) {
   const [isOpen, setOpen] = useState(isOpenNow);
   useEffect(() => setOpen(isOpenNow), [isOpenNow]);
-  const label = isOpenNow ? 'Thinking …' : ms === undefined || ms < 1000 ? 'Thought' : `Thought for ${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+  const label = isOpenNow
+    ? 'Thinking …'
+    : ms === undefined || ms < 1000
+      ? 'Thought'
+      : `Thought for ${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
   return (
     <details class="thought" open={isOpen} onToggle={(event) => setOpen((event.currentTarget as HTMLDetailsElement).open)}>
       <summary>{label}</summary>

@@ -28,9 +28,17 @@ function CallView({ call }: { readonly call: ToolCall }) {
   const result = resultOf(call.id);
   return (
     <details class="call">
-      <summary>Called <code>{call.name}</code></summary>
-      <pre tabIndex={0} role="region" aria-label="Arguments">{pretty(call.arguments)}</pre>
-      {result !== undefined && <pre class="result" tabIndex={0} role="region" aria-label="Result">{pretty(result)}</pre>}
+      <summary>
+        Called <code>{call.name}</code>
+      </summary>
+      <pre tabIndex={0} role="region" aria-label="Arguments">
+        {pretty(call.arguments)}
+      </pre>
+      {result !== undefined && (
+        <pre class="result" tabIndex={0} role="region" aria-label="Result">
+          {pretty(result)}
+        </pre>
+      )}
     </details>
   );
 }
@@ -43,14 +51,17 @@ export function ToolCallsView({ turn, calls, isOpen }: ToolCallsProps) {
   };
   return (
     <div class="calls">
-      {calls.map((call) => <CallView key={call.id} call={call} />)}
+      {calls.map((call) => (
+        <CallView key={call.id} call={call} />
+      ))}
       {isOpen && (
         <form onSubmit={give}>
           {calls.map((call, index) => (
             <label key={call.id}>
               Result of {call.name}
               <textarea
-                rows={2} value={results[index] ?? ''}
+                rows={2}
+                value={results[index] ?? ''}
                 onInput={({ currentTarget: { value } }) => setResults(calls.map((_, at) => (at === index ? value : (results[at] ?? ''))))}
               />
             </label>

@@ -21,7 +21,8 @@ export function TurnActions({ turn, onEdit }: { readonly turn: Turn; readonly on
       {canGoOn && <IconButton icon="goOn" label="Go on" disabled={isBusy} onClick={() => goOn(turn.id)} />}
       {isAnswer && voice.value !== undefined && turn.text !== '' && (
         <IconButton
-          icon={spoken.value === turn.id ? 'stop' : 'speak'} label={spoken.value === turn.id ? 'Stop reading' : 'Read aloud'}
+          icon={spoken.value === turn.id ? 'stop' : 'speak'}
+          label={spoken.value === turn.id ? 'Stop reading' : 'Read aloud'}
           onClick={() => void toggleSpeaking(turn.id, turn.text)}
         />
       )}

@@ -29,11 +29,19 @@ export function TurnEditor({ text, saveLabel, onSave, onCancel }: TurnEditorProp
   return (
     <div class="editor">
       <textarea
-        ref={area} aria-label="Edit the message" defaultValue={text} onKeyDown={onKey} onInput={({ currentTarget }) => growTextarea(currentTarget)}
+        ref={area}
+        aria-label="Edit the message"
+        defaultValue={text}
+        onKeyDown={onKey}
+        onInput={({ currentTarget }) => growTextarea(currentTarget)}
       />
       <div class="row end">
-        <button type="button" onClick={onCancel}>Cancel</button>
-        <button type="button" class="primary" onClick={save}>{saveLabel}</button>
+        <button type="button" onClick={onCancel}>
+          Cancel
+        </button>
+        <button type="button" class="primary" onClick={save}>
+          {saveLabel}
+        </button>
       </div>
     </div>
   );

@@ -25,7 +25,9 @@ function Versions({ turn }: { readonly turn: Turn }) {
   return (
     <span class="versions" role="group" aria-label="Versions">
       <IconButton icon="left" label="Version before" disabled={at === 0} onClick={() => go(-1)} />
-      <span aria-live="polite">{at + 1} / {siblings.length}</span>
+      <span aria-live="polite">
+        {at + 1} / {siblings.length}
+      </span>
       <IconButton icon="right" label="Version after" disabled={at === siblings.length - 1} onClick={() => go(1)} />
     </span>
   );
@@ -40,9 +42,11 @@ function UserTurn({ turn }: { readonly turn: Turn }) {
   return (
     <article class="turn user" aria-label="You" data-turn={turn.id}>
       {turn.attachments !== undefined && <AttachmentList attachments={turn.attachments} />}
-      {isEdited
-        ? <TurnEditor text={turn.text} saveLabel="Send" onSave={save} onCancel={() => setEdited(false)} />
-        : turn.text !== '' && <div class="bubble">{turn.text}</div>}
+      {isEdited ? (
+        <TurnEditor text={turn.text} saveLabel="Send" onSave={save} onCancel={() => setEdited(false)} />
+      ) : (
+        turn.text !== '' && <div class="bubble">{turn.text}</div>
+      )}
       {!isEdited && (
         <div class="turn-foot">
           <Versions turn={turn} />
@@ -55,7 +59,12 @@ function UserTurn({ turn }: { readonly turn: Turn }) {
 
 /** How an answer came to its end, where that is worth a word. */
 function EndNote({ turn: { state, error } }: { readonly turn: Turn }) {
-  if (state === 'failed') return <p class="failure" role="alert">{error}</p>;
+  if (state === 'failed')
+    return (
+      <p class="failure" role="alert">
+        {error}
+      </p>
+    );
   if (state === 'stopped') return <p class="note">Stopped.</p>;
   if (state === 'cut') return <p class="note">Cut at the most tokens that it may have.</p>;
   return null;
@@ -71,12 +80,23 @@ function AssistantTurn({ turn, isLast }: { readonly turn: Turn; readonly isLast:
     edit(turn.id, changed);
   };
   return (
-    <article class={`turn assistant ${running === undefined ? '' : 'writing'}`} aria-label="Answer" aria-busy={running !== undefined} data-turn={turn.id}>
+    <article
+      class={`turn assistant ${running === undefined ? '' : 'writing'}`}
+      aria-label="Answer"
+      aria-busy={running !== undefined}
+      data-turn={turn.id}
+    >
       {reasoning !== '' && <ThoughtView text={reasoning} isOpenNow={running !== undefined && text === ''} ms={turn.reasoningMs} />}
-      {isEdited
-        ? <TurnEditor text={turn.text} saveLabel="Keep" onSave={save} onCancel={() => setEdited(false)} />
-        : text !== '' && <MarkdownView text={text} isWhole={running === undefined} />}
-      {running !== undefined && isEmpty && <p class="waiting"><span class="visually-hidden">The answer begins soon</span></p>}
+      {isEdited ? (
+        <TurnEditor text={turn.text} saveLabel="Keep" onSave={save} onCancel={() => setEdited(false)} />
+      ) : (
+        text !== '' && <MarkdownView text={text} isWhole={running === undefined} />
+      )}
+      {running !== undefined && isEmpty && (
+        <p class="waiting">
+          <span class="visually-hidden">The answer begins soon</span>
+        </p>
+      )}
       {toolCalls.length > 0 && <ToolCallsView turn={turn} calls={toolCalls} isOpen={isLast && running === undefined} />}
       {running === undefined && <EndNote turn={turn} />}
       {running === undefined && !isEdited && (
@@ -92,10 +112,14 @@ function AssistantTurn({ turn, isLast }: { readonly turn: Turn; readonly isLast:
 
 export function TurnView({ turn, isLast }: { readonly turn: Turn; readonly isLast: boolean }) {
   switch (turn.role) {
-    case 'user': return <UserTurn turn={turn} />;
-    case 'assistant': return <AssistantTurn turn={turn} isLast={isLast} />;
+    case 'user':
+      return <UserTurn turn={turn} />;
+    case 'assistant':
+      return <AssistantTurn turn={turn} isLast={isLast} />;
     // It stands with the call that it answers.
-    case 'tool': return null;
-    default: return turn.role satisfies never;
+    case 'tool':
+      return null;
+    default:
+      return turn.role satisfies never;
   }
 }

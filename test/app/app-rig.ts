@@ -30,7 +30,8 @@ export interface AppRig {
   picture(name: string): Promise<void>;
 }
 
-export const answers = "[...document.querySelectorAll('.turn.assistant')].map((turn) => turn.querySelector('.markdown')?.innerText ?? '')";
+export const answers =
+  "[...document.querySelectorAll('.turn.assistant')].map((turn) => turn.querySelector('.markdown')?.innerText ?? '')";
 export const isIdle = "document.querySelector('.turn.writing') === null && document.querySelector('.turn.assistant') !== null";
 
 /** @param options of the server, made when the tests begin */
@@ -59,7 +60,7 @@ export function appRig(options: () => Promise<Omit<ServerOptions, 'app'>>): AppR
   });
   rig.read = (expression) => rig.page.evaluate(expression);
   rig.until = async (expression) => {
-    for (const end = Date.now() + 20_000; Date.now() < end; ) {
+    for (const end = Date.now() + 20_000; Date.now() < end;) {
       if ((await rig.page.evaluate(`Boolean(${expression})`)) === true) return;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -77,7 +78,9 @@ export function appRig(options: () => Promise<Omit<ServerOptions, 'app'>>): AppR
   rig.fresh = async (hash = '') => {
     await rig.page.goto(`about:blank`);
     await rig.page.goto(`${rig.origin}/${hash}`);
-    await rig.until("document.querySelector('.model-button .name')?.innerText !== 'Choose a model' && document.getElementById('message')");
+    await rig.until(
+      "document.querySelector('.model-button .name')?.innerText !== 'Choose a model' && document.getElementById('message')",
+    );
   };
   rig.picture = async (name) => {
     const folder = process.env['INGOT_PICTURES'];

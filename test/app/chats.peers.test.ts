@@ -68,7 +68,9 @@ describe.skipIf(!hasChromium)('a chat in the app', () => {
     await rig.until("document.querySelector('.copy-code').textContent === 'Copied'");
     expect(await rig.read('navigator.clipboard.readText()')).toBe('const answer = 42; // of course');
     expect(await seriousFaults(rig)).toEqual([]);
-    expect(await rig.read("document.querySelector('.figures').innerText")).toMatch(/scripted\s*first token \d+ ms\s*[\d.]+ tokens\/s\s*\d+ tokens/);
+    expect(await rig.read("document.querySelector('.figures').innerText")).toMatch(
+      /scripted\s*first token \d+ ms\s*[\d.]+ tokens\/s\s*\d+ tokens/,
+    );
     await rig.picture('tour');
   });
 

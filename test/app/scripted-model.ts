@@ -27,11 +27,14 @@ function piecesOf({ text, reasoning = '', call }: ScriptedAnswer, promptTokens: 
   const thoughts = cut(reasoning).map((part) => pieceOf([{ kind: 'reasoning', text: part, tokens: [1] }]));
   const texts = cut(text).map((part) => pieceOf([{ kind: 'text', text: part, tokens: [1] }]));
   const id = 'a1';
-  const calls = call === undefined ? [] : [
-    pieceOf([{ kind: 'toolCall', phase: 'start', index: 0, id, name: call.name }]),
-    pieceOf([{ kind: 'toolCall', phase: 'arguments', index: 0, id, text: JSON.stringify(call.arguments) }]),
-    pieceOf([{ kind: 'toolCall', phase: 'end', index: 0, id, name: call.name, arguments: call.arguments }]),
-  ];
+  const calls =
+    call === undefined
+      ? []
+      : [
+          pieceOf([{ kind: 'toolCall', phase: 'start', index: 0, id, name: call.name }]),
+          pieceOf([{ kind: 'toolCall', phase: 'arguments', index: 0, id, text: JSON.stringify(call.arguments) }]),
+          pieceOf([{ kind: 'toolCall', phase: 'end', index: 0, id, name: call.name, arguments: call.arguments }]),
+        ];
   const made = [...thoughts, ...texts, ...calls];
   const usage = { promptTokens, cachedTokens: 0, completionTokens: made.length };
   return [...made, pieceOf([], { finishReason: call === undefined ? 'stop' : 'tool_calls', usage, seed: 1 })];

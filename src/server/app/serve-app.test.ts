@@ -30,7 +30,8 @@ it.each([
 });
 
 it('has no other files, and none without the app', async () => {
-  for (const path of ['/assets/x.js', '/assets/..%2findex.html', '/index.html', '/assets/']) expect((await get(path)).status, path).toBe(404);
+  const others = ['/assets/x.js', '/assets/..%2findex.html', '/index.html', '/assets/'];
+  for (const path of others) expect((await get(path)).status, path).toBe(404);
   const bare = await get('/', createServer({ models: { fake: model } }));
   expect([bare.status, (await bare.json()).error.code]).toEqual([404, 'no_app']);
 });

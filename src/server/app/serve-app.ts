@@ -8,8 +8,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * What the page may do: run its own files and ask its own server. Markup of answers becomes nodes by one library alone (its policy of Trusted
- * Types). Styles on elements are what formulas are laid out by.
+ * What the page may do: run its own files and ask its own server. Markup of answers becomes nodes by one library alone (its policy of
+ * Trusted Types). Styles on elements are what formulas are laid out by.
  */
 const POLICY = [
   "default-src 'none'", "script-src 'self'", "style-src 'self'", "style-src-attr 'unsafe-inline'", "connect-src 'self'",

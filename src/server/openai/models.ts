@@ -21,7 +21,9 @@ function entryOf(id: string, state: ModelState, created: number) {
     memory_bytes: memoryBytes, requests: users, waiting,
     ...(idleUntil === undefined ? {} : { unload_at: Math.ceil(idleUntil / 1000) }),
     ...(contextLength === undefined ? {} : { max_model_len: contextLength }),
-    ...(loaded === undefined ? {} : { device: deviceDescription, input_modalities: loaded.vision === undefined ? ['text'] : ['text', 'image'] }),
+    ...(loaded === undefined ? {} : {
+      device: deviceDescription, input_modalities: loaded.vision === undefined ? ['text'] : ['text', 'image'],
+    }),
     ...(embedding === undefined ? {} : { embedding_dimensions: embedding.dimensions }),
   };
 }
