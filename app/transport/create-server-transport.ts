@@ -20,6 +20,7 @@ interface ListedModel {
   readonly kind: ModelKind;
   readonly status: 'unloaded' | 'loading' | 'loaded' | 'unloading';
   readonly memory_bytes: number;
+  readonly needed_bytes?: number;
   readonly fits?: boolean;
   readonly alias_of?: string;
   readonly max_model_len?: number;
@@ -61,7 +62,7 @@ function entryOf(model: ListedModel): ModelEntry {
     status,
     fits: model.fits,
     takes,
-    bytes: model.memory_bytes > 0 ? model.memory_bytes : undefined,
+    bytes: model.needed_bytes || model.memory_bytes || undefined,
     contextLength: model.max_model_len,
     where: model.alias_of === undefined ? model.device : `another name of ${model.alias_of}`,
   };

@@ -22,6 +22,8 @@ export interface AppRig {
   read<Value>(expression: string): Promise<Value>;
   press(keys: string): Promise<void>;
   type(text: string): Promise<void>;
+  /** Presses Tab until what a selector names, and a text begins, has the focus. */
+  tabTo(selector: string, text?: string): Promise<void>;
   /** Writes a message, sends it by Enter, and waits for its answer's end. */
   ask(text: string): Promise<void>;
   /** An empty chat of a page that begins anew. */
@@ -29,6 +31,9 @@ export interface AppRig {
   /** Kept where INGOT_PICTURES names a folder. */
   picture(name: string): Promise<void>;
 }
+
+/** More than a page of the tests has places for the keyboard. */
+const MOST_TABS = 150;
 
 export const answers =
   "[...document.querySelectorAll('.turn.assistant')].map((turn) => turn.querySelector('.markdown')?.innerText ?? '')";
@@ -68,6 +73,15 @@ export function appRig(options: () => Promise<Omit<ServerOptions, 'app'>>): AppR
   };
   rig.press = (keys) => rig.page.keyboard.press(keys);
   rig.type = (text) => rig.page.keyboard.insertText(text);
+  rig.tabTo = async (selector, text = '') => {
+    const isThere = `document.activeElement.matches(${JSON.stringify(selector)})
+      && document.activeElement.innerText.trim().startsWith(${JSON.stringify(text)})`;
+    for (let presses = 0; presses < MOST_TABS; presses++) {
+      if ((await rig.read(isThere)) === true) return;
+      await rig.press('Tab');
+    }
+    throw new Error(`Tab does not lead to ${selector} ${text}`);
+  };
   rig.ask = async (text) => {
     const before = await rig.read<number>("document.querySelectorAll('.turn.assistant').length");
     await rig.page.locator('#message').focus();

@@ -16,6 +16,8 @@ export interface MemoryRoomOptions {
 }
 
 export interface MemoryRoom {
+  /** Whether a model would have room once all that may go have gone. */
+  hasRoom(entry: ModelEntry, needs: MemoryNeeds): boolean;
   /** Bytes that a model may take beyond what it has. */
   spareFor(entry: ModelEntry): number;
   /**
@@ -69,8 +71,11 @@ export function createMemoryRoom({ entries, budget, changes, free }: MemoryRoomO
       next.wantedBy.add(by);
     }
   };
+  /** Of models that stay. */
+  const fixedBeside = (entry: ModelEntry) => held((one) => one !== entry && one.isPinned && one.status !== 'unloaded');
   return {
     freeOldest,
+    hasRoom: (entry, needs) => needs.bytes + fixedBeside(entry) <= budget,
     spareFor: (entry) => {
       const { weightBytes, kvBytes } = entry.model?.info.memory ?? { weightBytes: 0, kvBytes: 0 };
       // While it loads, its own states are in what was reserved for it.
@@ -79,7 +84,7 @@ export function createMemoryRoom({ entries, budget, changes, free }: MemoryRoomO
     },
     async make(entry, needs, signal) {
       if (needs === undefined) return;
-      const fixed = held((one) => one !== entry && one.isPinned && one.status !== 'unloaded');
+      const fixed = fixedBeside(entry);
       if (needs.bytes + fixed > budget) throw misfit(entry, needs, { budget, fixed });
       const by = {};
       const asked = new Set<ModelEntry>();

@@ -19,7 +19,7 @@ export interface ModelEntry {
   status: ModelStatus;
   /** While it is loaded. */
   model: ServedModel | undefined;
-  /** As its files were when it was loaded last. */
+  /** As its files were when it was loaded last, or looked at. */
   needs: MemoryNeeds | undefined;
   /** Bytes that are its, from before it is loaded until it is gone. */
   reserved: number;

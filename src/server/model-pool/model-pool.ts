@@ -55,6 +55,11 @@ export interface ModelState {
   readonly idleUntil: number | undefined;
 }
 
+export interface ModelRoom {
+  readonly bytes: number;
+  readonly fits: boolean;
+}
+
 export interface ModelPool {
   /** Models without aliases, in the order in which they were given. */
   readonly names: readonly string[];
@@ -62,6 +67,11 @@ export interface ModelPool {
   readonly loaded: ReadonlyMap<string, ServedModel>;
   /** By name or alias. @throws Failure (404) that names those there are */
   describe(id: string): ModelState;
+  /**
+   * Bytes that a model has, or needs, and whether it fits once all that may go have gone; undefined where nobody knows. Of one that was never
+   * loaded it reads the headers, once.
+   */
+  roomOf(id: string, signal: CancelSignal): Promise<ModelRoom | undefined>;
   /**
    * Waits until the model is loaded, and keeps it so.
    * @throws Failure: 404 for a name that there is not, 503 where it is not loaded in time, does not fit or cannot be loaded; the signal's
@@ -107,6 +117,14 @@ class Pool implements ModelPool {
     const { name, kind, status, isPinned, model, users, waiters, idleUntil } = entry;
     const aliases = [...this.#options.aliases].flatMap(([alias, of]) => (of === name ? [alias] : []));
     return { name, kind, aliases, status, isPinned, model, users, waiting: waiters.size, memoryBytes: memoryOf(entry), idleUntil };
+  }
+
+  async roomOf(id: string, signal: CancelSignal): Promise<ModelRoom | undefined> {
+    const entry = this.#known(id);
+    if (entry.status === 'loaded') return { bytes: memoryOf(entry), fits: true };
+    // Files that cannot be read are told by a load.
+    entry.needs ??= await entry.loader?.memoryNeeds?.({ signal }).catch(() => undefined);
+    return entry.needs && { bytes: entry.needs.bytes, fits: this.#room.hasRoom(entry, entry.needs) };
   }
 
   async hold(id: string, { signal, waitMs, idleMs }: HoldOptions): Promise<HeldModel> {

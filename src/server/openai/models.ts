@@ -3,7 +3,7 @@ import type { Model } from '../../engine/api.ts';
 import type { Call } from '../call.ts';
 import { checkModelOf, findAnyModel, mayAsk } from '../find-model.ts';
 import { MODEL_PARAMETER } from '../model-parameter.ts';
-import type { ModelState } from '../model-pool/model-pool.ts';
+import type { ModelRoom, ModelState } from '../model-pool/model-pool.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { typed } from './decoding-parameters.ts';
 
@@ -11,14 +11,14 @@ export const LOAD_PARAMETERS: ParameterTable = {
   model: MODEL_PARAMETER,
 };
 
-function entryOf(id: string, state: ModelState, created: number) {
+function entryOf(id: string, state: ModelState, { created, room }: { readonly created: number; readonly room: ModelRoom | undefined }) {
   const { name, kind, aliases, status, isPinned, model, memoryBytes, users, waiting, idleUntil } = state;
   const loaded = kind === 'text' ? (model as Model | undefined) : undefined;
   const { contextLength, embedding, deviceDescription } = loaded?.info ?? {};
   return {
     id, object: 'model', created, owned_by: 'ingot', kind, status, pinned: isPinned,
     ...(id === name ? { aliases } : { alias_of: name }),
-    memory_bytes: memoryBytes, requests: users, waiting,
+    memory_bytes: memoryBytes, ...(room === undefined ? {} : { needed_bytes: room.bytes, fits: room.fits }), requests: users, waiting,
     ...(idleUntil === undefined ? {} : { unload_at: Math.ceil(idleUntil / 1000) }),
     ...(contextLength === undefined ? {} : { max_model_len: contextLength }),
     ...(loaded === undefined ? {} : {
@@ -28,22 +28,22 @@ function entryOf(id: string, state: ModelState, created: number) {
   };
 }
 
-function described({ state: { models, createdAt } }: Call, id: string) {
-  return entryOf(id, models.describe(id), createdAt);
+async function described({ state: { models, createdAt: created }, signal }: Call, id: string) {
+  return entryOf(id, models.describe(id), { created, room: await models.roomOf(id, signal) });
 }
 
-export function listModels(call: Call): Response {
-  const { models, createdAt } = call.state;
+export async function listModels(call: Call): Promise<Response> {
+  const { models } = call.state;
   const states = models.names.map((name) => models.describe(name));
   const named = states.flatMap((one) => [one.name, ...one.aliases].map((id) => [id, one] as const));
   const seen = named.filter(([id, { name }]) => mayAsk(call, id, name));
-  return Response.json({ object: 'list', data: seen.map(([id, one]) => entryOf(id, one, createdAt)) });
+  return Response.json({ object: 'list', data: await Promise.all(seen.map(([id]) => described(call, id))) });
 }
 
-export function showModel(call: Call): Response {
+export async function showModel(call: Call): Promise<Response> {
   const id = call.pathParameters['id'] ?? '';
   call.figures.model = checkModelOf(call, id);
-  return Response.json(described(call, id));
+  return Response.json(await described(call, id));
 }
 
 export async function loadModel(call: Call): Promise<Response> {
@@ -51,12 +51,12 @@ export async function loadModel(call: Call): Promise<Response> {
   await findAnyModel(call, id);
   // What it tells of the model's requests is not to have this one.
   for (const done of call.atEnd.splice(0)) done();
-  return Response.json(described(call, id));
+  return Response.json(await described(call, id));
 }
 
 export async function unloadModel(call: Call): Promise<Response> {
   const { model: id } = typed<{ readonly model: string }>(call.parameters);
   call.figures.model = checkModelOf(call, id);
   await call.state.models.unload(id, call.signal);
-  return Response.json(described(call, id));
+  return Response.json(await described(call, id));
 }
