@@ -36,22 +36,26 @@ function Welcome() {
   );
 }
 
-/** Keeps the end of a list in view while it is there already. */
+/** Keeps the end of a list in view while it is there already, whatever makes it grow: text, a picture, a formula that was drawn. */
 function useFollowing() {
   const view = useRef<HTMLDivElement>(null);
+  const atEnd = useRef(true);
   const [isAtEnd, setAtEnd] = useState(true);
-  const parts = currentRunning.value?.parts.value;
   const toEnd = () => {
     view.current!.scrollTop = view.current!.scrollHeight;
+    atEnd.current = true;
     setAtEnd(true);
   };
   const onScroll = () => {
     const { scrollHeight, scrollTop, clientHeight } = view.current!;
-    setAtEnd(scrollHeight - scrollTop - clientHeight < END_PIXELS);
+    atEnd.current = scrollHeight - scrollTop - clientHeight < END_PIXELS;
+    setAtEnd(atEnd.current);
   };
   useLayoutEffect(() => {
-    if (isAtEnd) view.current!.scrollTop = view.current!.scrollHeight;
-  }, [parts, turns.value]);
+    const watcher = new ResizeObserver(() => atEnd.current && toEnd());
+    for (const element of [view.current!, ...view.current!.children]) watcher.observe(element);
+    return () => watcher.disconnect();
+  }, []);
   // Another chat begins at its end; so does one that has been asked something.
   useLayoutEffect(toEnd, [currentId.value, currentRunning.value?.turn]);
   return { view, isAtEnd, toEnd, onScroll };
@@ -84,8 +88,8 @@ export function ChatView() {
   return (
     <main class="chat" onDragOver={(event) => event.preventDefault()} onDrop={onDrop}>
       <div class="turns" ref={view} onScroll={onScroll} tabIndex={0} role="region" aria-label="Chat">
-        {shown.length === 0 && <Welcome />}
         <div class="column">
+          {shown.length === 0 && <Welcome />}
           {shown.map((turn, index) => (
             <TurnView key={turn.id} turn={turn} isLast={index === shown.length - 1} />
           ))}

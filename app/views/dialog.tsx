@@ -30,7 +30,7 @@ export function Dialog({ title, class: className = '', children }: DialogProps) 
   return (
     <dialog ref={dialog} class={className} aria-label={title} onClose={close} onPointerDown={onPointer}>
       <div class="dialog-head">
-        <h2>{title}</h2>
+        <h2 tabIndex={-1} autofocus>{title}</h2>
         <IconButton icon="close" label="Close" onClick={close} />
       </div>
       <div class="dialog-body">{children}</div>

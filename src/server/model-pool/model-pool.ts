@@ -68,8 +68,8 @@ export interface ModelPool {
   /** By name or alias. @throws Failure (404) that names those there are */
   describe(id: string): ModelState;
   /**
-   * Bytes that a model has, or needs, and whether it fits once all that may go have gone; undefined where nobody knows. Of one that was never
-   * loaded it reads the headers, once.
+   * Bytes that a model has, or needs, and whether it fits once all that may go have gone; undefined where nobody knows. Of one that was
+   * never loaded it reads the headers, once.
    */
   roomOf(id: string, signal: CancelSignal): Promise<ModelRoom | undefined>;
   /**
