@@ -37,6 +37,11 @@ export interface AttentionShape extends ScoreShape {
   readonly kv: KvType;
   /** Of values, where it is not that of keys. */
   readonly valueKv?: KvType | undefined;
+  /**
+   * Set where keys and values are those of one run, in no cache: row by row, of each head the key and then the value, each in whole
+   * matrices ({@link DENSE_WIDTH}). There are no pages, and no rows of other sequences.
+   */
+  readonly dense?: true | undefined;
   /** Positions of a page. */
   readonly pageTokens: number;
   /** Row length of `pageTable`. */
@@ -78,6 +83,14 @@ export function headsText(shape: Pick<AttentionShape, 'heads' | 'kvHeads' | 'key
   return `${shape.heads}/${shape.kvHeads}, ${widthsText(shape)}`;
 }
 
+/** Keys and values that are in no cache end in zeros up to a multiple of this: the depth of a matrix of halves, two of floats. */
+export const DENSE_WIDTH = 16;
+
+/** Width of a head's key or value where it lies. */
+export function keptWidth({ dense }: Pick<AttentionShape, 'dense'>, dim: number): number {
+  return dense ? Math.ceil(dim / DENSE_WIDTH) * DENSE_WIDTH : dim;
+}
+
 /** Sizes that follow from a shape. A chunk is what the cache is read by: 16 bytes, 8 values of f16 (codes become these) or 4 of f32. */
 export interface AttentionSizes {
   /** Query heads that read one key head. */
@@ -115,7 +128,7 @@ export function attentionSizes(shape: AttentionShape): AttentionSizes {
   const sizesOf = (dim: number, part: 'key' | 'value'): HeadSizes => {
     const own = hasCodes(shape) ? cachedPart(shape, part) : undefined;
     // Whole groups of codes, as lanes that have a group each want them.
-    const chunks = own && isCodedKv(own.type) ? 2 * kvGroups(own.type, dim) : Math.ceil(dim / (4 * quadsOfChunk));
+    const chunks = own && isCodedKv(own.type) ? 2 * kvGroups(own.type, dim) : Math.ceil(keptWidth(shape, dim) / (4 * quadsOfChunk));
     return { quads: dim / 4, paddedQuads: chunks * quadsOfChunk, chunks, units: own === undefined ? chunks : vectorUnits(own) };
   };
   const [key, value] = [sizesOf(keyDim, 'key'), sizesOf(valueDim, 'value')];
@@ -254,11 +267,11 @@ export function remainderOf(value: string, divisor: number): string {
 
 /**
  * Elements of the cache from a position's key to its value. Of a page the keys of all heads come first, then the values of all heads;
- * where their sizes differ, the value lies beside its key, so that both are found from one place.
+ * where their sizes differ, or there are no pages, the value lies beside its key, so that both are found from one place.
  */
 export function valuesAfterKeys(shape: AttentionShape): number {
   const { key, value } = attentionSizes(shape);
-  return key.units === value.units ? shape.kvHeads * shape.pageTokens * key.units : key.units;
+  return !shape.dense && key.units === value.units ? shape.kvHeads * shape.pageTokens * key.units : key.units;
 }
 
 /**
@@ -283,6 +296,8 @@ fn kvHigh(chunk: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(chun
 export function placeFunctions(shape: AttentionShape): string {
   const { kvHeads, pageTokens, maxPages } = shape;
   const { key, value } = attentionSizes(shape);
+  const keyAt = 'fn keyAt(sequence: u32, kvHead: u32, position: u32) -> u32';
+  if (shape.dense) return `${keyAt} { return (position * ${kvHeads}u + kvHead) * ${key.units + value.units}u; }`;
   // [pages][keys, values][kvHeads][pageTokens][units], or [pages][kvHeads][pageTokens][units of a key, units of its value].
   const [heads, chunks] = key.units === value.units ? [2 * kvHeads, key.units] : [kvHeads, key.units + value.units];
   const page = `pageTable[sequence * ${maxPages}u + ${dividedBy('position', pageTokens)}]`;
@@ -290,7 +305,7 @@ export function placeFunctions(shape: AttentionShape): string {
 fn keyInPage(page: u32, kvHead: u32, position: u32) -> u32 {
   return ((page * ${heads}u + kvHead) * ${pageTokens}u + ${remainderOf('position', pageTokens)}) * ${chunks}u;
 }
-fn keyAt(sequence: u32, kvHead: u32, position: u32) -> u32 { return keyInPage(pageOf(sequence, position), kvHead, position); }`;
+${keyAt} { return keyInPage(pageOf(sequence, position), kvHead, position); }`;
 }
 
 /** `fn kvRounded(quad) -> vec4<f32>`: a quad as the cache will hold it. */

@@ -2,7 +2,6 @@
  * The GPU executor: plans a graph by a device profile, streams its weights to the device and compiles its kernels meanwhile. It picks no
  * adapter: `node/` and `browser/` hand it a way to open one. Each program has a device of its own, so that a lost one can be loaded again.
  */
-import { sizesOf } from '../graph/dims.ts';
 import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
 import { decoderOf } from '../graph/model-graphs.ts';
 import { countOf, sequenceDim } from '../graph/run-check.ts';
@@ -13,10 +12,8 @@ import type { Pipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-device.ts';
 import { areMatrixUnitsRight } from './device/probe-matrix-units.ts';
-import { halvesBytes } from './kernels/matrix-gemm/ready-halves.ts';
 import { partialsBytes } from './ops/attention.ts';
 import { deltaRecordsBytes } from './ops/delta-rule-chunks.ts';
-import { rowsOfValue } from './plan/gpu-value.ts';
 import { kernelsByNeed, planModel } from './plan/model-plan.ts';
 import type { DecoderPlan, ModelPlan } from './plan/model-plan.ts';
 import { printModelPlan } from './plan/plan-report.ts';
@@ -192,17 +189,10 @@ async function createDecoder({ gpu, logits, request }: ProgramBase, { one, plan,
   return { names, graph: plan.graph, one, sampler };
 }
 
-/** A buffer for any product's x as halves; undefined where no plan makes it so. */
+/** A buffer for what any step has as halves; undefined where no plan makes it so. */
 function createHalves(gpu: GpuDevice, { graphs }: ModelPlan): GPUBuffer | undefined {
-  const bytes = [...graphs.values()].map(({ graph, limits, many: { plan, halvesWidth } }) => {
-    if (halvesWidth === 0) return 0;
-    const sizes = sizesOf(graph.derivedDims, limits);
-    // A sound has many more samples than any product has rows.
-    const products = plan.steps.filter(({ op: { kind } }) => kind === 'linear' || kind === 'expertLinear');
-    return halvesBytes(halvesWidth, Math.max(...products.flatMap(({ inputs }) => inputs.map((value) => rowsOfValue(value, sizes)))));
-  });
-  const size = Math.max(...bytes);
-  return size === 0 ? undefined : gpu.createBuffer({ label: 'x as halves', size, usage: STORAGE_USAGE });
+  const size = Math.max(...[...graphs.values()].map(({ many }) => many.halvesBytes));
+  return size === 0 ? undefined : gpu.createBuffer({ label: 'halves', size, usage: STORAGE_USAGE });
 }
 
 async function createBase(

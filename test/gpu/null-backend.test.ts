@@ -10,7 +10,13 @@ import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { representativeTypes } from '../../src/gpu/packed-forms.ts';
 import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
+import { buildGraph } from '../../src/graph/graph-builder.ts';
 import type { KvType } from '../../src/graph/kv-types.ts';
+import { add } from '../../src/graph/ops/add.ts';
+import { embed } from '../../src/graph/ops/embed.ts';
+import { fullAttention } from '../../src/graph/ops/full-attention.ts';
+import { gatherRows } from '../../src/graph/ops/gather-rows.ts';
+import { linear } from '../../src/graph/ops/linear.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import { MATRIX_FEATURE } from '../../src/gpu/wgsl/subgroup-matrix.ts';
@@ -54,6 +60,21 @@ const WIDE_GRAPHS: readonly Graph[] = [
   attentionGraph([64, 96].map((width) => ({ width, rotaryDim: width, window: 257 })), false),
 ];
 
+/** Attention without a state, at the widths that towers and encoders have. */
+const FULL_ATTENTION: Graph = buildGraph('decoder', (g) => {
+  const tokens = g.input('tokens', 'i32', ['rows']);
+  g.input('positions', 'i32', ['rows']);
+  const x = embed(g, 'embed', tokens, g.weight('embedding', [50, 64]));
+  const sums = [36, 52, 64, 72, 80, 128].reduce((sum, width) => {
+    const shape = { heads: 2, kvHeads: 2, keyDim: width, valueDim: width, scale: width ** -0.5 };
+    const part = (name: string) => linear(g, `${name}.${width}`, sum, g.weight(`${name}.${width}`, [2 * width, 64]));
+    const mixed = fullAttention(g, `attend.${width}`, [part('q'), part('k'), part('v')], shape);
+    return add(g, `sum.${width}`, sum, linear(g, `o.${width}`, mixed, g.weight(`o.${width}`, [64, 2 * width])));
+  }, x);
+  const outIndices = g.input('outIndices', 'i32', ['outRows']);
+  g.output('logits', linear(g, 'output', gatherRows(g, 'last', sums, outIndices), g.weight('output', [50, 64])));
+});
+
 /** Experts at real sizes; lists of pairs are larger, and matrices are cut where bindings are small. */
 const LARGE_EXPERTS: readonly Graph[] = [
   { ...EXPERT_SHAPES.qwen3_moe, dim: 2048, experts: 128, used: 8, ffnDim: 768 },
@@ -93,6 +114,7 @@ const MODELS: readonly PlannedModel[] = [
   ]),
   ...[...EXPERT_GRAPHS.values()].flatMap((shape): readonly PlannedModel[] =>
     (['q8_0', 'f16'] as const).map((type) => ({ shape, mix: expertTypes(type), kv: 'f16' }))),
+  { shape: FULL_ATTENTION, mix: () => 'f16', kv: 'f16' },
   ...LARGE_EXPERTS.map((shape): PlannedModel => ({ shape, mix: expertTypes('q4_0'), kv: 'f16' })),
   ...WIDE_GRAPHS.flatMap((shape) => (['f16', 'f32'] as const).map((kv): PlannedModel => ({ shape, mix: () => 'q8_0', kv }))),
   ...[QWEN3_0_6B, QWEN3_4B, LLAMA_3B].flatMap((shape): readonly PlannedModel[] => [

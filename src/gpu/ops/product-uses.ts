@@ -1,4 +1,5 @@
 /** Kernels of a product at work in a plan. */
+import { halvesBytes } from '../kernels/matrix-gemm/ready-halves.ts';
 import type { BufferRef, GridCounts, KernelUse } from '../plan/kernel-use.ts';
 import type { ProductKernel } from './linear-kernels.ts';
 
@@ -30,7 +31,7 @@ export function productUses(products: readonly ProductKernel[], { buffers, cost,
       workgroups: (counts) => workgroups(rowsOf(counts)),
       cost: (counts) => (isRun(counts) ? cost(counts) : { bytes: 0, multiplyAdds: 0 }),
       ...(partialBytes && { partialBytes }),
-      ...(halvesWidth && { halvesWidth }),
+      ...(halvesWidth && { halvesBytes: (counts: GridCounts) => halvesBytes(halvesWidth, rowsOf(counts)) }),
     };
   });
 }

@@ -29,7 +29,7 @@ export type BufferRef =
   | { readonly kind: 'size'; readonly dim: Dim }
   /** Partial results of split attention, and of products; what the delta rule in chunks leaves for itself. */
   | { readonly kind: 'partials' }
-  /** x of a product as halves. */
+  /** x of a product, or keys and values of attention without a state, as halves. */
   | { readonly kind: 'halves' };
 
 /** Sizes of the step that a dispatch belongs to. */
@@ -60,8 +60,8 @@ export interface KernelUse {
   workgroups(counts: GridCounts): Workgroups;
   /** Most bytes of the buffer of partial results that it writes; absent: what its op says apart. */
   readonly partialBytes?: number;
-  /** Values of each row of x that it makes halves of. */
-  readonly halvesWidth?: number;
+  /** Bytes of what it leaves as halves for the next kernel, at most. */
+  halvesBytes?(counts: GridCounts): number;
   cost(counts: StepCounts): StepCost;
 }
 

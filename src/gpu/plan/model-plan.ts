@@ -51,8 +51,8 @@ export interface PlannedSteps {
   readonly kernels: readonly Kernel[];
   /** Most bytes of partial results of a product. */
   readonly partialBytes: number;
-  /** Most values of a row of x that become halves; 0: none. */
-  readonly halvesWidth: number;
+  /** Most bytes of what becomes halves; 0: nothing does. */
+  readonly halvesBytes: number;
 }
 
 /** The plans of one graph for any sizes. */
@@ -105,7 +105,7 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
   const uses = new Map<GpuStep, Map<string, readonly KernelUse[]>>(plan.steps.map((step) => [step, new Map()]));
   const kernels = new Map<string, Kernel>();
   let most = 0;
-  let widest = 0;
+  let mostHalves = 0;
   for (const mode of modesOf(options.single ? 'one' : 'many', Object.keys(options.most), options.profile)) {
     if (hasTiles(mode.attention) && !options.hasTiles) continue;
     for (const [step, ofStep] of uses) {
@@ -113,10 +113,10 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
       if (ofStep.has(form) || !isPossible(step, mode, options.most)) continue;
       const made = kernelUses(step, mode, options);
       ofStep.set(form, made);
-      for (const { kernel, partialBytes = 0, halvesWidth = 0 } of made) {
+      for (const { kernel, partialBytes = 0, halvesBytes } of made) {
         kernels.set(kernel.key, options.known(kernel));
         most = Math.max(most, partialBytes);
-        widest = Math.max(widest, halvesWidth);
+        mostHalves = Math.max(mostHalves, halvesBytes?.({ sizes: options.most, tiles: 0 }) ?? 0);
       }
     }
   }
@@ -127,7 +127,7 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
     if (made === undefined) throw new Error(`gpu plan: step ${step.label} was not planned for ${form}`);
     return made;
   };
-  return { plan, usesOf, kernels: [...kernels.values()], partialBytes: most, halvesWidth: widest };
+  return { plan, usesOf, kernels: [...kernels.values()], partialBytes: most, halvesBytes: mostHalves };
 }
 
 /** @throws CapacityError for states that the kernels have no form for */

@@ -1,5 +1,5 @@
 /** What attention on subgroup matrices is made from, where its parts lie in workgroup memory, and which sizes suit a device. */
-import { attentionSizes, hasCodes } from '../../attention-shape.ts';
+import { attentionSizes, hasCodes, keptWidth } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { workgroupBytesOf } from '../../kernel.ts';
 import { MATRIX_LANES, valuesOfVector } from '../../wgsl/subgroup-matrix.ts';
@@ -61,8 +61,9 @@ export function matrixTile(variant: AttentionMatrixVariant): MatrixTile {
   const values = valuesOfVector(matrix);
   const allRows = tileHeads * tileRows;
   const blocks = allRows / matrix.m;
-  const keyStride = shape.keyDim / values + PAD;
-  const valueStride = shape.valueDim / values + PAD;
+  const [keyWidth, valueWidth] = [keptWidth(shape, shape.keyDim), keptWidth(shape, shape.valueDim)];
+  const keyStride = keyWidth / values + PAD;
+  const valueStride = valueWidth / values + PAD;
   const scoreStride = tileKeys / 4 + PAD;
   const weightStride = tileKeys / values + PAD;
   const valuesAt = tileKeys * keyStride;
@@ -75,15 +76,16 @@ export function matrixTile(variant: AttentionMatrixVariant): MatrixTile {
     invocations: blocks * valueParts * MATRIX_LANES,
     rowLanes: MATRIX_LANES / matrix.m,
     elementValues: values,
-    keyMatrices: shape.keyDim / matrix.k,
-    valueMatrices: shape.valueDim / matrix.n / valueParts,
+    keyMatrices: keyWidth / matrix.k,
+    valueMatrices: valueWidth / matrix.n / valueParts,
     elements: weightsAt + allRows * weightStride,
   };
 }
 
 /** Why there is no such tile, in words; undefined where there is. */
 function tileProblem({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts }: AttentionMatrixVariant): string | undefined {
-  const { keyDim, valueDim, kv, output } = shape;
+  const { kv, output } = shape;
+  const [keyDim, valueDim] = [keptWidth(shape, shape.keyDim), keptWidth(shape, shape.valueDim)];
   const { m, n, k, input } = matrix;
   const across = n * valueParts;
   if (input === 'f16' && kv === 'f32') return 'matrices of f16 do not take keys of f32';

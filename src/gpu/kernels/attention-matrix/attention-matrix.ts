@@ -7,6 +7,8 @@
  * workgroups.
  *
  * Queries of any size go through f16: the values of a row are divided by a power of two, and its scores multiplied by it, in f32.
+ * Without a cache (attention-shape.ts, `dense`) keys and values are what matrix-keys.ts wrote, all rows are one sequence, and every row
+ * sees every key. Bindings then: `q`, `kv`, `y`, `step` with the number of rows, `keys` with that of keys.
  * Bindings: `qkv` or `q`; `rope`, `qGain`, `pageTable`, `tiles` (attention-tiles.ts), `kv`, `sinks`; out `y`, or `yCodes` and `yStats`, or
  * `partials`.
  */
@@ -16,16 +18,20 @@ import {
 } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
+import { STEP_BINDING, STEP_STRUCT } from '../../linear-shape.ts';
 import { MATRIX_LANES, matrixArguments, matrixEnables, matrixFunctions, matrixNeeds, matrixStart } from '../../wgsl/subgroup-matrix.ts';
 import { matrixMemory, matrixTile } from './attention-matrix-variant.ts';
 import type { AttentionMatrixVariant, MatrixTile } from './attention-matrix-variant.ts';
 import { matrixBody, MEMORIES } from './matrix-body.ts';
+
+const KEYS_BINDING: Binding = { ...STEP_BINDING, name: 'keys' };
 
 function bindingsOf({ shape, keySplits }: AttentionMatrixVariant): readonly Binding[] {
   const tiles: Binding = { name: 'tiles', access: 'read', type: 'array<vec4<u32>>' };
   const ends: readonly Binding[] = keySplits
     ? [{ name: 'partials', access: 'write', type: 'array<vec4<f32>>' }]
     : [...sinkBindings(shape), ...attentionOutputBindings(shape)];
+  if (shape.dense) return [...headBindings(shape, ['q']), kvBinding(shape, 'read'), ...ends, STEP_BINDING, KEYS_BINDING];
   return [...headBindings(shape, ['q']), PAGE_TABLE, tiles, kvBinding(shape, 'read'), ...ends];
 }
 
@@ -37,7 +43,7 @@ export function attentionMatrixKernel(variant: AttentionMatrixVariant): Kernel {
   const tile = matrixTile(variant);
   const { shape, matrix, keySplits, invocations } = tile;
   const bindings = bindingsOf(variant);
-  const wgsl = `${matrixEnables(matrix)}${kernelHeader(bindings, {})}
+  const wgsl = `${matrixEnables(matrix)}${kernelHeader(bindings, {})}${shape.dense ? STEP_STRUCT : ''}
 ${headFunctions(shape, ['q'])}
 ${kvFunctions(shape)}
 ${scoreFunctions(shape, 'vec4<f32>')}${keySplits ? '' : attentionOutputFunctions(shape)}
@@ -58,7 +64,8 @@ ${matrix.emulated ? MEMBER_TEXT : ''}${matrixBody(tile)}
 
 function labelOf({ shape, matrix, tileHeads, tileRows, tileKeys, keySplits }: MatrixTile): string {
   const split = keySplits ? ` split ${keySplits}` : '';
-  return `attention-matrix ${matrix.input} [${headsText(shape)}] ${tileHeads}x${tileRows}x${tileKeys}${split}`;
+  const name = shape.dense ? 'full-attention-matrix' : 'attention-matrix';
+  return `${name} ${matrix.input} [${headsText(shape)}] ${tileHeads}x${tileRows}x${tileKeys}${split}`;
 }
 
 /** `fn rowMost(x) -> f32` and `fn rowTotal(x) -> f32`: over the lanes of a subgroup that share a row. All invocations call them. */
@@ -83,6 +90,11 @@ function laneFunctions({ matrix, rowLanes }: MatrixTile): string {
   return own;
 }`;
   return `${over('rowMost', 'max(own, other)')}\n${over('rowTotal', 'own + other')}`;
+}
+
+/** Of {@link AttentionShape.dense}. */
+export function denseAttentionWorkgroups({ shape, tileHeads, tileRows }: AttentionMatrixVariant, rows: number): Workgroups {
+  return [Math.max(1, Math.ceil(rows / tileRows)), shape.heads / tileHeads, 1];
 }
 
 /** `tiles` must be the number of tiles exactly. */

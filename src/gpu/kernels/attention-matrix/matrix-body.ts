@@ -19,12 +19,9 @@ export const MEMORIES = { loaded: [memory], stored: [memory] } as const;
 const MOST_GROWTH = '8.0';
 
 export function matrixBody(tile: MatrixTile): string {
-  const { shape, matrix, tileHeads, tileKeys, valueMatrices, weightsAt, weightStride } = tile;
-  return `  // The longest tiles first: the last one of a prompt has the most keys.
-${placeText(tile)}
-  let firstHead = workgroup.x * ${tileHeads}u;
+  const { shape, matrix, tileKeys, valueMatrices, weightsAt, weightStride } = tile;
+  return `${shape.dense ? densePlaceText(tile) : cachedPlaceText(tile)}
   let kvHead = ${dividedBy('firstHead', attentionSizes(shape).group)};
-${lastPositionText(tile)}
 ${rangeText(tile)}
 ${matrixQueriesText(tile)}
 ${ownText(tile)}
@@ -59,8 +56,26 @@ ${valuesText(tile)}
 ${matrixOutputText(tile)}`;
 }
 
+/** The tile's rows, its first head, and the last position that they see. */
+function cachedPlaceText(tile: MatrixTile): string {
+  return `  // The longest tiles first: the last one of a prompt has the most keys.
+${placeText(tile)}
+  let firstHead = workgroup.x * ${tile.tileHeads}u;
+${lastPositionText(tile)}`;
+}
+
+/** The same without sequences: rows count from 0. Workgroups beside each other have one head, so that its keys stay near. */
+function densePlaceText({ tileHeads, tileRows }: MatrixTile): string {
+  return `  let firstRow = workgroup.x * ${tileRows}u;
+  if (firstRow >= step.rows) { return; }
+  let tile = vec4<u32>(firstRow, min(${tileRows}u, step.rows - firstRow), 0u, 0u);
+  let firstHead = workgroup.y * ${tileHeads}u;
+  let lastPosition = max(keys.rows, 1u) - 1u;`;
+}
+
 /** Tiles of keys from which on and up to which the workgroup reads. */
 function rangeText({ shape, tileKeys, keySplits }: MatrixTile): string {
+  if (shape.dense) return `  let fromTile = 0u;\n  let endTile = ${dividedBy(`(keys.rows + ${tileKeys - 1}u)`, tileKeys)};`;
   const first = shape.window === undefined ? '0u' : dividedBy(`(tile.w - ${keysBefore(shape, 'tile.w')})`, tileKeys);
   const last = `${dividedBy('lastPosition', tileKeys)} + 1u`;
   if (keySplits === undefined) return `  let fromTile = ${first};\n  let endTile = ${last};`;
@@ -108,7 +123,7 @@ function fetchText(tile: MatrixTile, part: 'key' | 'value', number: string): str
   const { shape, tileKeys } = tile;
   const after = part === 'key' ? '' : ` + ${valuesAfterKeys(shape)}u`;
   // Where pages are whole tiles, all of a tile is in one.
-  const isInPage = shape.pageTokens % tileKeys === 0;
+  const isInPage = !shape.dense && shape.pageTokens % tileKeys === 0;
   const fetches = shares(tile, part).map(({ name, key, chunk, guard }) => {
     const position = `min(first + ${key}, lastPosition)`;
     const at = isInPage ? `keyInPage(page, kvHead, ${position})` : `keyAt(tile.z, kvHead, ${position})`;
@@ -165,7 +180,7 @@ ${steps}
 
 /** Whether some row of the tile does not see some key of a tile of keys. */
 function isMasked({ shape, tileRows, tileKeys }: MatrixTile): string {
-  if (shape.causal === false) return 'true';
+  if (shape.causal === false) return shape.window === undefined ? `firstKey + ${tileKeys - 1}u > lastPosition` : 'true';
   const isAhead = `firstKey + ${tileKeys - 1}u > tile.w`;
   return shape.window === undefined ? isAhead : `${isAhead} || firstKey + ${shape.window}u < tile.w + ${tileRows}u`;
 }

@@ -62,7 +62,7 @@ export function matrixOutputText(tile: MatrixTile): string {
   // Past every power of two that f32 has the sink leaves nothing of the values.
   const sink = shape.sinks && !keySplits ? ` + exp2(min(${sinkScore('head')} - reference, 127.0))` : '';
   return `  let head = firstHead${tileHeads === 1 ? '' : ` + ${dividedBy('ownRow', tileRows)}`};
-  let total = ${total}${sink};
+  let total = ${shape.dense ? `max(${total}, 1e-30)` : `${total}${sink}`};
   let row = tile.x + min(ownPlace, tile.y - 1u);
   let isRow = ownPlace < tile.y;
 ${keySplits ? partialStats(tile) : ''}${groupsOf(tile).map((group) => `${storeText(tile, group)}

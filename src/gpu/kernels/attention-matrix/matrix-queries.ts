@@ -1,6 +1,6 @@
 /** Queries of a tile into workgroup memory, as matrices take them. */
 import { queryScale } from '../../attention-scores.ts';
-import { attentionSizes, dividedBy, headQuadAt, headSource, remainderOf, turnOf } from '../../attention-shape.ts';
+import { attentionSizes, dividedBy, headQuadAt, headSource, keptWidth, remainderOf, turnOf } from '../../attention-shape.ts';
 import { inverseRms } from '../../wgsl/head-preparation.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import type { MatrixTile } from './attention-matrix-variant.ts';
@@ -20,7 +20,7 @@ export function matrixQueriesText(tile: MatrixTile): string {
   // What is read is not known to compilers, which would write all rounds down: kernels of a layer share a cache of instructions.
   const turns = rounds === 1 ? '1u' : `min(${rounds}u, tile.y * ${rounds}u)`;
   const hasGain = shape.q.norm && !shape.q.norm.ungained;
-  const elements = shape.keyDim / tile.elementValues;
+  const elements = keptWidth(shape, shape.keyDim) / tile.elementValues;
   return `  for (var n = 0u; n < ${turns}; n++) {
 ${rowText(tile, lanes)}
     if (row < ${allRows}u) {
@@ -77,11 +77,15 @@ function rowText({ shape, invocations, tileRows }: MatrixTile, lanes: number): s
 
 function elementText({ shape, queriesAt, keyStride, elementValues }: MatrixTile): string {
   const quads = elementValues / 4;
+  const isWhole = keptWidth(shape, shape.keyDim) === shape.keyDim;
+  const quad = (i: number) => `element * ${quads}u + ${i}u`;
+  const put = (i: number) => `x${i} = qQuad(at, ${quad(i)}, factor, ${turn}) * shrunk;`;
+  const isThere = (i: number) => (isWhole ? put(i) : `if (${quad(i)} < ${shape.keyDim / 4}u) { ${put(i)} }`);
   const turn = turnOf(shape, 'tile.w + position', 'tile.x + position');
   const halves = range(quads).map((i) => `pack2x16float(x${i}.xy), pack2x16float(x${i}.zw)`).join(', ');
   return `${unrolled(quads, (i) => `          var x${i} = vec4<f32>();`)}
           if (position < tile.y) {
-${unrolled(quads, (i) => `            x${i} = qQuad(at, element * ${quads}u + ${i}u, factor, ${turn}) * shrunk;`)}
+${unrolled(quads, (i) => `            ${isThere(i)}`)}
           }
           staged[${queriesAt}u + row * ${keyStride}u + element] = ${quads === 2 ? `vec4<u32>(${halves})` : 'bitcast<vec4<u32>>(x0)'};`;
 }
