@@ -74,6 +74,8 @@ function piecesOf(stored: WeightExpression, value: WeightExpression, inverting: 
       return piecesOf(stored.of, transpose(value), inverting);
     case 'reshape':
       return piecesOf(stored.of, reshape(value, shapeOf(stored.of, where)), inverting);
+    case 'padded':
+      throw new FormatError(`${where}: ${printExpression(stored)} is wider than its tensor; it cannot be written.`);
     case 'sum':
     case 'timesRows':
     case 'weightNorm':

@@ -18,13 +18,15 @@ import { affine, biased, normed, towerLayer } from './vision-layers.ts';
 import type { TowerSizes } from './vision-layers.ts';
 import { visionFields, visionInfo } from './vision-part.ts';
 import type { VisionPart } from './vision-part.ts';
-import { reshape, tensor, transpose } from './weight-expression.ts';
+import { padded, reshape, tensor, transpose } from './weight-expression.ts';
 import { tensorSpec } from './weight-spec.ts';
 import type { WeightSpec } from './weight-spec.ts';
 
 // Config.
 
 interface SiglipConfig extends TowerSizes {
+  /** As the file has it; `ffnDim` is that in whole blocks. */
+  readonly fileFfnDim: number;
   readonly patchSize: number;
   /** Side of the square table of positions. */
   readonly tableSide: number;
@@ -36,6 +38,7 @@ interface SiglipConfig extends TowerSizes {
 }
 
 const CHANNELS = 3;
+const BLOCK = 32;
 const PROJECTOR_EPS = 1e-5;
 /** Of a tile of 512 x 512 pixels, and at most of a picture that is no tile: larger ones are cut into tiles. */
 const TILE_PATCHES = 1024;
@@ -68,10 +71,12 @@ function parse({ checkpoint, outDim }: VisionPart): SiglipConfig {
   const mergeSize = isGguf
     ? (fields.count({ hf: '', gguf: 'projector.scale_factor' }) ?? 2)
     : (jsonNumber(config, 'downsample_factor', name) ?? 2);
+  const fileFfnDim = count('intermediate_size', 'feed_forward_length');
   return {
     dim: count('hidden_size', 'embedding_length'),
     heads: count('num_attention_heads', 'attention.head_count'),
-    ffnDim: count('intermediate_size', 'feed_forward_length'),
+    fileFfnDim,
+    ffnDim: Math.ceil(fileFfnDim / BLOCK) * BLOCK,
     layers: isGguf ? layers : usedLayers(checkpoint, layers),
     eps: fields.positive({ hf: 'layer_norm_eps', gguf: 'attention.layer_norm_epsilon' }) ?? 1e-6,
     patchSize: count('patch_size', 'patch_size'),
@@ -86,9 +91,22 @@ function parse({ checkpoint, outDim }: VisionPart): SiglipConfig {
 
 // Weights.
 
-function layerWeights({ dim, ffnDim }: SiglipConfig, n: number): readonly WeightSpec[] {
+/**
+ * The width between `up` and `down` in whole blocks of 32, which kernels of products want: So400m's 4,304 values and 16 zeros, of which
+ * gelu makes zeros. A bias is a vector, whatever its matrix is.
+ */
+function widened(specs: readonly WeightSpec[], shape: readonly number[]): readonly WeightSpec[] {
+  return specs.map(({ gguf, safetensors, ...spec }) => {
+    const own = spec.shape.length === 1 ? shape.slice(0, 1) : shape;
+    return { ...spec, shape: own, gguf: padded(gguf, own), safetensors: padded(safetensors, own) };
+  });
+}
+
+function layerWeights({ dim, fileFfnDim, ffnDim }: SiglipConfig, n: number): readonly WeightSpec[] {
   const own = (part: string, shape: readonly number[], gguf: string, folder: string) =>
     biased(`vision.layers.${n}.${part}`, shape, { gguf: `v.blk.${n}.${gguf}`, safetensors: `vision.encoder.layers.${n}.${folder}` });
+  const between = (part: string, from: readonly number[], to: readonly number[], ...names: [gguf: string, folder: string]) =>
+    fileFfnDim === ffnDim ? own(part, from, ...names) : widened(own(part, from, ...names), to);
   return [
     ...own('norm1', [dim], 'ln1', 'layer_norm1'),
     ...own('q', [dim, dim], 'attn_q', 'self_attn.q_proj'),
@@ -96,8 +114,8 @@ function layerWeights({ dim, ffnDim }: SiglipConfig, n: number): readonly Weight
     ...own('v', [dim, dim], 'attn_v', 'self_attn.v_proj'),
     ...own('o', [dim, dim], 'attn_out', 'self_attn.out_proj'),
     ...own('norm2', [dim], 'ln2', 'layer_norm2'),
-    ...own('up', [ffnDim, dim], 'ffn_up', 'mlp.fc1'),
-    ...own('down', [dim, ffnDim], 'ffn_down', 'mlp.fc2'),
+    ...between('up', [fileFfnDim, dim], [ffnDim, dim], 'ffn_up', 'mlp.fc1'),
+    ...between('down', [dim, fileFfnDim], [dim, ffnDim], 'ffn_down', 'mlp.fc2'),
   ];
 }
 

@@ -39,6 +39,8 @@ export type WeightExpression =
   | { readonly kind: 'reshape'; readonly of: WeightExpression; readonly shape: readonly number[] }
   /** Rows as columns, of each matrix of the outer dimensions; of floats alone, since blocks lie along rows. */
   | { readonly kind: 'transpose'; readonly of: WeightExpression }
+  /** The same with zeros behind the rows, and of floats behind the values of each row, up to `shape`. */
+  | { readonly kind: 'padded'; readonly of: WeightExpression; readonly shape: readonly number[] }
   /** `value` added to each value of a vector of floats; the result is f32. */
   | { readonly kind: 'plus'; readonly of: WeightExpression; readonly value: number }
   /** A function of each value of a vector of floats; the result is f32. */
@@ -97,6 +99,10 @@ export function reshape(of: WeightExpression, shape: readonly number[]): WeightE
 
 export function transpose(of: WeightExpression): WeightExpression {
   return { kind: 'transpose', of };
+}
+
+export function padded(of: WeightExpression, shape: readonly number[]): WeightExpression {
+  return { kind: 'padded', of, shape };
 }
 
 export function plus(of: WeightExpression, value: number): WeightExpression {
@@ -204,6 +210,13 @@ export function shapeOf(expression: WeightExpression, where: string): readonly n
       const shape = shapeOf(expression.of, where);
       if (shape.length < 2) fail('a matrix to transpose', `shape [${shape.join(', ')}]`);
       return [...shape.slice(0, -2), shape.at(-1) as number, shape.at(-2) as number];
+    }
+    case 'padded': {
+      const { shape } = expression;
+      const from = shapeOf(expression.of, where);
+      if (from.length > 2 || from.length !== shape.length || !shape.every((size, i) => isCount(size) && (from[i] as number) <= size))
+        fail(`a matrix or a vector within [${shape.join(', ')}]`, `shape [${from.join(', ')}]`);
+      return shape;
     }
     case 'plus': {
       const shape = shapeOf(expression.of, where);
@@ -322,6 +335,8 @@ export function printExpression(expression: WeightExpression): string {
       return `reshape(${printExpression(expression.of)}, [${expression.shape.join(', ')}])`;
     case 'transpose':
       return `transpose(${printExpression(expression.of)})`;
+    case 'padded':
+      return `padded(${printExpression(expression.of)}, [${expression.shape.join(', ')}])`;
     case 'plus':
       return `plus(${printExpression(expression.of)}, ${expression.value})`;
     case 'apply':

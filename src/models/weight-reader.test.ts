@@ -8,7 +8,8 @@ import { FormatError } from '../tensor/errors.ts';
 import { bytesOfElements, elementsOf, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 import type { TensorType, WeightType } from '../tensor/tensor-type.ts';
 import {
-  added, apply, expert, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor, timesRows, transpose, transposeHeads,
+  added, apply, expert, padded, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor, timesRows, transpose,
+  transposeHeads,
 } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { GATHER_BYTES, weightReader } from './weight-reader.ts';
@@ -49,6 +50,12 @@ async function decoded(checkpoint: Checkpoint, expression: WeightExpression) {
 }
 
 describe.each(WEIGHT_TYPES)('%s', (type) => {
+  it('rows behind the last are zeros', async () => {
+    const { values } = await decoded(checkpoint, padded(B, [8, cols]));
+    // A scale of 0 times a negative code is -0.
+    expect(values.map((value) => value + 0)).toEqual([...b.rows.flat().map((value) => value + 0), ...Array<number>(3 * cols).fill(0)]);
+  });
+
   const cols = isQuantized(type) ? 2 * TENSOR_TYPES[type].blockSize : 7;
   const a = made(type, [12, cols], 1);
   const b = made(type, [5, cols], 2);
@@ -160,6 +167,12 @@ describe.each(['f32', 'f16', 'bf16'] as const)('vectors of %s', (type) => {
     );
   });
 
+  it('values behind those of a row are zeros', async () => {
+    const wide = [...matrix.rows.flatMap((row) => [...row, 0, 0, 0]), ...Array<number>(8).fill(0)];
+    expect((await decoded(checkpoint, padded(tensor('m', [3, 5]), [4, 8]))).values).toEqual(wide);
+    expect((await decoded(checkpoint, padded(V, [40]))).values).toEqual([...values, 0, 0, 0]);
+  });
+
   it('rows are values', async () => {
     expect((await decoded(checkpoint, slice(V, 4, 37))).values).toEqual(values.slice(4));
     expect((await decoded(checkpoint, stack([slice(V, 30, 37), V]))).values).toEqual([...values.slice(30), ...values]);
@@ -241,6 +254,8 @@ describe('what cannot be is refused', () => {
     ['rows times too few', timesRows(T('f16'), T('gain')), /a factor for each of its rows, found shapes \[8, 64\] and \[64\]/],
     ['rows of blocks times numbers', timesRows(T('q8'), slice(T('gain'), 0, 8)), /a type without blocks .* found q8_0/],
     ['heads that do not divide the rows', transposeHeads(T('f16'), 3, 2), /heads that divide 8 rows, found 3 and 2 in transposeHeads/],
+    ['fewer rows than there are', padded(T('f16'), [7, 64]), /within \[7, 64\], found shape \[8, 64\] in padded\(f16, \[7, 64\]\)/],
+    ['zeros behind blocks', padded(T('q8'), [8, 96]), /a type without blocks .* to take wider rows of q8, found q8_0/],
     ['a vector transposed', transpose(T('gain')), /a matrix to transpose, found shape \[64\] in transpose\(gain\)/],
     ['blocks transposed', transpose(T('q8')), /a type without blocks .* to take q8 transposed, found q8_0/],
     ['plus of a matrix', plus(T('f16'), 1), /a vector to add to, found shape \[8, 64\] in plus\(f16, 1\)/],

@@ -104,6 +104,8 @@ function readerOf(expression: WeightExpression, reading: Reading): Reader {
       return transposeHeadsReader(expression, reading);
     case 'transpose':
       return transposeReader(expression, shape, reading);
+    case 'padded':
+      return paddedReader(expression, reading);
     // Added in f32, as models that store a gain without its 1 add it.
     case 'plus':
       return valueReader((x) => x + expression.value, [readerOf(expression.of, reading)]);
@@ -251,6 +253,27 @@ function refuseBlocks({ type }: Reader, isAffected: boolean, { where, what }: Re
   throw new FormatError(
     `${where}: expected a type without blocks (f32, f16, bf16) to take ${what}, found ${type}. Get a file of the model with such a type.`,
   );
+}
+
+/** Rows of zero bytes are zeros in every type; zeros behind the values of a row would reach into blocks. */
+function paddedReader({ of, shape }: Of<'padded'>, reading: Reading): Reader {
+  const from = readerOf(of, reading);
+  const [rows, wide] = [rowsOf(from.shape).rows, rowsOf(shape).width];
+  refuseBlocks(from, wide !== rowsOf(from.shape).width, { ...reading, what: `wider rows of ${printExpression(of)}` });
+  const [ownBytes, unitBytes] = [rowBytesOf(from), bytesOfElements(from.type, wide)];
+  const padded: Units = {
+    unitBytes,
+    mostUnits: Math.max(1, Math.floor(GATHER_BYTES / (2 * unitBytes))),
+    async make(first, count, options) {
+      const bytes = new Uint8Array(count * unitBytes);
+      const there = Math.max(0, Math.min(count, rows - first));
+      const own = new Uint8Array(there * ownBytes);
+      await from.read(first * ownBytes, own, options);
+      for (let i = 0; i < there; i++) bytes.set(own.subarray(i * ownBytes, (i + 1) * ownBytes), i * unitBytes);
+      return bytes;
+    },
+  };
+  return { type: from.type, shape, read: (byteOffset, into, options) => readUnits(padded, byteOffset, into, options) };
 }
 
 /** A function of each value, or of the values of several operands at the same place, as f32. The shape is that of the first. */

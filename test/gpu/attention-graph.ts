@@ -7,6 +7,7 @@ import { add } from '../../src/graph/ops/add.ts';
 import { attention } from '../../src/graph/ops/attention.ts';
 import type { Scores } from '../../src/graph/ops/attention.ts';
 import { embed } from '../../src/graph/ops/embed.ts';
+import { fullAttention } from '../../src/graph/ops/full-attention.ts';
 import { gatherRows } from '../../src/graph/ops/gather-rows.ts';
 import { linear } from '../../src/graph/ops/linear.ts';
 import { rmsNorm } from '../../src/graph/ops/rms-norm.ts';
@@ -90,5 +91,25 @@ export function attentionGraph(layers: readonly AttentionLayer[], causal = true,
       return add(g, 'sum', before, linear(g, 'o', mixed(normed, layer), g.weight(g.path('o'), [DIM, HEADS * layer.width])));
     }), embed(g, 'embed', tokens, g.weight('embedding', [50, DIM])));
     g.output('logits', linear(g, 'output', gatherRows(g, 'last', x, outIndices), g.weight('output', [50, DIM])));
+  });
+}
+
+/** A decoder of attention without a state over all rows of a step, of two heads of each width in turn. */
+export function fullAttentionGraph(widths: readonly number[], dim: number): Graph {
+  return buildGraph('decoder', (g) => {
+    const tokens = g.input('tokens', 'i32', ['rows']);
+    const positions = g.input('positions', 'i32', ['rows']);
+    const outIndices = g.input('outIndices', 'i32', ['outRows']);
+    const matrix = (name: string, x: Value, out: number) => linear(g, name, x, g.weight(name, [out, x.shape[1] as number]));
+    const x = widths.reduce((sum, width) => {
+      const parts = (['q', 'k', 'v'] as const).map((name) => matrix(`${name}.${width}`, sum, 2 * width)) as [Value, Value, Value];
+      const shape = { heads: 2, kvHeads: 2, keyDim: width, valueDim: width, scale: width ** -0.5 };
+      return add(g, `sum.${width}`, sum, matrix(`o.${width}`, fullAttention(g, `attend.${width}`, parts, shape), dim));
+    }, embed(g, 'embed', tokens, g.weight('embedding', [50, dim])));
+    // A state, so that rows are of sequences.
+    const qkv = (['q', 'k', 'v'] as const).map((name) => matrix(name, x, 4)) as [Value, Value, Value];
+    const state = g.pagedState({ heads: 1, keyDim: 4, valueDim: 4 });
+    const last = attention(g, 'attend', qkv, { heads: 1, scale: 0.5, state, positions, causal: true, window: undefined });
+    g.output('logits', matrix('output', gatherRows(g, 'last', add(g, 'all', x, matrix('o', last, dim)), outIndices), 50));
   });
 }

@@ -6,6 +6,7 @@ import { MATRIX_CONFIGS } from '../../src/gpu/wgsl/subgroup-matrix.ts';
 import { tokenRun } from '../../src/graph/decoder-steps.ts';
 import { decoderOf } from '../../src/graph/model-graphs.ts';
 import { TINY } from '../synthetic-graph.ts';
+import { fullAttentionGraph } from './attention-graph.ts';
 import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';
 import type { CheckedPair } from './executor-check.ts';
 
@@ -40,4 +41,19 @@ it.each([
   const labels = steps.flatMap(({ label }) =>
     label.startsWith('attention') ? [`${label.split(' ')[0]}${label.includes('split') ? ' split' : ''}`] : []);
   expect([...new Set(labels)]).toEqual(kernels);
+});
+
+it('of all rows, whose keys are in no cache', async () => {
+  const all = await loadPair({
+    profile, shape: fullAttentionGraph([20], 36), tolerance: 2e-5,
+    weights: { typeOf: () => 'f32', kv: { type: 'f32', pageTokens: 8, maxPages: 8 } },
+  });
+  const sequences = [sequence(31)];
+  await compareRuns(all, [{ sequences }]);
+  const names = decoderOf(all.found.model);
+  const { steps } = await (all.found as GpuProgram).runDispatches(tokenRun(names, sequences, [names.logits]));
+  const labels = steps.map(({ label }) => label.split(' ')[0]);
+  expect(labels).toEqual(expect.arrayContaining(['matrix-keys', 'full-attention-matrix']));
+  expect(labels).not.toContain('full-attention');
+  await all.dispose();
 });

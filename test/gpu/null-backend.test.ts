@@ -10,13 +10,7 @@ import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { representativeTypes } from '../../src/gpu/packed-forms.ts';
 import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
-import { buildGraph } from '../../src/graph/graph-builder.ts';
 import type { KvType } from '../../src/graph/kv-types.ts';
-import { add } from '../../src/graph/ops/add.ts';
-import { embed } from '../../src/graph/ops/embed.ts';
-import { fullAttention } from '../../src/graph/ops/full-attention.ts';
-import { gatherRows } from '../../src/graph/ops/gather-rows.ts';
-import { linear } from '../../src/graph/ops/linear.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import { MATRIX_FEATURE } from '../../src/gpu/wgsl/subgroup-matrix.ts';
@@ -24,7 +18,7 @@ import { WEIGHT_TYPES } from '../../src/tensor/formats/weight-formats.ts';
 import { isQuantized } from '../../src/tensor/tensor-type.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import { createNullGpu } from '../gpu-harness.ts';
-import { attentionGraph } from './attention-graph.ts';
+import { attentionGraph, fullAttentionGraph } from './attention-graph.ts';
 import { EXPERT_GRAPHS, EXPERT_SHAPES, expertGraph, expertTypes } from './expert-graphs.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
 import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
@@ -61,19 +55,7 @@ const WIDE_GRAPHS: readonly Graph[] = [
 ];
 
 /** Attention without a state, at the widths that towers and encoders have. */
-const FULL_ATTENTION: Graph = buildGraph('decoder', (g) => {
-  const tokens = g.input('tokens', 'i32', ['rows']);
-  g.input('positions', 'i32', ['rows']);
-  const x = embed(g, 'embed', tokens, g.weight('embedding', [50, 64]));
-  const sums = [36, 52, 64, 72, 80, 128].reduce((sum, width) => {
-    const shape = { heads: 2, kvHeads: 2, keyDim: width, valueDim: width, scale: width ** -0.5 };
-    const part = (name: string) => linear(g, `${name}.${width}`, sum, g.weight(`${name}.${width}`, [2 * width, 64]));
-    const mixed = fullAttention(g, `attend.${width}`, [part('q'), part('k'), part('v')], shape);
-    return add(g, `sum.${width}`, sum, linear(g, `o.${width}`, mixed, g.weight(`o.${width}`, [64, 2 * width])));
-  }, x);
-  const outIndices = g.input('outIndices', 'i32', ['outRows']);
-  g.output('logits', linear(g, 'output', gatherRows(g, 'last', sums, outIndices), g.weight('output', [50, 64])));
-});
+const FULL_ATTENTION = fullAttentionGraph([36, 52, 64, 72, 80, 128], 64);
 
 /** Experts at real sizes; lists of pairs are larger, and matrices are cut where bindings are small. */
 const LARGE_EXPERTS: readonly Graph[] = [
