@@ -110,13 +110,15 @@ async function measure([heads, dim], rows) {
   };
   const size = uniform(rows);
   const buffers = {
-    q: buffer(fill(3)), k: buffer(fill(3)), v: buffer(fill(1)), y: buffer(undefined, 4 * count), kv: buffer(undefined, matrixKeysBytes(shape, rows)),
+    q: buffer(fill(3)), k: buffer(fill(3)), v: buffer(fill(1)), y: buffer(undefined, 4 * count),
+    kv: buffer(undefined, matrixKeysBytes(shape, rows)),
     step: size, keys: size,
   };
   const products = 2 * rows * rows * heads * dim;
   const name = `${heads} heads of ${dim}, ${rows} rows`;
   const record = (variant, us, most) => {
-    if (flags.json) appendFileSync(flags.json, `${JSON.stringify({ bench: 'full-attention', device: gpu.name, name, variant, us, most })}\n`);
+    const line = { bench: 'full-attention', device: gpu.name, name, variant, us, most };
+    if (flags.json) appendFileSync(flags.json, `${JSON.stringify(line)}\n`);
     return `${variant} ${us.toFixed(0)} us (${(products / us / 1e6).toFixed(1)} TMAC/s)`;
   };
   let want;

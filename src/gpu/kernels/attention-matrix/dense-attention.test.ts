@@ -1,4 +1,4 @@
-/** Attention on matrices over keys that are in no cache, in plain WGSL, beside the reference; as texts with matrices in null-backend.test.ts. */
+/** Attention on matrices over keys that are in no cache, in plain WGSL, beside the reference; with matrices: null-backend.test.ts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
@@ -28,8 +28,8 @@ const FLOAT_TOLERANCE = 2e-5;
 const square = (heads: number, kvHeads: number, dim: number): Heads => ({ heads, kvHeads, keyDim: dim, valueDim: dim });
 const CASES: readonly (readonly [name: string, heads: Heads, tile: Tile, sizes: readonly (readonly [rows: number, keys: number])[]])[] = [
   ['halves, a width of 72', square(2, 2, 72), HALVES, [[37, 70], [1, 1], [3, 0], [32, 64]]],
-  ['halves, heads that share, widths of 20 and 36', { heads: 4, kvHeads: 2, keyDim: 20, valueDim: 36 }, { ...HALVES, tileHeads: 2, tileRows: 16 },
-    [[19, 33]]],
+  ['halves, heads that share, widths of 20 and 36', { heads: 4, kvHeads: 2, keyDim: 20, valueDim: 36 },
+    { ...HALVES, tileHeads: 2, tileRows: 16 }, [[19, 33]]],
   ['floats, widths of 24', square(2, 1, 24), { ...FLOATS, tileHeads: 2, tileRows: 8 }, [[21, 35], [2, 0]]],
 ];
 
