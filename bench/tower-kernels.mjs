@@ -24,7 +24,8 @@ const grids = flags.grids.split(',').map((text) => text.split('x').map(Number));
 const RUNS = flags.device === 'software' ? 1 : 5;
 
 const checkpoint = await openCheckpoint(await locate(path));
-const { model, weights, vision } = await openDecoder(checkpoint, { mostPatches: Math.max(...grids.map(([rows, columns]) => rows * columns)) });
+const mostPatches = Math.max(...grids.map(([rows, columns]) => rows * columns));
+const { model, weights, vision } = await openDecoder(checkpoint, { mostPatches });
 const executor = await openExecutor({ device: flags.device });
 const kv = { type: 'f16', pageTokens: 64, maxPages: 4 };
 const program = await executor.load({ model, weights, kv, sizes: { rows: 64, ...visionSizes(vision) } });
@@ -63,8 +64,7 @@ for (const [rows, columns] of grids) {
     gpu.queue.submit([encoder.finish()]);
     await gpu.queue.onSubmittedWorkDone();
   });
-  const kinds = Map.groupBy?.(steps, ({ label }) => label) ??
-    steps.reduce((all, step) => all.set(step.label, [...(all.get(step.label) ?? []), step]), new Map());
+  const kinds = steps.reduce((all, step) => all.set(step.label, [...(all.get(step.label) ?? []), step]), new Map());
   const device = await pass(steps);
   const by = [];
   for (const [label, own] of kinds) by.push({ label, count: own.length, ms: await pass(own) });
