@@ -1,6 +1,5 @@
 /** Beside transformers (scripts/fixtures/whisper_rules.py). */
 import { readFileSync } from 'node:fs';
-import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../../../test/fixture-tensors.ts';
 import { largestDifference } from '../../../../test/sound-pieces.ts';
@@ -110,12 +109,16 @@ describe('special tokens', () => {
   });
 });
 
+/** As Python's zlib, which openai-whisper asks, packs them. Node's own makes other lengths of three of these. */
+const ZLIB_BYTES: readonly (readonly [string, number])[] = [
+  ['', 0], ['a', 9], ['Hello there.', 20], ['and so on '.repeat(50), 23], ['äöü€ '.repeat(9), 22],
+  ['before | 8 same 189.8 so still down that the', 49], ['I think so, I think not, I think so. So I think, not so I think.', 42],
+  ['a rose is a rose is a rose; the rose is red and the red is rose', 42], ['ですますですますしたした、。ですしたます。です', 40],
+];
+
 describe('how good an answer is', () => {
-  it('compresses as zlib does', async () => {
-    for (const text of ['', 'a', 'Hello there.', 'and so on '.repeat(50), 'äöü€ '.repeat(9)]) {
-      const bytes = new TextEncoder().encode(text);
-      expect(await compressionRatio(text)).toBeCloseTo(bytes.length === 0 ? 0 : bytes.length / deflateSync(bytes).length, 3);
-    }
+  it.each(ZLIB_BYTES)('compresses as zlib does: %j to %i bytes', (text, bytes) => {
+    expect(compressionRatio(text)).toBe(bytes === 0 ? 0 : new TextEncoder().encode(text).length / bytes);
   });
 
   it('falls back for repeats and unlikely words, and not for silence', () => {
