@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import type { AnsweredTokens } from './answer-together.ts';
 
@@ -47,12 +48,21 @@ export async function startServer({ program, args, listening }: ServerStart): Pr
   };
 }
 
+export interface AskOptions {
+  /** Of the `Authorization: Bearer` header. */
+  readonly key?: string | undefined;
+}
+
 /** Posts JSON, and takes what comes. */
-function post(url: string, body: object): Promise<IncomingMessage> {
+function post(url: string, body: object, { key }: AskOptions): Promise<IncomingMessage> {
   const text = JSON.stringify(body);
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+  const headers = {
+    'content-type': 'application/json', 'content-length': Buffer.byteLength(text),
+    ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+  };
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method: 'POST', headers, agent: false }, resolve);
+    const send = url.startsWith('https:') ? secureRequest : request;
+    const sent = send(url, { method: 'POST', headers, agent: false }, resolve);
     sent.on('error', reject).end(text);
   });
 }
@@ -63,27 +73,43 @@ interface Chunk {
   readonly bytes: Buffer;
 }
 
+/** An event's JSON, and when its bytes came. */
+export interface TimedEvent {
+  readonly at: number;
+  readonly value: any;
+}
+
 /**
- * Streams an answer. What came is read when all of it is there, so that the reader of many streams costs little while they run.
- * @param countOf what an event says of its tokens
+ * All events of a streamed answer. What came is read when all of it is there, so that the reader of many streams costs little while they
+ * run.
+ * @throws Error with what the server says is wrong
  */
-export async function* eventTokens(
-  url: string, body: object, countOf: (event: any) => Omit<AnsweredTokens, 'at'>,
-): AsyncGenerator<AnsweredTokens, void, undefined> {
-  const response = await post(url, body);
+export async function eventsOf(url: string, body: object, options: AskOptions = {}): Promise<TimedEvent[]> {
+  const response = await post(url, body, options);
   const chunks: Chunk[] = [];
   response.on('data', (bytes: Buffer) => chunks.push({ at: performance.now(), bytes }));
   await once(response, 'end');
+  const events: TimedEvent[] = [];
   let rest = '';
   for (const { at, bytes } of chunks) {
-    const events = (rest + bytes.toString('latin1')).split('\n\n');
-    rest = events.pop() as string;
-    for (const event of events) {
-      if (!event.startsWith('data: ') || event === 'data: [DONE]') continue;
-      const parsed = JSON.parse(event.slice('data: '.length));
-      if (parsed.error !== undefined) throw new Error(parsed.error.message);
-      yield { ...countOf(parsed), at };
+    const parts = (rest + bytes.toString('latin1')).split(/\r?\n\r?\n/);
+    rest = parts.pop() as string;
+    for (const part of parts) {
+      // Servers send comments to keep a stream alive, and names of events.
+      const text = part.split(/\r?\n/).filter((line) => line.startsWith('data:')).map((line) => line.slice('data:'.length).trim()).join('');
+      if (text === '' || text === '[DONE]') continue;
+      const value = JSON.parse(Buffer.from(text, 'latin1').toString('utf8'));
+      if (value.error !== undefined) throw new Error(value.error.message ?? JSON.stringify(value.error));
+      events.push({ at, value });
     }
   }
   if (response.statusCode !== 200) throw new Error(`the server answered ${response.statusCode}: ${rest.slice(0, 300)}`);
+  return events;
+}
+
+/** As {@link eventsOf}. @param countOf what an event says of its tokens */
+export async function* eventTokens(
+  url: string, body: object, countOf: (event: any) => Omit<AnsweredTokens, 'at'>,
+): AsyncGenerator<AnsweredTokens, void, undefined> {
+  for (const { at, value } of await eventsOf(url, body)) yield { ...countOf(value), at };
 }

@@ -1,0 +1,171 @@
+/** Asks a server in OpenAI's form, and times what comes. */
+import type { EngineFacts } from '../engine.ts';
+import { eventsOf } from '../server-process.ts';
+import type { TimedEvent } from '../server-process.ts';
+import type { Arrival } from '../stream-load.ts';
+
+export interface OpenAiServer {
+  /** Up to `/v1`. */
+  readonly url: string;
+  readonly model: string;
+  readonly key: string | undefined;
+}
+
+export interface RemoteAnswer {
+  readonly text: string;
+  /** As the server counts them. */
+  readonly tokens: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  /** In milliseconds from the request; at least one. */
+  readonly arrivals: readonly Arrival[];
+  /** Whether the model ended it. */
+  readonly hasEnded: boolean;
+}
+
+interface ChatMessage {
+  readonly role: 'user' | 'assistant';
+  readonly content: string;
+}
+
+interface ChatOptions {
+  readonly maxTokens: number;
+  /** JSON Schema of the answer. */
+  readonly schema?: object | undefined;
+}
+
+export interface OpenAiClient {
+  readonly facts: EngineFacts;
+  /** A prompt that begins as none before it did. */
+  complete(ids: readonly number[], maxTokens: number): Promise<RemoteAnswer>;
+  chat(messages: readonly ChatMessage[], options: ChatOptions): Promise<RemoteAnswer>;
+  /** A word for each id: about a token each. */
+  words(ids: readonly number[]): string;
+  /** A number that no call gave before. */
+  next(): number;
+}
+
+/** Common words of one token in most vocabularies. */
+const WORDS = (
+  'time year people way day man thing woman life child world school state family student group country problem hand part place case week ' +
+  'company system program question work government number night point home water room mother area money story fact month lot right study ' +
+  'book eye job word business issue side kind head house service friend father power hour game line end member law car city community name'
+).split(' ');
+
+const wordsOf = (ids: readonly number[]) => ids.map((id) => WORDS[id % WORDS.length]).join(' ');
+
+/** What a server takes beyond the form: token ids as a prompt, and not to stop at end tokens. */
+interface Abilities {
+  readonly takesIds: boolean;
+  readonly goesOn: boolean;
+}
+
+/** @throws Error where nobody listens, or the model is not there */
+export async function createOpenAiClient(server: OpenAiServer): Promise<OpenAiClient> {
+  const listed = await modelsOf(server);
+  if (listed !== undefined && !listed.includes(server.model))
+    throw new Error(`${server.url} has no model ${JSON.stringify(server.model)}; it lists ${listed.slice(0, 10).join(', ') || 'none'}`);
+  const abilities = await abilitiesOf(server);
+  const { name, version } = await describeServer(server);
+  const flags = {
+    server: name, weights: 'the server\'s own', prompts: abilities.takesIds ? 'ids' : 'words', pastEndTokens: abilities.goesOn,
+  };
+  let calls = 0;
+  const next = () => ++calls;
+  const beyond = abilities.goesOn ? { ignore_eos: true } : {};
+  return {
+    facts: { version, device: `server at ${new URL(server.url).host}`, flags },
+    next,
+    words: wordsOf,
+    complete: (ids, maxTokens) =>
+      abilities.takesIds
+        ? ask(server, '/completions', { prompt: [ids[0]! + next(), ...ids.slice(1)], max_tokens: maxTokens, ...beyond })
+        : ask(server, '/chat/completions', {
+            messages: [{ role: 'user', content: `${next()} ${wordsOf(ids)}` }], max_tokens: maxTokens, ...beyond,
+          }),
+    chat: (messages, { maxTokens, schema }) =>
+      ask(server, '/chat/completions', {
+        messages, max_tokens: maxTokens,
+        ...(schema === undefined
+          ? beyond
+          : { response_format: { type: 'json_schema', json_schema: { name: 'answer', schema, strict: true } } }),
+      }),
+  };
+}
+
+async function ask({ url, model, key }: OpenAiServer, path: string, body: object): Promise<RemoteAnswer> {
+  const startMs = performance.now();
+  const asked = { model, temperature: 0, stream: true, stream_options: { include_usage: true }, ...body };
+  return answerOf(await eventsOf(`${url}${path}`, asked, { key }), startMs);
+}
+
+/** Of a piece that came: what is said, thought or called. */
+function textOf({ choices }: any): string {
+  const [choice] = choices ?? [];
+  if (choice === undefined) return '';
+  const { content, reasoning_content: thought, reasoning } = choice.delta ?? {};
+  return `${thought ?? reasoning ?? ''}${content ?? choice.text ?? ''}`;
+}
+
+/** @throws Error for an answer without a token, or without the counts */
+export function answerOf(events: readonly TimedEvent[], startMs: number): RemoteAnswer {
+  const usage = events.findLast(({ value }) => value.usage)?.value.usage;
+  if (usage === undefined) throw new Error('the server does not count tokens (stream_options.include_usage)');
+  const reason = events.findLast(({ value }) => value.choices?.[0]?.finish_reason)?.value.choices[0].finish_reason;
+  // Pieces without text are the role's, or the halves of characters; the first token may be one of those.
+  const pieces = events.map(({ at, value }) => ({ ms: at - startMs, text: textOf(value) })).filter(({ text }) => text !== '');
+  const shown = pieces.length > 0 ? pieces : events.slice(0, 1).map(({ at }) => ({ ms: at - startMs, text: '' }));
+  const tokens: number = usage.completion_tokens;
+  if (shown.length === 0 || tokens < 1) throw new Error('the model answered nothing');
+  // Servers say how many tokens came in all: they are spread over the pieces.
+  const until = (piece: number) => Math.floor((piece * tokens) / shown.length);
+  return {
+    text: shown.map(({ text }) => text).join(''), tokens, promptTokens: usage.prompt_tokens,
+    cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
+    arrivals: shown.map(({ ms }, i) => ({ ms, tokens: until(i + 1) - until(i) })), hasEnded: reason === 'stop',
+  };
+}
+
+async function get({ key }: OpenAiServer, url: string | URL): Promise<any> {
+  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const response = await fetch(url, { headers, signal: AbortSignal.timeout(5000) });
+  return response.ok ? response.json() : undefined;
+}
+
+async function modelsOf(server: OpenAiServer): Promise<string[] | undefined> {
+  try {
+    const found = await get(server, `${server.url}/models`);
+    return found?.data?.map(({ id }: { id: string }) => id);
+  } catch (error) {
+    throw new Error(`nobody answers at ${server.url}/models: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Eight ids that are counted as eight were read as ids. A server that refuses a word of a request is asked without it. */
+async function abilitiesOf(server: OpenAiServer): Promise<Abilities> {
+  const ids = Array.from({ length: 8 }, (_, i) => 300 + 7 * i);
+  const tries = (path: string, body: object) => ask(server, path, { max_tokens: 2, ...body }).catch(() => undefined);
+  const messages = [{ role: 'user', content: wordsOf(ids) }];
+  const read = (await tries('/completions', { prompt: ids, ignore_eos: true })) ?? (await tries('/completions', { prompt: ids }));
+  const takesIds = read?.promptTokens === ids.length;
+  const goesOn = takesIds
+    ? (await tries('/completions', { prompt: ids, ignore_eos: true })) !== undefined
+    : (await tries('/chat/completions', { messages, ignore_eos: true })) !== undefined;
+  return { takesIds, goesOn };
+}
+
+/** Each with a page of its own that says the version. */
+const PAGES: readonly (readonly [name: string, path: string, versionOf: (page: any) => unknown])[] = [
+  ['llama-server', '/props', (page) => page?.build_info],
+  ['LM Studio', '/api/v0/models', (page) => (page?.data?.[0]?.quantization === undefined ? undefined : 'not told')],
+  ['vLLM', '/version', (page) => page?.version],
+  ['Ollama', '/api/version', (page) => page?.version],
+];
+
+async function describeServer(server: OpenAiServer): Promise<{ readonly name: string; readonly version: string }> {
+  for (const [name, path, versionOf] of PAGES) {
+    const version = versionOf(await get(server, new URL(path, server.url)).catch(() => undefined));
+    if (typeof version === 'string') return { name, version };
+  }
+  return { name: 'unknown', version: 'unknown' };
+}
