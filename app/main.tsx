@@ -11,7 +11,10 @@ import { AppView } from './views/app-view.tsx';
 
 /** A server that sends the page says so in it; as files of any other host it runs models by itself. */
 async function openTransport(): Promise<Transport> {
-  return createServerTransport(() => apiKey.value);
+  const place = document.querySelector<HTMLMetaElement>('meta[name=ingot-models]')?.content;
+  if (place === 'server') return createServerTransport(() => apiKey.value);
+  const { createBrowserTransport } = await import('./transport/create-browser-transport.ts');
+  return createBrowserTransport();
 }
 
 /** The chat that the address names, so that a page that is loaded again, or a link, shows the same one. */

@@ -12,16 +12,17 @@ function serviceWorker() {
   return {
     name: 'ingot-service-worker',
     generateBundle(_options, bundle) {
-      // What is only fetched when models run in the page is kept when it has been: it is as large as all else together.
       const built = Object.keys(bundle).filter((path) => !/\.(map|html)$/.test(path));
+      const isLater = (path) => /engine-worker|\.wasm$/.test(path);
       const own = ['assets/app.webmanifest', 'assets/icon.svg', 'assets/icon-192.png', 'assets/icon-512.png'];
-      const files = [...built, ...own].toSorted().map((path) => `./${path}`);
+      const namesOf = (paths) => paths.toSorted().map((path) => `./${path}`);
+      const [files, later] = [namesOf([...built.filter((path) => !isLater(path)), ...own]), namesOf(built.filter(isLater))];
       const page = bundle['index.html']?.source ?? '';
-      const version = createHash('sha256').update(files.join('\n')).update(String(page)).digest('hex').slice(0, 12);
+      const version = createHash('sha256').update([...files, ...later].join('\n')).update(String(page)).digest('hex').slice(0, 12);
       const source = readFileSync(join(app, 'offline', 'service-worker.js'), 'utf8');
-      this.emitFile({
-        type: 'asset', fileName: 'sw.js', source: source.replace('__FILES__', JSON.stringify(files)).replace('__VERSION__', version),
-      });
+      const lists = { __FILES__: JSON.stringify(files), __LATER__: JSON.stringify(later), __VERSION__: version };
+      const filled = Object.entries(lists).reduce((text, [name, list]) => text.replace(name, list), source);
+      this.emitFile({ type: 'asset', fileName: 'sw.js', source: filled });
     },
   };
 }

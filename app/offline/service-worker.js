@@ -1,6 +1,8 @@
 // The service worker: keeps the files of one build of the app, and answers for them where there is no network. Requests to models pass it by.
-// The build puts the list of files, and a hash of it, in place of the two names below.
+// The build puts the lists of files, and a hash of them, in place of the names below. What only models in the page need is kept once it was
+// asked for: it is larger than all else together.
 const FILES = __FILES__;
+const LATER = __LATER__;
 const CACHE = 'ingot-app-__VERSION__';
 const PAGE = './';
 
@@ -45,12 +47,16 @@ async function page(request) {
 }
 
 async function file(request) {
-  const kept = await (await caches.open(CACHE)).match(request);
-  return kept === undefined ? fetch(request) : isolated(kept);
+  const cache = await caches.open(CACHE);
+  const kept = await cache.match(request.url);
+  if (kept !== undefined) return isolated(kept);
+  const fresh = await fetch(request);
+  if (fresh.ok) await cache.put(request.url, fresh.clone());
+  return isolated(fresh);
 }
 
 const scope = new URL('./', self.location.href).href;
-const names = new Set(FILES.map((path) => new URL(path, scope).href));
+const names = new Set([...FILES, ...LATER].map((path) => new URL(path, scope).href));
 
 self.addEventListener('fetch', (event) => {
   const { request } = event;

@@ -12,8 +12,9 @@ export const EMPTY_PARTS: AnswerParts = { text: '', reasoning: '', toolCalls: []
 
 /** Filled in while an answer comes; times are of `performance.now()`. */
 export interface Clock {
+  /** Its name. */
   readonly model: string;
-  readonly askedAt: number;
+  askedAt: number;
   firstAt?: number;
   lastAt?: number;
   /** When its first text came after a thought. */

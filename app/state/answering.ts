@@ -7,7 +7,7 @@ import { childrenOf, shownTurns, withChangedTurn, withTurn } from './conversatio
 import type { Attachment, Conversation, Turn } from './conversation.ts';
 import { change, conversations, current, currentId, keep, startConversation } from './conversations.ts';
 import { messagesOf, toolsOf } from './messages.ts';
-import { model, transportInUse } from './models.ts';
+import { ensureLoaded, model, nameOf, transportInUse } from './models.ts';
 import { tell, tellFailure } from './notices.ts';
 
 export interface Running {
@@ -55,7 +55,7 @@ async function stream(id: string, turn: Turn, modelId: string): Promise<void> {
   const conversation = conversationOf(id)!;
   const controller = new AbortController();
   const shown = signal<AnswerParts>({ ...EMPTY_PARTS, text: turn.text, reasoning: turn.reasoning ?? '' });
-  const clock: Clock = { model: modelId, askedAt: performance.now(), count: 0 };
+  const clock: Clock = { model: nameOf(modelId), askedAt: performance.now(), count: 0 };
   let parts = shown.value;
   let finish: Finish | undefined;
   let error: unknown;
@@ -67,6 +67,8 @@ async function stream(id: string, turn: Turn, modelId: string): Promise<void> {
   };
   setRunning(id, { turn: turn.id, parts: shown, stop: () => controller.abort() });
   try {
+    await ensureLoaded(modelId);
+    clock.askedAt = performance.now();
     const messages = await messagesOf(conversation, turn);
     const { sampling } = conversation.settings;
     const request = { model: modelId, messages, sampling, tools: toolsOf(conversation.settings), signal: controller.signal };

@@ -54,6 +54,17 @@ export function chooseModel(id: string): void {
   if (currentId.value !== undefined) change(currentId.value, (one) => ({ ...one, model: id }));
 }
 
+export function nameOf(id: string): string {
+  return models.value.find((one) => one.id === id)?.name ?? id;
+}
+
+/** Where models run in the page, one is ready before it is asked; a server loads what it is asked for. @throws Error in words */
+export async function ensureLoaded(id: string): Promise<void> {
+  const { status } = models.value.find((one) => one.id === id) ?? {};
+  if (transport.kind === 'server' || status === 'loaded') return;
+  if (!(await loadModel(id))) throw new Error('The model is not there. Choose one, or load it again.');
+}
+
 function setLoad(id: string, load: RunningLoad | undefined): void {
   const next = new Map(loads.value);
   if (load === undefined) next.delete(id);

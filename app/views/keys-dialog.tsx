@@ -4,7 +4,7 @@ import { Dialog } from './dialog.tsx';
 
 export function KeysDialog() {
   return (
-    <Dialog title="Keys">
+    <Dialog name="keys" title="Keys">
       <dl class="keys">
         {shortcuts.map(({ keys, does }) => (
           <div key={keys}>

@@ -140,7 +140,7 @@ export function ModelsDialog() {
   useEffect(() => void refreshModels(), []);
   const { place, addFiles } = transportInUse();
   return (
-    <Dialog title="Models" class="models">
+    <Dialog name="models" title="Models" class="models">
       <p class="soft">They run {place}.</p>
       {modelsFailure.value !== undefined && (
         <p class="failure" role="alert">

@@ -103,7 +103,7 @@ function Chats() {
 
 export function SettingsDialog() {
   return (
-    <Dialog title="Settings" class="settings">
+    <Dialog name="settings" title="Settings" class="settings">
       <Group title="Answers">
         <p class="soft">They hold for this chat, and for those that are begun after it.</p>
         <SystemPrompt />

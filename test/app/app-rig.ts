@@ -9,27 +9,33 @@ import type { ServerOptions } from '../../src/server/api.ts';
 import { createServer } from '../../src/server/create-server.ts';
 import { axeSource } from './axe.ts';
 
-export interface AppRig {
-  readonly browser: Browser;
-  readonly origin: string;
+/** What a person does with a page, by keys, and what can be seen of it. */
+export interface PageTools {
   /** A page of Playwright's, whose types are not installed where types are checked. */
   readonly page: any;
-  /** Addresses that the page asked for, and what the browser complained of. */
-  readonly asked: string[];
-  readonly complaints: string[];
-  /** Waits for an expression of the page: its policy lets Playwright's own waiting evaluate nothing. */
-  until(expression: string): Promise<void>;
+  /** Waits for an expression of the page, 20 s by default: its policy lets Playwright's own waiting evaluate nothing. */
+  until(expression: string, withinMs?: number): Promise<void>;
   read<Value>(expression: string): Promise<Value>;
   press(keys: string): Promise<void>;
   type(text: string): Promise<void>;
   /** Presses Tab until what a selector names, and a text begins, has the focus. */
   tabTo(selector: string, text?: string): Promise<void>;
+  /** As {@link tabTo}, by Shift and Tab. */
+  tabBackTo(selector: string): Promise<void>;
+  /** Kept where INGOT_PICTURES names a folder. */
+  picture(name: string): Promise<void>;
+}
+
+export interface AppRig extends PageTools {
+  readonly browser: Browser;
+  readonly origin: string;
+  /** Addresses that the page asked for, and what the browser complained of. */
+  readonly asked: string[];
+  readonly complaints: string[];
   /** Writes a message, sends it by Enter, and waits for its answer's end. */
   ask(text: string): Promise<void>;
   /** An empty chat of a page that begins anew. */
   fresh(hash?: string): Promise<void>;
-  /** Kept where INGOT_PICTURES names a folder. */
-  picture(name: string): Promise<void>;
 }
 
 /** More than a page of the tests has places for the keyboard. */
@@ -38,6 +44,40 @@ const MOST_TABS = 150;
 export const answers =
   "[...document.querySelectorAll('.turn.assistant')].map((turn) => turn.querySelector('.markdown')?.innerText ?? '')";
 export const isIdle = "document.querySelector('.turn.writing') === null && document.querySelector('.turn.assistant') !== null";
+
+/** Presses a key until what is named has the focus. */
+async function walk(page: any, keys: string, [selector, text]: readonly [string, string]): Promise<void> {
+  const isThere = `document.activeElement.matches(${JSON.stringify(selector)})
+    && document.activeElement.innerText.trim().startsWith(${JSON.stringify(text)})`;
+  for (let presses = 0; presses < MOST_TABS; presses++) {
+    if ((await page.evaluate(isThere)) === true) return;
+    await page.keyboard.press(keys);
+  }
+  throw new Error(`${keys} does not lead to ${selector} ${text}`);
+}
+
+export function pageTools(page: any): PageTools {
+  const tools: PageTools = {
+    page,
+    read: (expression) => page.evaluate(expression),
+    async until(expression, withinMs = 20_000) {
+      for (const end = Date.now() + withinMs; Date.now() < end;) {
+        if ((await page.evaluate(`Boolean(${expression})`)) === true) return;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      throw new Error(`it never came: ${expression}`);
+    },
+    press: (keys) => page.keyboard.press(keys),
+    type: (text) => page.keyboard.insertText(text),
+    tabTo: (selector, text = '') => walk(page, 'Tab', [selector, text]),
+    tabBackTo: (selector) => walk(page, 'Shift+Tab', [selector, '']),
+    async picture(name) {
+      const folder = process.env['INGOT_PICTURES'];
+      if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png` });
+    },
+  };
+  return tools;
+}
 
 /** @param options of the server, made when the tests begin */
 export function appRig(options: () => Promise<Omit<ServerOptions, 'app'>>): AppRig {
@@ -51,7 +91,9 @@ export function appRig(options: () => Promise<Omit<ServerOptions, 'app'>>): AppR
     rig.browser = await launchChromium(['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']);
     const context = await (rig.browser as any).newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
     await context.grantPermissions(['clipboard-read', 'clipboard-write', 'microphone'], { origin: rig.origin });
-    rig.page = await context.newPage();
+    Object.assign(rig, pageTools(await context.newPage()));
+    // As long as somebody listens, Playwright holds the choosers of files.
+    rig.page.on('filechooser', () => {});
     rig.page.on('request', (request: any) => rig.asked.push(request.url()));
     rig.page.on('console', (message: any) => message.type() === 'error' && rig.complaints.push(message.text()));
     rig.page.on('pageerror', (error: Error) => rig.complaints.push(error.message));
@@ -63,25 +105,6 @@ export function appRig(options: () => Promise<Omit<ServerOptions, 'app'>>): AppR
     await listener?.close();
     await server?.close();
   });
-  rig.read = (expression) => rig.page.evaluate(expression);
-  rig.until = async (expression) => {
-    for (const end = Date.now() + 20_000; Date.now() < end;) {
-      if ((await rig.page.evaluate(`Boolean(${expression})`)) === true) return;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    throw new Error(`it never came: ${expression}`);
-  };
-  rig.press = (keys) => rig.page.keyboard.press(keys);
-  rig.type = (text) => rig.page.keyboard.insertText(text);
-  rig.tabTo = async (selector, text = '') => {
-    const isThere = `document.activeElement.matches(${JSON.stringify(selector)})
-      && document.activeElement.innerText.trim().startsWith(${JSON.stringify(text)})`;
-    for (let presses = 0; presses < MOST_TABS; presses++) {
-      if ((await rig.read(isThere)) === true) return;
-      await rig.press('Tab');
-    }
-    throw new Error(`Tab does not lead to ${selector} ${text}`);
-  };
   rig.ask = async (text) => {
     const before = await rig.read<number>("document.querySelectorAll('.turn.assistant').length");
     await rig.page.locator('#message').focus();
@@ -95,10 +118,6 @@ export function appRig(options: () => Promise<Omit<ServerOptions, 'app'>>): AppR
     await rig.until(
       "document.querySelector('.model-button .name')?.innerText !== 'Choose a model' && document.getElementById('message')",
     );
-  };
-  rig.picture = async (name) => {
-    const folder = process.env['INGOT_PICTURES'];
-    if (folder !== undefined) await rig.page.screenshot({ path: `${folder}/${name}.png` });
   };
   return rig;
 }

@@ -26,7 +26,7 @@ function markdownTests(rig: AppRig): void {
     expect(await count('.turn.assistant a[href^=javascript]')).toBe(0);
     expect(await rig.read('window.hit')).toBe(undefined);
     expect(await rig.read("document.querySelector('.turn.assistant').innerText")).toContain('<b onclick="window.hit=1">markup</b>');
-    await rig.tabTo('.copy-code');
+    await rig.tabBackTo('.copy-code');
     await rig.press('Enter');
     await rig.until("document.querySelector('.copy-code').textContent === 'Copied'");
     expect(await rig.read('navigator.clipboard.readText()')).toBe('const answer = 42; // of course');
@@ -40,7 +40,7 @@ function markdownTests(rig: AppRig): void {
     await rig.ask('Please think');
     expect(await rig.read(lastAnswer)).toBe('Forty-two.');
     expect(await rig.read("document.querySelector('.thought').open")).toBe(false);
-    await rig.tabTo('.thought summary');
+    await rig.tabBackTo('.thought summary');
     await rig.press('Enter');
     expect(await rig.read("document.querySelector('.thought-text').innerText")).toBe('What is six times seven? It is forty-two.');
     await rig.picture('thought');
@@ -57,7 +57,7 @@ function versionTests(rig: AppRig, script: () => ScriptedModel): void {
     await rig.press('Escape');
     await rig.until(isIdle);
     expect(await rig.read("document.querySelector('.turn.assistant .note').innerText")).toBe('Stopped.');
-    await rig.tabTo('.turn.assistant [aria-label="Go on"]');
+    await rig.tabBackTo('.turn.assistant [aria-label="Go on"]');
     await rig.press('Enter');
     await rig.until(`${isIdle} && ${lastAnswer}.endsWith('and so on.')`);
     expect(
@@ -84,7 +84,7 @@ function versionTests(rig: AppRig, script: () => ScriptedModel): void {
     await rig.press('Control+Enter');
     await rig.until(`document.querySelector('.bubble')?.innerText === 'Two' && ${isIdle} && ${lastAnswer} !== ''`);
     expect(script().asked.at(-1)!.messages.map(textOf)).toEqual(['Two']);
-    await rig.tabTo('.turn.user [aria-label="Version before"]');
+    await rig.tabBackTo('.turn.user [aria-label="Version before"]');
     await rig.press('Enter');
     await rig.until("document.querySelector('.bubble').innerText === 'One'");
     expect(await rig.read(lastAnswer)).toBe(first);
@@ -93,20 +93,20 @@ function versionTests(rig: AppRig, script: () => ScriptedModel): void {
 
   it('goes on in a copy, is deleted from a turn on, and an answer is written anew', async () => {
     const before = await rig.read<number>("document.querySelectorAll('.chat-link').length");
-    await rig.tabTo('.turn.assistant [aria-label="Go on in a copy of the chat"]');
+    await rig.tabBackTo('.turn.assistant [aria-label="Go on in a copy of the chat"]');
     await rig.press('Enter');
     await rig.until(`document.querySelectorAll('.chat-link').length === ${before + 1}`);
     expect(await rig.read(versions)).toEqual([]);
-    await rig.tabTo('.turn.assistant [aria-label="Edit"]');
+    await rig.tabBackTo('.turn.assistant [aria-label="Edit"]');
     await rig.press('Enter');
     await rig.until("document.activeElement.ariaLabel === 'Edit the message'");
     await rig.type(' Mine.');
     await rig.press('Control+Enter');
     await rig.until(`${lastAnswer}.endsWith('Mine.')`);
     await rig.press('Alt+KeyC');
-    await rig.until("document.querySelector('.notice')?.innerText.includes('Copied')");
+    await rig.until("document.querySelector('.notices').innerText.includes('Copied')");
     expect(await rig.read('navigator.clipboard.readText()')).toBe(await rig.read(lastAnswer));
-    await rig.tabTo('.turn.assistant [aria-label="Delete from here on"]');
+    await rig.tabBackTo('.turn.assistant [aria-label="Delete from here on"]');
     await rig.press('Enter');
     await rig.until(`!${lastAnswer}.endsWith('Mine.')`);
   });

@@ -85,7 +85,10 @@ function listTests(rig: AppRig): void {
     await rig.press('Enter');
     await rig.until(`${titles}.includes('Renamed')`);
     await rig.tabTo('.more[aria-label="More of Renamed"]');
-    for (const key of ['Enter', 'ArrowUp', 'Enter']) await rig.press(key);
+    await rig.press('Enter');
+    await rig.until("document.activeElement.role === 'menuitem'");
+    await rig.press('ArrowUp');
+    await rig.press('Enter');
     await rig.until(`${titles}.length === ${first.length - 1}`);
   });
 

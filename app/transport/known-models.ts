@@ -1,0 +1,35 @@
+/** Models that a page may offer: those of its own host, and small ones of the hub that chats are good with. */
+import type { ModelEntry } from './transport.ts';
+
+/** What a line of `models.json` beside the page says: `url` is from the page. */
+export interface HostModel {
+  readonly name: string;
+  readonly url: string;
+  readonly bytes?: number;
+}
+
+export type KnownModel = Pick<ModelEntry, 'id' | 'name' | 'bytes'>;
+
+/** Bytes are those of the file that is taken by default, to two digits: what comes is told by the host that it comes from. */
+const HUB: readonly KnownModel[] = [
+  { id: 'qwen3:0.6b', name: 'Qwen3 0.6B', bytes: 640e6 },
+  { id: 'gemma3:1b', name: 'Gemma 3 1B', bytes: 810e6 },
+  { id: 'lfm2.5:1.2b', name: 'LFM2.5 1.2B', bytes: 730e6 },
+  { id: 'llama3.2:1b', name: 'Llama 3.2 1B', bytes: 810e6 },
+  { id: 'qwen3:1.7b', name: 'Qwen3 1.7B', bytes: 1.8e9 },
+];
+
+function isHostModel(one: unknown): one is HostModel {
+  const { name, url } = (one ?? {}) as Partial<Record<keyof HostModel, unknown>>;
+  return typeof name === 'string' && typeof url === 'string';
+}
+
+/** Which models the page's host has is in a line of the page, so that no request fails where it has none. */
+export async function knownModels(): Promise<readonly KnownModel[]> {
+  const list = document.querySelector<HTMLMetaElement>('meta[name=ingot-models]')?.dataset['list'];
+  if (list === undefined) return HUB;
+  const response = await fetch(list);
+  const read = response.ok ? ((await response.json()) as unknown) : [];
+  const own = (Array.isArray(read) ? read : []).filter(isHostModel);
+  return [...own.map(({ name, url, bytes }) => ({ id: new URL(url, document.baseURI).href, name, bytes })), ...HUB];
+}
