@@ -3,6 +3,7 @@ import { medianInterval, rankTest } from './noise.ts';
 import type { Interval } from './noise.ts';
 import type { ResultRow } from './read-results.ts';
 import { summarise } from './statistics.ts';
+import { isMoreBetter } from './task.ts';
 
 /** A difference is told where chance alone would make one as large less often than this. */
 const SIGNIFICANCE = 0.05;
@@ -75,7 +76,7 @@ function groupsOf(rows: readonly ResultRow[]): Map<string, Group> {
 
 function compareRuns({ name, unit, runs: base }: Group, { runs: next }: Group, smallest: number): Comparison {
   // Milliseconds and megabytes are better where there are fewer.
-  const isRate = unit.endsWith('/s');
+  const isRate = isMoreBetter(unit);
   const ratioOf = (from: number, to: number) => (isRate ? to / from : from / to);
   const [a, b] = [medianInterval(base), medianInterval(next)];
   const [before, after] = [summarise(base).median, summarise(next).median];

@@ -1,5 +1,6 @@
 /** Benchmark results for people: one table for each model, the engines side by side. */
 import type { Circumstances, LimitShare, Measurement, Reporter } from '../bench/measurement.ts';
+import { isMoreBetter } from '../bench/task.ts';
 import { formatBytes } from '../tensor/format-bytes.ts';
 import { withThousands } from './quantities.ts';
 import type { Terminal } from './terminal.ts';
@@ -69,7 +70,7 @@ function bestOf(entries: readonly Measurement[]): Measurement | undefined {
 }
 
 function isBetter(a: Measurement, b: Measurement): boolean {
-  return a.unit === 'tok/s' ? a.median > b.median : a.median < b.median;
+  return isMoreBetter(a.unit) ? a.median > b.median : a.median < b.median;
 }
 
 /** @param mostRuns of any figure; one that was stopped has fewer */
@@ -85,7 +86,7 @@ function cell(entry: Measurement | undefined, mostRuns: number): string {
 /** How much better ingot is: 2 is twice as fast, or half the time. */
 function ratio(ingot: Measurement | undefined, rival: Measurement | undefined): string {
   if (ingot === undefined || rival === undefined) return '-';
-  const better = ingot.unit === 'tok/s' ? ingot.median / rival.median : rival.median / ingot.median;
+  const better = isMoreBetter(ingot.unit) ? ingot.median / rival.median : rival.median / ingot.median;
   return `${better.toFixed(2)}x`;
 }
 

@@ -275,6 +275,12 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
       expect(stdout).toMatch(/ingot \(measured\) .*qwen3-0\.6b\.gguf .* 123/);
     });
 
+    it('says what to run where', () => {
+      const { stdout, status } = bench('advise', file('own.jsonl', 6), '--people', '3');
+      expect([status, stdout]).toEqual([0, expect.stringMatching(/^qwen3-0\.6b\.gguf on cpu\n {2}Share one endpoint[^]*smaller model/)]);
+      expect(JSON.parse(bench('advise', join(folder, 'own.jsonl'), '--json').stdout).models[0].advice).toHaveLength(1);
+    });
+
     it('writes a report, with what others published where that is wanted', () => {
       const output = join(folder, 'report.html');
       const { stdout, status } = bench('report', file('own.jsonl', 123), '-o', output, '--published', '--title', 'Mine');

@@ -10,6 +10,7 @@ import type { Sizes } from '../bench/task.ts';
 import { DEFAULT_WORKLOADS, WORKLOAD_NAMES } from '../bench/workloads.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
 import type { DeviceChoice } from '../node/device-choice.ts';
+import { registerBenchAdvise } from './bench-advise.ts';
 import { compareFiles } from './bench-compare.ts';
 import { publishedLines } from './bench-published.ts';
 import { registerBenchReport } from './bench-report.ts';
@@ -85,6 +86,7 @@ Examples:
   $ ingot bench --compare before.jsonl after.jsonl
   $ ingot bench --published --json results.jsonl
   $ ingot bench report results.jsonl -o report.html
+  $ ingot bench advise results.jsonl
 `;
 
 export function registerBench(program: Command): void {
@@ -127,6 +129,7 @@ export function registerBench(program: Command): void {
   command.enablePositionalOptions();
   registerBenchRun(command);
   registerBenchReport(command);
+  registerBenchAdvise(command);
 }
 
 /** Measures, or tells of what was measured. */

@@ -1,7 +1,7 @@
 /** `ingot plan`: what of a model fits this machine, how fast it should be, and where to run it. */
 import type { Command } from 'commander';
 import { advise } from '../bench/fit/advice.ts';
-import type { Advice, Usage } from '../bench/fit/advice.ts';
+import type { Advice } from '../bench/fit/advice.ts';
 import { decodeTokensPerSecond } from '../bench/fit/expected-speed.ts';
 import type { DeviceFigures } from '../bench/fit/expected-speed.ts';
 import { bitsThatFit, fitRows, longestContext } from '../bench/fit/model-fit.ts';
@@ -32,6 +32,8 @@ import { createProgressDisplay } from './progress-display.ts';
 import { formatBytes } from '../tensor/format-bytes.ts';
 import { formatCount, formatRate, withThousands } from './quantities.ts';
 import { tableLines } from './text-table.ts';
+import { addUsageOptions } from './usage-options.ts';
+import type { UsageFlags } from './usage-options.ts';
 
 const EXAMPLES = `
 Reads the model's headers and measures the machine for a second or two. The
@@ -45,21 +47,16 @@ Examples:
   $ ingot plan qwen3:4b --json
 `;
 
-interface PlanFlags {
+interface PlanFlags extends UsageFlags {
   readonly device: DeviceChoice;
   readonly context?: number;
   readonly kvType?: KvChoice;
   readonly memory?: number;
-  readonly hours?: number;
-  readonly people?: number;
-  readonly pressure?: number;
-  readonly alwaysOn?: boolean;
-  readonly comparing?: boolean;
   readonly json?: boolean;
 }
 
 export function registerPlan(program: Command): void {
-  program
+  const command = program
     .command('plan')
     .summary('what of a model fits this machine, and how fast it should be')
     .description('Says what a model takes of this machine at several lengths of context, how fast it should be here, and where to run it.')
@@ -67,12 +64,8 @@ export function registerPlan(program: Command): void {
     .addOption(deviceOption())
     .option('--context <tokens>', 'the length that is wanted (default: 8,192, or what the model has)', integerIn({ min: 1 }))
     .addOption(kvTypeOption())
-    .option('--memory <bytes>', 'most memory for weights and conversations (default: what "ingot doctor" says)', integerIn({ min: 1 }))
-    .option('--hours <count>', 'hours of heavy inference a week', integerIn({ min: 0 }))
-    .option('--people <count>', 'people or services that ask it', integerIn({ min: 1 }))
-    .option('--pressure <count>', 'how often a week memory ran short, so that other work broke', integerIn({ min: 0 }))
-    .option('--always-on', 'it has to answer at any hour')
-    .option('--comparing', 'engines are compared over hours')
+    .option('--memory <bytes>', 'most memory for weights and conversations (default: what "ingot doctor" says)', integerIn({ min: 1 }));
+  addUsageOptions(command)
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
     .action((path: string | undefined, flags: PlanFlags) => withInterrupts((signal) => plan(path, flags, signal)));
@@ -148,7 +141,7 @@ async function reportOfModel(
     contextLength,
     tokensPerSecond: speeds[0]!.tokensPerSecond,
     isShared,
-    usage: flags satisfies Usage,
+    usage: flags,
   });
   return { needs, work, room, device, dispatches, contextLength, rows, speeds, advice };
 }

@@ -24,6 +24,12 @@ const rows = ['ingot', 'llama.cpp'].flatMap((name, i) => [
   row('decode 128 after 4096', [500, 505, 490], name),
   row('prefill 512', [9000, 9100, 8800, 8700, 8000, 7900], name),
   ...[1, 2, 3].map((turn) => row(`TTFT of turn ${turn}`, [20 + turn, 21 + turn], name)),
+  row('decode 128 after 128, 4 cores busy', [300, 310], name),
+  ...[60, 120, 180].map((end) => row(`drift at ${end} s, decode`, [600 - end - 50 * i], name)),
+  ...['q8_0', 'q4_0', 'q2_k'].map((type, k) => ({
+    ...row('perplexity', [20 + k * k], name), unit: 'perplexity' as const,
+    model: { file: `qwen3-0.6b-with-a-long-name-${type}.gguf`, sizeBytes: 6e8 / (k + 1), sha256: type },
+  })),
 ]);
 
 describe.skipIf(!hasChromium)(
@@ -60,9 +66,12 @@ describe.skipIf(!hasChromium)(
       expect(plots).toEqual([
         ['decode-128-after-128', 1],
         ['decode-128-after-4096', 1],
+        ['decode-128-after-128-4-cores-busy', 1],
         ['prefill-512', 1],
         ['decode-context', 1],
         ['turns', 1],
+        ['drift-decode', 1],
+        ['size-perplexity', 1],
         ['drift', 1],
         ['roofline', 1],
         ['figures', 0],

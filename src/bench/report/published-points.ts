@@ -3,7 +3,7 @@ import { CHIPS } from '../published/chips.ts';
 import { predictRow, shareOfRow } from '../published/predicted.ts';
 import { PUBLISHED_ROWS, SOURCES } from '../published/published-rows.ts';
 import type { ResultRow } from '../read-results.ts';
-import type { Point } from './report-data.ts';
+import type { Point } from './chart.ts';
 
 const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 

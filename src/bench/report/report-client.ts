@@ -1,5 +1,6 @@
 /** What the page of a report does: puts its plots and tables in place, and hands them out as pictures and files. */
-import type { Chart, FigureLine, ReportData } from './report-data.ts';
+import type { Chart } from './chart.ts';
+import type { FigureLine, ReportData } from './report-data.ts';
 import type { ReportPlots } from './report-plots.ts';
 
 interface PageData extends ReportData {
@@ -8,7 +9,8 @@ interface PageData extends ReportData {
 
 // The page has the script of the plots before this one.
 declare const reportPlots: ReportPlots;
-const { short, percent, colourOf, barPlot, linePlot, roofPlot } = reportPlots;
+const { short, percent, colourOf, barPlot, linePlot, placePlot, roofPlot } = reportPlots;
+const PLOTS = { bars: barPlot, lines: linePlot, places: placePlot } as const;
 
 const data = JSON.parse(document.getElementById('data')!.textContent!) as PageData;
 
@@ -181,7 +183,7 @@ function build(): void {
   const drawings: Drawing[] = data.charts.map((chart) => ({
     ...chart,
     rows: pointRows(chart),
-    draw: (width: number) => (chart.kind === 'bars' ? barPlot(chart, width) : linePlot(chart, width)),
+    draw: (width: number) => PLOTS[chart.kind](chart, width),
   }));
   const { roofline } = data;
   if (roofline !== undefined) {

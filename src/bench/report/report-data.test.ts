@@ -57,6 +57,19 @@ describe('what a report shows', () => {
     expect(charts.at(-1)!.points.map(({ x }) => x)).toEqual([1, 2, 3]);
   });
 
+  it('sets quality beside size where several files were judged, and minutes in their order', () => {
+    const file = (type: string, sizeBytes: number) => ({ model: { file: `m-${type}.gguf`, sizeBytes, sha256: type } });
+    const judged = [row('perplexity', [20], file('q8_0', 6e8)), row('perplexity', [21], file('q4_0', 3e8))];
+    const [places] = chartsOf(judged);
+    expect([places!.id, places!.kind]).toEqual(['size-perplexity', 'places']);
+    expect(places!.points.map(({ x, y }) => [x, y])).toEqual([[300, 21], [600, 20]]);
+    expect(chartsOf(judged.slice(1))).toEqual([]);
+    const minutes = [120, 60].map((end) => row(`drift at ${end} s, decode`, [end]));
+    expect(chartsOf(minutes).map(({ id, points }) => [id, points.map(({ x }) => x)])).toEqual([['drift-decode', [60, 120]]]);
+    const bars = ['load', 'decode 128 after 128, 4 cores busy', 'hearing', 'answers as the schema says'].map((name) => row(name, [5]));
+    expect(chartsOf(bars).map(({ title }) => title)).toEqual(['Decode 128 after 128, 4 cores busy', 'Hearing', 'Load']);
+  });
+
   it('marks what drifted, and shows its runs', () => {
     const data = reportData([row('decode 128 after 128', [100, 101, 98, 95, 90, 88, 85, 84, 83])], []);
     expect(data.figures[0]!.drift).toBeCloseTo(84 / 100 - 1, 12);

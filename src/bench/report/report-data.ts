@@ -2,34 +2,13 @@
 import { driftOf, medianInterval } from '../noise.ts';
 import type { Interval } from '../noise.ts';
 import type { ResultRow } from '../read-results.ts';
+import { isMoreBetter } from '../task.ts';
 import { deviceOf, labelsOf, settingsOf } from './engine-labels.ts';
+import { LINES } from './line-charts.ts';
+import { qualityCharts } from './quality-chart.ts';
 import { rooflineOf } from './roofline.ts';
 import type { Roofline } from './roofline.ts';
-
-/** A figure as it is shown. */
-export interface Point extends Interval {
-  readonly engine: string;
-  readonly model: string;
-  /** Tokens, turns, streams or runs; a name where the chart has bars. */
-  readonly x: number | string;
-  readonly y: number;
-  /** Of the machine's limit. */
-  readonly share?: number | undefined;
-  /** Not measured by whoever made the report: published elsewhere, on other hardware. */
-  readonly published?: string | undefined;
-}
-
-export interface Chart {
-  readonly id: string;
-  readonly title: string;
-  readonly note: string;
-  readonly unit: string;
-  readonly kind: 'bars' | 'lines';
-  /** What x counts, of lines. */
-  readonly xLabel: string;
-  readonly isLogX: boolean;
-  readonly points: readonly Point[];
-}
+import type { Chart, Point } from './chart.ts';
 
 export interface FigureLine extends Interval {
   readonly model: string;
@@ -88,7 +67,7 @@ function quoted(rows: readonly ResultRow[]): ResultRow[] {
   const best = new Map<string, ResultRow>();
   for (const row of latest.values()) {
     const other = best.get(keyOf(row));
-    const isBetter = other === undefined || (row.unit.endsWith('/s') ? row.median >= other.median : row.median <= other.median);
+    const isBetter = other === undefined || (isMoreBetter(row.unit) ? row.median >= other.median : row.median <= other.median);
     if (isBetter) best.set(keyOf(row), row);
   }
   return [...best.values()];
@@ -117,68 +96,6 @@ function pointOf(row: ResultRow, x: number | string, engine: string): Point {
   return { engine, model: model.file, x, y: median, share: limit?.share ?? undefined, ...medianInterval(runs) };
 }
 
-interface ChartRule extends Pick<Chart, 'id' | 'title' | 'note' | 'unit' | 'xLabel' | 'isLogX'> {
-  /** With a group that is x. */
-  readonly measure: RegExp;
-}
-
-const LINES: readonly ChartRule[] = [
-  {
-    id: 'decode-context',
-    title: 'Decode by context',
-    measure: /^decode \d+ after (\d+)$/,
-    unit: 'tok/s',
-    xLabel: 'tokens before',
-    isLogX: true,
-    note: 'Tokens a second of one conversation, by what lies behind it.',
-  },
-  {
-    id: 'prefill-length',
-    title: 'Prefill by prompt',
-    measure: /^prefill (\d+)$/,
-    unit: 'tok/s',
-    xLabel: 'tokens of the prompt',
-    isLogX: true,
-    note: 'Tokens a second of reading a prompt.',
-  },
-  {
-    id: 'turns',
-    title: 'Time to the first token by turn',
-    measure: /^TTFT of turn (\d+)$/,
-    unit: 'ms',
-    xLabel: 'turn',
-    isLogX: false,
-    note: 'A conversation whose earlier turns are reused.',
-  },
-  {
-    id: 'streams',
-    title: 'Many answers at once',
-    measure: /^(\d+) streams?, answers$/,
-    unit: 'tok/s',
-    xLabel: 'answers at once',
-    isLogX: true,
-    note: 'Tokens a second of all answers together, prompts included.',
-  },
-  {
-    id: 'streams-first',
-    title: 'First token under load',
-    measure: /^(\d+) streams?, first token p99$/,
-    unit: 'ms',
-    xLabel: 'answers at once',
-    isLogX: true,
-    note: '99 of 100 first tokens come within this.',
-  },
-  {
-    id: 'streams-gap',
-    title: 'Gaps under load',
-    measure: /^(\d+) streams?, gap p99$/,
-    unit: 'ms',
-    xLabel: 'answers at once',
-    isLogX: true,
-    note: '99 of 100 waits between two pieces of an answer are no longer than this.',
-  },
-];
-
 function chartsOf(rows: readonly ResultRow[], published: readonly Point[]): Chart[] {
   const labelOf = labelsOf(rows);
   const bars = barMeasures(rows).map((measure): Chart => {
@@ -192,9 +109,9 @@ function chartsOf(rows: readonly ResultRow[], published: readonly Point[]): Char
       xLabel: '',
       isLogX: false,
       note:
-        unit === 'ms'
-          ? 'Shorter is better. Lines: the 95% interval of the median.'
-          : 'Longer is better. Lines: the 95% interval of the median.',
+        isMoreBetter(unit)
+          ? 'Longer is better. Lines: the 95% interval of the median.'
+          : 'Shorter is better. Lines: the 95% interval of the median.',
       points: [...found.map((row) => pointOf(row, measure, labelOf(row))), ...published.filter(({ x }) => isSameKind(String(x), measure))],
     };
   });
@@ -217,18 +134,23 @@ function chartsOf(rows: readonly ResultRow[], published: readonly Point[]): Char
       points: isLine ? found.sort((a, b) => Number(a.x) - Number(b.x)) : [],
     };
   });
-  return [...bars, ...lines, driftChart(rows)];
+  return [...bars, ...lines, ...qualityCharts(rows, labelOf), driftChart(rows)];
 }
 
 /** A published `decode` stands beside decoding after a short prompt, `prefill 512` beside itself. */
 const isSameKind = (published: string, measure: string) =>
   published === measure || (published === 'decode' && /^decode \d+ after (\d{1,3})$/.test(measure));
 
+/** Measures that are bars, in their order. Those with a number are lines too, where there are several. */
+const BARS = [
+  /^decode \d+ after \d+$/, /^decode \d+ after \d+, .* busy$/, /^decode (in a JSON schema|free, as many tokens)$/, /^prefill \d+$/,
+  /^TTFT of all .*$/, /^TTFT \d+$/, /^first token in a JSON schema$/, /^picture of .*$/, /^(hearing|speaking).*$/,
+  /^load( and first request)?$/,
+];
+
 function barMeasures(rows: readonly ResultRow[]): string[] {
-  const shown = /^(decode \d+ after \d+|prefill \d+|TTFT \d+|load|load and first request|TTFT of all .*)$/;
-  const order = ['decode', 'prefill', 'TTFT of', 'TTFT', 'load'];
-  const placeOf = (measure: string) => order.findIndex((start) => measure.startsWith(start));
-  const found = [...new Set(rows.map(({ measure }) => measure).filter((measure) => shown.test(measure)))];
+  const placeOf = (measure: string) => BARS.findIndex((pattern) => pattern.test(measure));
+  const found = [...new Set(rows.map(({ measure }) => measure))].filter((measure) => placeOf(measure) >= 0);
   const sizeOf = (measure: string) => Number(/(\d+)$/.exec(measure)?.[1] ?? 0);
   return found.sort((a, b) => placeOf(a) - placeOf(b) || sizeOf(a) - sizeOf(b));
 }

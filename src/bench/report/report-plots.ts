@@ -1,5 +1,5 @@
 /** The plots of a report, drawn in its page by Observable Plot. The page's next script takes them from `reportPlots`. */
-import type { Chart, Point } from './report-data.ts';
+import type { Chart, Point } from './chart.ts';
 import type { Roofline } from './roofline.ts';
 
 // The page has the libraries' files before this one.
@@ -25,7 +25,7 @@ const modelName = (file: string) => file.replace(/\.gguf$/, '');
 
 function tipOf(chart: Chart, point: Point): string {
   const { engine, model, x, y, low, high, share, published } = point;
-  const lines = [engine, modelName(model), chart.kind === 'lines' ? `${chart.xLabel} ${x}` : '', `${short(y)} ${chart.unit}`];
+  const lines = [engine, modelName(model), chart.kind === 'bars' ? '' : `${chart.xLabel} ${short(Number(x))}`, `${short(y)} ${chart.unit}`];
   const more = [
     low < high ? `95%: ${short(low)} to ${short(high)}` : '',
     share === undefined ? '' : `${percent(share)} of the limit`,
@@ -57,7 +57,7 @@ interface BarRow {
 /** Models in their order, the bars of each from the best on. */
 function barRows({ points, unit }: Chart): BarRow[] {
   const models = [...new Set(points.map(({ model }) => model))];
-  const sign = unit === 'ms' ? 1 : -1;
+  const sign = unit === 'ms' || unit === 'MB' ? 1 : -1;
   return models.flatMap((model) => {
     const bars = points.filter((point) => point.model === model).sort((a, b) => sign * (a.y - b.y));
     const head = { key: model, name: modelName(model) };
@@ -121,7 +121,7 @@ function linePlot(chart: Chart, width: number): SVGElement {
       ticks: chart.isLogX ? [...new Set(rows.map(({ x }) => x))] : undefined,
       tickFormat: (x: number) => short(x),
     },
-    y: { label: chart.unit, grid: true, zero: chart.id !== 'drift', tickFormat: '~s' },
+    y: { label: chart.unit, grid: true, zero: chart.id !== 'drift' && chart.unit !== 'MB', tickFormat: '~s' },
     fy: { label: null, axis: null, padding: 0.16 },
     marks: [
       Plot.frame({ strokeOpacity: 0.2 }),
@@ -140,6 +140,47 @@ function linePlot(chart: Chart, width: number): SVGElement {
         tip: true,
       }),
       Plot.text(models, { fy: (name: string) => name, frameAnchor: 'top-left', dy: -16, fontWeight: 600, text: (name: string) => name }),
+    ],
+  });
+}
+
+/** What tells models of one family apart: their names without the words that all of them begin with. */
+function ownNames(models: readonly string[]): Map<string, string> {
+  const words = models.map((model) => modelName(model).split('-'));
+  const longest = Math.min(...words.map((own) => own.length)) - 1;
+  const differs = (at: number) => words.some((own) => own[at] !== words[0]![at]);
+  let shared = 0;
+  while (shared < longest && !differs(shared)) shared++;
+  return new Map(models.map((model, i) => [model, words[i]!.slice(shared).join('-')]));
+}
+
+/** Points with their models' names beside them: to the left where there is no room to the right. */
+function placePlot(chart: Chart, width: number): SVGElement {
+  const nameOf = ownNames(chart.points.map(({ model }) => model));
+  const points = chart.points.map((point) => ({ ...point, x: Number(point.x), name: nameOf.get(point.model) }));
+  const middle = (Math.min(...points.map(({ x }) => x)) + Math.max(...points.map(({ x }) => x))) / 2;
+  const names = (isRight: boolean) =>
+    Plot.text(points.filter(({ x }) => x > middle === isRight), {
+      x: 'x', y: 'y', text: 'name', textAnchor: isRight ? 'end' : 'start', dx: isRight ? -9 : 9, lineWidth: width > 560 ? 24 : 10,
+      textOverflow: 'ellipsis', fontSize: 11,
+    });
+  return Plot.plot({
+    ...frame(width),
+    height: 320,
+    marginLeft: 60,
+    marginRight: 28,
+    marginTop: 26,
+    marginBottom: 38,
+    insetTop: 12,
+    insetBottom: 12,
+    x: { label: chart.xLabel, grid: true, nice: true, zero: true, ticks: width > 560 ? undefined : 4, tickFormat: (x: number) => short(x) },
+    y: { label: chart.unit, grid: true, nice: true, tickFormat: (y: number) => short(y) },
+    marks: [
+      Plot.dot(points, {
+        x: 'x', y: 'y', r: 5, fill: ({ engine }: Point) => colourOf(engine), title: (point: Point) => tipOf(chart, point), tip: true,
+      }),
+      names(false),
+      names(true),
     ],
   });
 }
@@ -183,7 +224,8 @@ export interface ReportPlots {
   readonly colourOf: typeof colourOf;
   readonly barPlot: typeof barPlot;
   readonly linePlot: typeof linePlot;
+  readonly placePlot: typeof placePlot;
   readonly roofPlot: typeof roofPlot;
 }
 
-Object.assign(globalThis, { reportPlots: { short, percent, colourOf, barPlot, linePlot, roofPlot } satisfies ReportPlots });
+Object.assign(globalThis, { reportPlots: { short, percent, colourOf, barPlot, linePlot, placePlot, roofPlot } satisfies ReportPlots });
