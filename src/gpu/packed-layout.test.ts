@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { layOutMatrix, packedFormatOf } from './packed-layout.ts';
+import { layOutMatrix, packedBlocksOf, packedFormatOf } from './packed-layout.ts';
 import { SYNTH_MODELS, SYNTH_TYPES, synthPlan } from '../models/synth-shapes.ts';
+import { CapacityError } from '../tensor/errors.ts';
+import { Q4_1 } from '../tensor/formats/q4-1.ts';
 import { bytesOfElements, isQuantized, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 
 const isMatrix = ({ shape }: { readonly shape: readonly number[] }) => shape.length === 2;
@@ -32,4 +34,16 @@ describe('weights on the GPU against those in the file', () => {
     const fileBytes = (rows * cols * (4 + (16 + 4) / 128)) / 8;
     expect(layOutMatrix(packedFormatOf('affine4_point_g128_f16'), rows, cols).sizeBytes / fileBytes).toBeLessThan(1.03);
   });
+});
+
+it('a format that no packed form covers is refused by its name', () => {
+  expect(packedBlocksOf(Q4_1)).toEqual(packedFormatOf('q4_1'));
+  for (const change of [
+    { minimum: undefined, scale: { levels: 1, format: 'bf16', offset: 0 } }, { minimum: undefined, groupSize: 64 },
+    { minimum: { ...Q4_1.minimum!, sign: -1 } }, { code: { kind: 'floats', values: Array.from({ length: 16 }, (_, i) => i / 3) } },
+  ] as const) {
+    const pack = () => packedBlocksOf({ ...Q4_1, ...change, name: 'q4_9' });
+    expect(pack, JSON.stringify(change)).toThrow(CapacityError);
+    expect(pack).toThrow(/no packed form for .*q4_9/);
+  }
 });

@@ -99,7 +99,8 @@ function scaleOf({ name, scale, minimum, groupSize }: BlockFormat): PackedScale 
   return packing;
 }
 
-function packBlocks(layout: BlockFormat): PackedBlocks {
+/** @throws CapacityError for a record whose codes or scales no form has */
+export function packedBlocksOf(layout: BlockFormat): PackedBlocks {
   return {
     kind: 'blocks',
     type: layout.name as WeightType,
@@ -115,7 +116,7 @@ function packBlocks(layout: BlockFormat): PackedBlocks {
 
 export function packedFormatOf(type: WeightType): PackedFormat {
   const format = formatOf(type);
-  return format.kind === 'float' ? { kind: 'floats', type: format.format } : packBlocks(format);
+  return format.kind === 'float' ? { kind: 'floats', type: format.format } : packedBlocksOf(format);
 }
 
 /** Elements from one row to the next: float rows are padded with zeros to 16 bytes. */

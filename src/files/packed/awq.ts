@@ -9,7 +9,7 @@ import { describeJson } from '../../tensor/json.ts';
 import { integerScales } from './affine-scales.ts';
 import { expectPlane, modulesWith, wrongPlane } from './folder-planes.ts';
 import type { Joined, JoinedFolder, PackedFolder } from './folder-planes.ts';
-import { isWord } from './gptq.ts';
+import { isGroupSize, isWord } from './gptq.ts';
 import { joinedTensor } from './joined-tensor.ts';
 import { floatColumns } from './scale-grids.ts';
 import { awqCodes, awqZeros } from './transposed-codes.ts';
@@ -26,7 +26,7 @@ export function joinAwq(folder: PackedFolder, settings: JsonObject): JoinedFolde
   const { bits, version = 'gemm', group_size: group } = settings;
   expect('bits', bits === 4, '4');
   expect('version', typeof version === 'string' && version.toLowerCase() === 'gemm', '"gemm"');
-  expect('group_size', Number.isSafeInteger(group) && ((group as number) > 0 || group === -1), 'a number of values, or -1');
+  expect('group_size', isGroupSize(group), 'a number of values, or -1');
   return { joined: modulesWith(folder, 'qweight').map((module) => joinModule(folder, module, group as number)) };
 }
 

@@ -20,10 +20,12 @@ const GPTQ_BITS: readonly number[] = [2, 3, 4, 8] satisfies readonly AffineBits[
 
 interface Settings {
   readonly bits: AffineBits;
+  /** Values under one scale; -1: a whole row. */
+  readonly group: number;
   readonly isSymmetric: boolean;
   /** True: zero points are stored as they are. */
   readonly isSecondVersion: boolean;
-  /** True: single modules may have other bits than config.json says. */
+  /** True: single modules may have other bits and groups than config.json says. */
   readonly isMixed: boolean;
 }
 
@@ -42,8 +44,12 @@ function parseSettings({ name }: PackedFolder, settings: JsonObject): Settings {
   };
   if (!GPTQ_BITS.includes(bits as number)) fail('bits', 'one of 2, 3, 4, 8');
   if (form !== 'gptq' && form !== 'gptq_v2') fail('checkpoint_format', '"gptq" or "gptq_v2"');
+  if (!isGroupSize(group)) fail('group_size', 'a number of values, or -1');
   if (order === true && group !== -1) fail('desc_act', 'false');
-  return { bits: bits as AffineBits, isSymmetric: sym === true, isSecondVersion: form === 'gptq_v2', isMixed: isJsonObject(dynamic) };
+  return {
+    bits: bits as AffineBits, group: group as number,
+    isSymmetric: sym === true, isSecondVersion: form === 'gptq_v2', isMixed: isJsonObject(dynamic),
+  };
 }
 
 function joinModule(folder: PackedFolder, module: string, settings: Settings): Joined {
@@ -52,11 +58,12 @@ function joinModule(folder: PackedFolder, module: string, settings: Settings): J
   const scales = folder.tensors.get(`${module}.scales`);
   const [lines = 0, out = 0, more] = weight.shape;
   if (!isWord(weight) || more !== undefined || lines * out === 0) throw wrongPlane(weight, 'i32 [in * bits / 32, out]');
-  const groups = scales?.shape[0] ?? 1;
-  const bits = bitsOf(folder, module, { out, groups, settings });
+  const bits = bitsOf(folder, module, out, settings);
   const cols = (lines * 32) / bits;
+  const said = settings.group === -1 ? 1 : cols / settings.group;
+  const groups = settings.isMixed ? (scales?.shape[0] ?? said) : said;
   const group = cols / groups;
-  const because = `a scale for each group of ${cols} values of ${out} rows`;
+  const because = `groups of ${group} of ${cols} values, ${out} rows`;
   const checked = expectPlane(folder, `${module}.scales`, { types: ['f16', 'bf16', 'f32'], shape: [groups, out], because });
   checkFloatScales(checked);
   const zeros = expectPlane(folder, `${module}.qzeros`, { types: ['i32', 'u32'], shape: [groups, (out * bits) / 32], because });
@@ -81,19 +88,18 @@ export function isWord({ type }: TensorEntry): boolean {
   return type === 'i32' || type === 'u32';
 }
 
-interface Widths {
-  readonly out: number;
-  readonly groups: number;
-  readonly settings: Settings;
+/** Whether a setting is a number of values, or -1: a whole row. */
+export function isGroupSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && ((value as number) > 0 || value === -1);
 }
 
 /** The bits of a module, by its zero points. @throws FormatError where config.json says others */
-function bitsOf(folder: PackedFolder, module: string, { out, groups, settings }: Widths): AffineBits {
+function bitsOf(folder: PackedFolder, module: string, out: number, settings: Settings): AffineBits {
   const zeros = folder.tensors.get(`${module}.qzeros`);
   const found = ((zeros?.shape.at(-1) ?? 0) * 32) / out;
   if (zeros === undefined || found === settings.bits) return settings.bits;
   if (settings.isMixed && GPTQ_BITS.includes(found)) return found as AffineBits;
-  const expected = shapeText([groups, (out * settings.bits) / 32]);
+  const expected = shapeText([zeros.shape[0] ?? 0, (out * settings.bits) / 32]);
   throw wrongPlane(zeros, `i32 ${expected}, as config.json says ${settings.bits} bits (it has ${found})`);
 }
 

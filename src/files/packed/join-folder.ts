@@ -4,7 +4,7 @@
  */
 import type { Checkpoint, JsonObject, JsonValue, TensorEntry } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
-import { isJsonObject } from '../../tensor/json.ts';
+import { describeJson, isJsonObject } from '../../tensor/json.ts';
 import { joinAwq } from './awq.ts';
 import { joinCompressedTensors } from './compressed-tensors.ts';
 import type { JoinedFolder, PackedFolder } from './folder-planes.ts';
@@ -20,7 +20,7 @@ type Method = (folder: PackedFolder, settings: JsonObject) => JoinedFolder;
 /** By `quant_method`. */
 const METHODS: Readonly<Record<string, Method>> = {
   mxfp4: joinGptOssBlocks,
-  fp8: (folder, settings) => joinFp8(folder, scaleBlock(settings['weight_block_size'])),
+  fp8: (folder, settings) => joinFp8(folder, fp8Block(folder, settings)),
   fbgemm_fp8: (folder) => joinFp8(folder, [128, 128]),
   gptq: joinGptq,
   awq: joinAwq,
@@ -108,7 +108,15 @@ function methodOf(config: JsonObject): FoundMethod | 'unknown' | undefined {
   return method === undefined ? 'unknown' : { says: name as string, method, settings };
 }
 
-/** `weight_block_size` of config.json; blocks of other methods are 128 by 128. */
-function scaleBlock(value: JsonValue | undefined): ScaleBlock {
-  return isScaleBlock(value) ? value : [128, 128];
+/**
+ * `weight_block_size` of config.json; without it blocks are 128 by 128, should a tensor's scales have such.
+ * @throws FormatError for another thing there, and for codes other than e4m3
+ */
+function fp8Block({ name }: PackedFolder, { weight_block_size: block, fmt }: JsonObject): ScaleBlock {
+  const fail = (key: string, expected: string, found: JsonValue | undefined): never => {
+    throw new FormatError(`${name}: config.json's quantization_config.${key} must be ${expected} for fp8, found ${describeJson(found)}.`);
+  };
+  if (fmt !== undefined && fmt !== null && fmt !== 'e4m3') fail('fmt', '"e4m3"', fmt);
+  if (block === undefined || block === null) return [128, 128];
+  return isScaleBlock(block) ? block : fail('weight_block_size', 'two numbers of values', block);
 }

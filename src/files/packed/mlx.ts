@@ -5,7 +5,7 @@
  */
 import type { JsonObject, JsonValue, TensorEntry } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
-import { AFFINE_GROUPS, affineName } from '../../tensor/formats/affine.ts';
+import { AFFINE_BITS, AFFINE_GROUPS, affineName } from '../../tensor/formats/affine.ts';
 import type { AffineBits, AffineGroup, AffineScale } from '../../tensor/formats/affine.ts';
 import { describeJson, isJsonObject } from '../../tensor/json.ts';
 import { elementsOf } from '../../tensor/tensor-type.ts';
@@ -31,8 +31,6 @@ const FLOAT_MODES = {
 } as const satisfies Partial<Record<WeightType, { bits: number; group: number }>>;
 type FloatMode = keyof typeof FLOAT_MODES;
 
-const AFFINE_BITS: readonly number[] = [2, 3, 4, 5, 6, 8] satisfies readonly AffineBits[];
-
 /** @param settings config.json's `quantization` */
 export function joinMlx(folder: PackedFolder, settings: JsonObject): JoinedFolder {
   const usual = ruleOf(folder, settings, 'quantization');
@@ -53,8 +51,9 @@ function ruleOf({ name }: PackedFolder, value: JsonValue, key: string): Rule {
   if (!isJsonObject(value)) return fail('', 'an object with bits and group_size, or false', value);
   const { mode = 'affine', bits, group_size: group } = value;
   if (mode === 'affine') {
-    if (!AFFINE_BITS.includes(bits as number)) fail('.bits', 'one of 2, 3, 4, 5, 6, 8', bits);
-    if (!(AFFINE_GROUPS as readonly JsonValue[]).includes(group ?? null)) fail('.group_size', 'one of 32, 64, 128', group);
+    const isAmong = (values: readonly JsonValue[], found: JsonValue | undefined) => values.includes(found ?? null);
+    if (!isAmong(AFFINE_BITS, bits)) fail('.bits', `one of ${AFFINE_BITS.join(', ')}`, bits);
+    if (!isAmong(AFFINE_GROUPS, group)) fail('.group_size', `one of ${AFFINE_GROUPS.join(', ')}`, group);
     return { mode, bits: bits as number, group: group as number, said: key };
   }
   const isKnown = typeof mode === 'string' && Object.hasOwn(FLOAT_MODES, mode);

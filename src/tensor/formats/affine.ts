@@ -7,11 +7,13 @@ import { SCALE_BYTES } from './scale-values.ts';
 import { blockFormat } from './weight-format.ts';
 import type { BlockFormat } from './weight-format.ts';
 
-export type AffineBits = 2 | 3 | 4 | 5 | 6 | 8;
+/** Widths of codes; the formats of each are a file of their own. */
+export const AFFINE_BITS = [2, 3, 4, 5, 6, 8] as const;
 export const AFFINE_GROUPS = [32, 64, 128] as const;
 /** Scales and biases come in the type of the model's floats. */
 export const AFFINE_SCALES = ['f16', 'bf16', 'f32'] as const;
 
+export type AffineBits = (typeof AFFINE_BITS)[number];
 export type AffineGroup = (typeof AFFINE_GROUPS)[number];
 export type AffineScale = (typeof AFFINE_SCALES)[number];
 export type AffineName<Bits extends AffineBits> = `affine${Bits}_g${AffineGroup}_${AffineScale}`;
