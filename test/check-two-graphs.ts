@@ -70,6 +70,8 @@ export async function checkTwoGraphs(executor: Executor, tolerance: number): Pro
   try {
     for (const program of [wanted, found]) program.ensurePages(0, 3);
     const both = { wanted, found };
+    const early = found.run([decoderRun(2, { start: 0, frames: 8 })]);
+    await expect(early).rejects.toThrow('found no earlier run with output encoded of encoder');
     // The encoder alone, with its output at the host.
     await compare(both, [encoderRun(8, 1, ['encoded'])], tolerance);
     // Both in one list: what passes between them never comes to the host.
@@ -84,6 +86,8 @@ export async function checkTwoGraphs(executor: Executor, tolerance: number): Pro
       [encoderRun(6, 4, ['encoded']), encoderRun(10, 5, ['encoded']), decoderRun(3, { start: 11, frames: 10 })],
       tolerance,
     );
+    // What the run of an earlier list made.
+    await compare(both, [decoderRun(1, { start: 14, frames: 10 })], tolerance);
     // Sizes of another run leave nothing behind.
     await compare(both, [encoderRun(2, 6, ['encoded']), decoderRun(2, { start: 14, frames: 2 })], tolerance);
     await refusals(found);
@@ -96,7 +100,7 @@ async function refusals(program: Program): Promise<void> {
   const bad: readonly (readonly [readonly GraphRun[], string])[] = [
     [[encoderRun(7, 1)], 'dim halfFrames: expected a whole number for sizes {"frames":7}, found 3.5'],
     [[encoderRun(42, 1)], 'run of encoder: expected a size of dim frames from 0 to 40, found 42'],
-    [[decoderRun(2, { start: 0, frames: 8 })], 'found no earlier run with output encoded of encoder'],
+    [[decoderRun(2, { start: 0, frames: 8 })], 'expected 128 numbers of input memory [halfFrames, 32], found 32'],
     [[encoderRun(8, 1), decoderRun(2, { start: 0, frames: 12 })], 'expected 192 numbers of input memory [halfFrames, 32], found 128'],
     [[{ ...encoderRun(4, 1), inputs: { features: [1] } }], 'expected 48 numbers of input features [frames, 12], found 1'],
     [[{ ...encoderRun(4, 1), graph: 'vision' }], 'no graph vision; there are encoder, decoder'],

@@ -152,3 +152,28 @@ export async function checkSeen(loaded: LoadedVision, golden: VisionGolden, tole
   expect(chosen).toEqual(golden.greedy);
 }
 
+
+/** A tower in parts, with rows of text between them, and rows of what it makes in a list of their own: the same values as in one. */
+export async function checkParts({ program, tower }: LoadedVision, golden: VisionGolden): Promise<void> {
+  const { picture, promptIds, tokens } = golden;
+  const names = decoderOf(program.model);
+  const whole = towerRun(tower, picture, [SEEING.tower.embeddings]);
+  const layer = [...program.model.graphs.get(SEEING.seen.graph)!.taps.keys()].at(-1)!;
+  const seen = () => seenRun(tower, { picture, from: 0, shift: 0, sequence: placesOf(program)(0, tokens) }, [layer]);
+  const text = () => tokenRun(names, [{ ...placesOf(program)(0, 5), tokens: promptIds.slice(0, 5), outputs: [4] }], [names.logits]);
+  const copied = (made: Float32Array | undefined) => Float32Array.from(made!);
+  const [first, last] = await program.run([whole, seen()]);
+  const wanted = { embeddings: copied(first!.get(SEEING.tower.embeddings)), rows: copied(last!.get(layer)) };
+  const of = 2 * 7;
+  for (const [from, to] of [[0, 1], [1, 2], [2, 9], [9, 12]] as const) {
+    await program.run([{ ...whole, part: { from, to, of }, wanted: [] }]);
+    await program.run([text()]);
+  }
+  const [end] = await program.run([{ ...whole, part: { from: 12, to: of, of } }]);
+  expect(copied(end!.get(SEEING.tower.embeddings))).toEqual(wanted.embeddings);
+  await program.run([text()]);
+  const [rows] = await program.run([seen()]);
+  expect(copied(rows!.get(layer))).toEqual(wanted.rows);
+  await expect(program.run([{ ...text(), part: { from: 0, to: 1, of: 2 } }])).rejects.toThrow('it has states, and comes in no parts');
+  await expect(program.run([{ ...whole, part: { from: 1, to: 1, of: 2 } }])).rejects.toThrow('expected a part of 2, found 1 to 1');
+}

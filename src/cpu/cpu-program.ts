@@ -1,10 +1,10 @@
 /** A model loaded into one shared memory: runs its graphs on the threads and grows its KV pages. */
-import type { GraphRun, Program, ProgramRequest, RunInput, RunResults } from '../graph/executor.ts';
+import type { GraphRun, Program, ProgramRequest, RunInput, RunPart, RunResults } from '../graph/executor.ts';
 import { graphOf } from '../graph/model-graphs.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { printPlan } from '../graph/plan.ts';
-import { checkRuns, countOf } from '../graph/run-check.ts';
-import type { CheckedRun } from '../graph/run-check.ts';
+import { checkRuns, countOf, doneRun, readsInputs, stepsOfPart } from '../graph/run-check.ts';
+import type { CheckedRun, DoneRun } from '../graph/run-check.ts';
 import type { Value } from '../graph/value.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { CapacityError } from '../tensor/errors.ts';
@@ -47,6 +47,7 @@ class CpuProgram implements Program {
   readonly #slots: number[] = [];
   /** Where the next of them goes. */
   #end: number;
+  readonly #latest = new Map<string, DoneRun>();
 
   constructor({ request, layout, memory, threads, threadCount, mostSlots, onDisposed }: CpuProgramParts) {
     this.model = request.model;
@@ -121,10 +122,12 @@ class CpuProgram implements Program {
       pageTokens,
       pages: this.#pages.map(({ length }) => length),
       slots: this.#slots.length,
+      before: this.#latest,
     });
     const results: Map<string, Float32Array>[] = [];
     for (const [at, run] of checked.entries()) {
-      this.#writeInputs(run, checked.slice(0, at));
+      if (readsInputs(run.run)) this.#writeInputs(run);
+      this.#latest.set(run.graph.name, doneRun(run));
       await this.#runGraph(run, signal);
       // A later run of the same graph writes where this one did.
       const isLast = !checked.slice(at + 1).some(({ graph }) => graph === run.graph);
@@ -145,7 +148,7 @@ class CpuProgram implements Program {
   }
 
   /** Puts the host's numbers, and what earlier runs made, where the graph reads them. */
-  #writeInputs({ run, graph, sizes, withTaps }: CheckedRun, before: readonly CheckedRun[]): void {
+  #writeInputs({ run, graph, sizes, withTaps }: CheckedRun): void {
     const { buffer } = this.#resources().memory;
     const { rows } = this.#planned(graph.name, withTaps);
     for (const [name, value] of graph.inputs) {
@@ -157,19 +160,21 @@ class CpuProgram implements Program {
         value.dtype === 'i32'
           ? new Int32Array(buffer, at.address, countOf(value, sizes))
           : new Float32Array(buffer, at.address, countOf(value, sizes));
-      into.set('graph' in input ? this.#made(input, before) : input);
+      into.set('graph' in input ? this.#made(input) : input);
     }
   }
 
-  #made({ graph, output }: { readonly graph: string; readonly output: string }, before: readonly CheckedRun[]): Float32Array {
-    const from = before.findLast(({ run }) => run.graph === graph) as CheckedRun;
+  #made({ graph, output }: { readonly graph: string; readonly output: string }): Float32Array {
+    const from = this.#latest.get(graph) as DoneRun;
     return this.#read(from, from.graph.outputs.get(output) as Value);
   }
 
   async #runGraph({ run, graph, sizes, withTaps }: CheckedRun, signal: CancelSignal | undefined): Promise<void> {
     const { memory, threads } = this.#resources();
     const { step, rowsPerTile, kvHeads, causal } = this.#graph(graph.name);
-    const { address, words } = this.#planned(graph.name, withTaps);
+    const { address, ...planned } = this.#planned(graph.name, withTaps);
+    const [first, end] = recordsOfPart(run.part, planned.words);
+    const words = planned.words.subarray(first, end);
     writeStep(memory.buffer, {
       sizes,
       sequences: run.sequences ?? [],
@@ -180,12 +185,13 @@ class CpuProgram implements Program {
     });
     const rows = Math.max(0, ...Object.values(sizes));
     if (rows === 0) return;
-    if (signal === undefined) await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record, rows });
-    else await runInParts(threads, { address, words, step: step.record }, signal);
+    const program = address + 4 * first;
+    if (signal === undefined) await threads.run({ program, programEnd: program + words.byteLength, step: step.record, rows });
+    else await runInParts(threads, { address: program, words, step: step.record }, signal);
   }
 
   /** A value of the graph's last run: of floats a view. */
-  #read({ graph, sizes, withTaps }: CheckedRun, value: Value): Float32Array {
+  #read({ graph, sizes, withTaps }: DoneRun, value: Value): Float32Array {
     const { address } = this.#planned(graph.name, withTaps).rows.get(value.id) as RowsAt;
     const { buffer } = this.#resources().memory;
     const count = countOf(value, sizes);
@@ -220,4 +226,13 @@ class CpuProgram implements Program {
     await ending;
     await this.#onDisposed();
   }
+}
+
+/** Where in the words of a plan's records those of a part begin and end. */
+function recordsOfPart(part: RunPart | undefined, words: Uint32Array): readonly [from: number, end: number] {
+  if (part === undefined) return [0, words.length];
+  const at = [0];
+  while ((at.at(-1) as number) < words.length) at.push((at.at(-1) as number) + (words[(at.at(-1) as number) + 1] as number) / 4);
+  const [first, end] = stepsOfPart(part, at.length - 1);
+  return [at[first] as number, at[end] as number];
 }

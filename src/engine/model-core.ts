@@ -3,9 +3,10 @@ import { decoderSteps, encoderStates } from '../graph/decoder-steps.ts';
 import type { SequenceStep, StepBatch, StepResult } from '../graph/decoder-steps.ts';
 import type { KvLayout, Program, TokenChooser, WeightSource } from '../graph/executor.ts';
 import { attendsToMemory, sequenceDim } from '../graph/run-check.ts';
-import { textGraphOf } from '../graph/model-graphs.ts';
+import { graphOf, textGraphOf } from '../graph/model-graphs.ts';
 import { stateGroups } from '../graph/state.ts';
 import { mostPages, mostSlots } from '../graph/state-sizes.ts';
+import { SEEING } from '../models/vision.ts';
 import type { VisionTower } from '../models/vision.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { CapacityError } from '../tensor/errors.ts';
@@ -15,13 +16,13 @@ import { resolveCallLimits } from './admission.ts';
 import type { ResolvedLimits } from './admission.ts';
 import { createCandidates } from './candidates.ts';
 import type { Candidates } from './candidates.ts';
-import { createPictures, pictureRuns } from './pictures.ts';
-import type { Pictures, PlacedPicture } from './pictures.ts';
+import { createPictureRunner } from './picture-runner.ts';
+import { createPictures } from './pictures.ts';
+import type { Pictures } from './pictures.ts';
 import { createPrefillPace } from './prefill-pace.ts';
 import type { PrefillPace } from './prefill-pace.ts';
 import { createScheduler } from './scheduler.ts';
 import type { Scheduler } from './scheduler.ts';
-import type { StagedRows } from './sequence.ts';
 import { spareMemoryOf } from './spare-memory.ts';
 import { createStatePool } from './state-pool.ts';
 import type { StatePool } from './sequence-state.ts';
@@ -160,12 +161,14 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
   const chooser = steps === undefined || hostTable !== undefined ? undefined : program.chooser && trackedChooser(program.chooser);
   const makeRoom = (refusal: CapacityError) => state.makeRoom(refusal);
   const pictures = options.vision && createPictures(options.vision);
-  const see = pictures && {
-    async run(picture: PlacedPicture, rows: readonly StagedRows[], signal?: CancelSignal) {
+  const see = pictures && createPictureRunner({
+    tower: pictures.tower,
+    graph: graphOf(model, SEEING.tower.graph),
+    run(runs, signal) {
       checkOpen();
-      await tracked(program.run(pictureRuns(pictures, picture, rows), signal));
+      return tracked(program.run(runs, signal));
     },
-  };
+  });
   const scheduler = createScheduler({
     pictures: see, maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES), causal, pace, run, chooser, makeRoom,
     ...(options.limits ?? resolveCallLimits({})),

@@ -2,11 +2,9 @@
  * Pictures in prompts. A picture stands in a prompt's ids as one number below 0 for each of its tokens, the same number for pictures of the
  * same key: so whatever compares tokens, the index of prefixes first of all, compares pictures.
  */
-import type { GraphRun } from '../graph/executor.ts';
-import { pictureReach, pictureTokens, seenRun, towerRun } from '../models/vision.ts';
+import { pictureReach, pictureTokens } from '../models/vision.ts';
 import type { Picture, VisionTower } from '../models/vision.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
-import type { StagedRows } from './sequence.ts';
 
 /** A loaded model's tower, and the numbers of the pictures that it has been asked for. */
 export interface Pictures {
@@ -127,11 +125,4 @@ export function textEnd(placed: readonly PlacedPicture[] | undefined, position: 
 /** What is added to the position of a row of text before it turns. */
 export function shiftAt(placed: readonly PlacedPicture[] | undefined, position: number): number {
   return placed?.findLast(({ end }) => end <= position)?.shiftBehind ?? 0;
-}
-
-/** The runs that make the state of rows that were staged, all of one picture: its tower once, and the layers over each of them. */
-export function pictureRuns({ tower }: Pictures, { picture, start, shift }: PlacedPicture, staged: readonly StagedRows[]): GraphRun[] {
-  const seen = staged.map(({ step: { tokens, pages, slots, start: at } }) =>
-    seenRun(tower, { picture, from: at - start, shift, sequence: { rows: tokens.length, start: at, pages, slots } }));
-  return [towerRun(tower, picture), ...seen];
 }

@@ -4,14 +4,13 @@
  * submit that is made while its reader stays away, so that leaving a call costs nothing. It knows no text.
  */
 import { CapacityError } from '../tensor/errors.ts';
-import type { CancelSignal } from '../tensor/platform.ts';
 import { compareRanks } from './admission.ts';
 import { createBreather, yieldToEventLoop } from './event-loop.ts';
 import { isAtPicture } from './batch.ts';
 import type { Batch } from './batch.ts';
 import { GOES_ON, Members, READER_PATIENCE_MS } from './members.ts';
 import { pictureAt } from './pictures.ts';
-import type { PlacedPicture } from './pictures.ts';
+import type { PictureRunner } from './picture-runner.ts';
 import type { Sequence, StagedRows } from './sequence.ts';
 import { MemoryHeld } from './sequence-state.ts';
 import { Submits } from './submits.ts';
@@ -26,11 +25,6 @@ export interface Scheduler {
   readonly done: { readonly steps: number; readonly rows: number };
   /** Rejects those who wait and all that come, with `error`. */
   close(error: Error): void;
-}
-
-/** Makes the state of rows of a picture; stops at the signal, as far as the program can, and rejects with its reason then. */
-export interface PictureRunner {
-  run(picture: PlacedPicture, rows: readonly StagedRows[], signal?: CancelSignal): Promise<void>;
 }
 
 export interface SchedulerOptions extends SubmitsOptions {
@@ -56,6 +50,8 @@ class Loop implements Scheduler {
   readonly #submits: Submits;
   /** Has the program to itself. */
   #alone: Work | undefined;
+  /** Stands at the picture that is worked at: others that stand at theirs wait, for a picture is begun anew where another came between. */
+  #seeing: Member | undefined;
   /** Calls whose memory others held when nothing was under way, since when none has left. */
   readonly #held = new Set<Member>();
   readonly #breathe = createBreather();
@@ -101,6 +97,7 @@ class Loop implements Scheduler {
 
   #leave(member: Member): void {
     if (!this.#members.leave(member)) return;
+    if (this.#seeing === member) this.#seeing = undefined;
     this.#submits.drop(member);
     member.sequence?.claim(undefined);
     this.#held.clear();
@@ -147,7 +144,8 @@ class Loop implements Scheduler {
   #nextStep(): (() => Promise<void>) | undefined {
     const works = this.#members.admit();
     const isAlone = (work: Work) => work.alone !== undefined || isAtPicture(work);
-    const other = works.find((work) => work.member.waiting !== undefined && !this.#held.has(work.member) && isAlone(work));
+    const others = works.filter((work) => work.member.waiting !== undefined && !this.#held.has(work.member) && isAlone(work));
+    const other = others.find(({ member }) => member === this.#seeing) ?? others[0];
     // Those that stand at a picture have no rows to give, nor need they wait for any.
     const rows = works.filter((work) => work.member.waiting !== undefined && work.advance !== undefined && !isAtPicture(work));
     const arrive = this.#submits.count > 0 ? () => this.#arrive() : undefined;
@@ -190,19 +188,27 @@ class Loop implements Scheduler {
     }
   }
 
-  /** A step over what is left of the picture that a sequence is at, in as many runs as it takes. */
+  /**
+   * A part of what a picture's rows are made of; or a step over what is left of the picture that a sequence is at, in as many runs as it
+   * takes. Beside other calls it is a step over so many rows as may delay them.
+   */
   async #see({ member, advance, signal }: Work): Promise<typeof GOES_ON> {
-    const { pictures, maxRows } = this.#options;
+    const { pictures, maxRows, pace } = this.#options;
     const { ids, pictures: placed, keepAt = [], onStep } = advance as Advance<unknown>;
     const sequence = member.sequence as Sequence;
     const picture = pictureAt(placed, sequence.staged);
     if (pictures === undefined || picture === undefined) throw new Error('scheduler: a step over a picture that there is none of');
     member.lastStep = this.#steps;
+    this.#seeing = member;
+    const isBeside = this.#members.calls.running > 1;
+    if (!(await pictures.look(picture, { isBeside, signal }))) return GOES_ON;
     const staged: { readonly rows: StagedRows; readonly end: number }[] = [];
     try {
       for (let from = sequence.staged; from < picture.end; from = sequence.staged) {
-        const end = Math.min(from + maxRows, keepAt.find((position) => position > from) ?? Infinity, picture.end);
+        const rows = isBeside ? pace.next(picture.end - from, { room: maxRows, isBeside }) : maxRows;
+        const end = Math.min(from + rows, keepAt.find((position) => position > from) ?? Infinity, picture.end);
         staged.push({ rows: sequence.stage(ids, { end, outputs: [] }), end });
+        if (isBeside) break;
       }
       await pictures.run(picture, staged.map(({ rows }) => rows), signal);
     } catch (error) {
@@ -213,7 +219,8 @@ class Loop implements Scheduler {
       rows.commit(ids);
       if (keepAt.includes(end)) sequence.keep(end);
     }
-    if (signal?.aborted !== true) onStep?.(picture.end);
+    if (sequence.staged >= picture.end) this.#seeing = undefined;
+    if (signal?.aborted !== true) onStep?.(sequence.staged);
     return GOES_ON;
   }
 

@@ -6,7 +6,15 @@ import { hasShared } from '../../test/fixture-tensors.ts';
 import { goldenPath } from '../../test/goldens.ts';
 import { readVisionGolden, VISION_GOLDENS } from '../../test/vision-golden.ts';
 import { Threads } from '../cpu/threads.ts';
-import { loadModel } from '../node/load-model.ts';
+import { openCheckpoint } from '../files/open-checkpoint.ts';
+import type { Executor, GraphRun } from '../graph/executor.ts';
+import * as work from '../graph/multiply-adds.ts';
+import { loadModel, openExecutor } from '../node/load-model.ts';
+import { locate } from '../node/open-path.ts';
+import type { Model } from './api.ts';
+import { createModel } from './model.ts';
+
+vi.mock('../graph/multiply-adds.ts', { spy: true });
 
 const THERE = VISION_GOLDENS.filter((name) => hasShared(`golden/${name}/golden.json`));
 
@@ -44,6 +52,55 @@ it.runIf(THERE.length > 0)('a picture is seen in parts where the call may be lef
   await expect(asked).rejects.toThrow('left');
   expect(runs).toHaveBeenCalledTimes(1);
   runs.mockRestore();
+  await model.dispose();
+});
+
+/** Its tower is said to be large, and takes 5 ms for each of its steps. */
+async function slowTower(path: string): Promise<{ readonly model: Model; readonly parts: number[] }> {
+  vi.spyOn(work, 'runMultiplyAdds').mockReturnValue(1e9);
+  const executor = await openExecutor({ device: 'cpu', threads: 1 });
+  const parts: number[] = [];
+  const load: Executor['load'] = async (request) => {
+    const program = await executor.load(request);
+    const run = program.run.bind(program);
+    program.run = async (runs, signal) => {
+      const [{ part }] = runs as readonly [GraphRun];
+      if (part !== undefined) {
+        parts.push(part.to - part.from);
+        await new Promise((resolve) => setTimeout(resolve, 5 * (part.to - part.from)));
+      }
+      return run(runs, signal);
+    };
+    return program;
+  };
+  const checkpoint = await openCheckpoint(await locate(path));
+  return { model: await createModel({ checkpoint, executor: { ...executor, load } }), parts };
+}
+
+it.runIf(THERE.length > 0)('other answers go on between the parts of a picture', async () => {
+  const golden = readVisionGolden(THERE[0]!);
+  const { model, parts } = await slowTower(golden.folder);
+  const asked = { temperature: 0, ignoreEos: true, cachePrompt: false } as const;
+  const left = new AbortController();
+  const times: number[] = [];
+  const stream = (async () => {
+    for await (const _ of model.generate({ ...asked, ids: [20, 21, 22], maxTokens: 400, signal: left.signal })) {
+      times.push(performance.now());
+      // A reader of a slow model.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  })().catch(() => {});
+  await vi.waitUntil(() => times.length > 3);
+  const before = times.length;
+  const answer = await answerTo(model, segmentsOf(golden), { cachePrompt: false });
+  left.abort();
+  await stream;
+  expect(answer.tokens).toEqual(golden.greedy);
+  // A token at least after each part, of which none but the last is much shorter or longer than 50 ms.
+  expect(parts.length).toBeGreaterThan(4);
+  expect(Math.max(...parts)).toBeLessThan(16);
+  expect(times.length - before).toBeGreaterThanOrEqual(parts.length);
+  vi.restoreAllMocks();
   await model.dispose();
 });
 

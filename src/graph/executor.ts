@@ -77,8 +77,15 @@ export interface SequenceRows extends StatePlace {
   readonly memory?: number | undefined;
 }
 
-/** Numbers of the host, row-major, or what an earlier run of the same list makes: the latest one of that graph. */
+/** Numbers of the host, row-major, or what the latest run of a graph before it made, of the same list or an earlier one. */
 export type RunInput = ArrayLike<number> | { readonly graph: string; readonly output: string };
+
+/** The steps [from, to) of a run, were there `of` of them. */
+export interface RunPart {
+  readonly from: number;
+  readonly to: number;
+  readonly of: number;
+}
 
 /** One graph's run among those of a submit. */
 export interface GraphRun {
@@ -91,6 +98,12 @@ export interface GraphRun {
   readonly sequences?: readonly SequenceRows[] | undefined;
   /** Outputs and taps that the host wants, by name. */
   readonly wanted: readonly string[];
+  /**
+   * Set where a long run comes in parts, so that others get on between them: each begins where the one before it ended, of the same sizes
+   * and inputs, and the graph does nothing else meanwhile. The first reads the inputs; what the run makes is there behind the last. A list
+   * with such a run is waited for. For graphs without states.
+   */
+  readonly part?: RunPart | undefined;
 }
 
 /** What was wanted of each run, by name, row-major. May be views that the next call overwrites. */

@@ -1,12 +1,25 @@
 /** What a graph's products with weights take for a row: of experts those that the row goes to, without what attention does with keys. */
+import { elementsOf } from '../tensor/tensor-type.ts';
+import type { DimSizes } from './dims.ts';
 import type { Graph } from './graph.ts';
 import { usedExperts } from './ops/route.ts';
+import type { Dim } from './value.ts';
 
 export interface MultiplyAdds {
   /** Of each row of a step. */
   readonly row: number;
   /** Of each row whose output is wanted: the head's. */
   readonly outRow: number;
+}
+
+/** Of a run of a graph without experts whose dims have these sizes, attention over all rows included. */
+export function runMultiplyAdds({ nodes }: Pick<Graph, 'nodes'>, sizes: DimSizes): number {
+  const sizeOf = (dim: Dim | undefined) => (typeof dim === 'string' ? (sizes[dim] ?? 0) : (dim ?? 0));
+  return nodes.reduce((sum, { op, inputs }) => {
+    const rows = sizeOf(inputs[0]?.shape[0]);
+    if (op.kind === 'linear') return sum + rows * elementsOf(op.weight.shape);
+    return op.kind === 'fullAttention' ? sum + rows * sizeOf(inputs[1]?.shape[0]) * op.heads * (op.keyDim + op.valueDim) : sum;
+  }, 0);
 }
 
 export function multiplyAddsOf({ nodes }: Pick<Graph, 'nodes'>): MultiplyAdds {

@@ -2,7 +2,7 @@
 import { InputError } from '../tensor/errors.ts';
 import { sizesOf } from './dims.ts';
 import type { DimSizes } from './dims.ts';
-import type { GraphRun, RunInput, SequenceRows, SlotPlace, StatePlace } from './executor.ts';
+import type { GraphRun, RunInput, RunPart, SequenceRows, SlotPlace, StatePlace } from './executor.ts';
 import type { Graph } from './graph.ts';
 import { graphOf } from './model-graphs.ts';
 import type { ModelGraphs } from './model-graphs.ts';
@@ -20,6 +20,8 @@ export interface RunLimits {
   readonly pages: readonly number[];
   /** Slots that exist. */
   readonly slots: number;
+  /** The latest run of each graph before the list, by its name: what it made is there. */
+  readonly before: ReadonlyMap<string, DoneRun>;
 }
 
 /** A run that may be done: its graph, and the sizes of all its dims. */
@@ -31,6 +33,13 @@ export interface CheckedRun {
   readonly wanted: ReadonlyMap<string, Value>;
   /** Whether some of that is no output: a plan that keeps taps is needed. */
   readonly withTaps: boolean;
+}
+
+/** What has to be known of a run to read what it made. */
+export type DoneRun = Pick<CheckedRun, 'graph' | 'sizes' | 'withTaps'>;
+
+export function doneRun({ graph, sizes, withTaps }: CheckedRun): DoneRun {
+  return { graph, sizes, withTaps };
 }
 
 /** The dim that sequences divide: that of the rows which states are written from; undefined for a graph without states. */
@@ -69,7 +78,8 @@ export function checkRuns(model: ModelGraphs, runs: readonly GraphRun[], limits:
     const withTaps = run.wanted.some((name) => !graph.outputs.has(name));
     const sizes = checkedSizes(graph, run.dims, limits.sizes(run.graph, withTaps));
     checkSequences(graph, { run, sizes }, limits);
-    checkInputs(graph, { run, sizes, before: checked });
+    checkPart(graph, run);
+    checkInputs(graph, { run, sizes, before: [...limits.before.values(), ...checked] });
     checked.push({ run, graph, sizes, wanted, withTaps });
   }
   return checked;
@@ -97,10 +107,29 @@ function checkedSizes(graph: Graph, given: DimSizes, most: DimSizes): DimSizes {
   return sizesOf(graph.derivedDims, given);
 }
 
+function checkPart({ name, states }: Graph, { part }: GraphRun): void {
+  if (part === undefined) return;
+  const { from, to, of } = part;
+  if (states.length > 0) throw new Error(`run of ${name}: it has states, and comes in no parts`);
+  if (![from, to, of].every(Number.isInteger) || from < 0 || from >= to || to > of)
+    throw new Error(`run of ${name}: expected a part of ${of}, found ${from} to ${to}`);
+}
+
+/** Which of `count` steps a part has, the first and the end; all of them of a run that has none. */
+export function stepsOfPart(part: RunPart | undefined, count: number): readonly [from: number, end: number] {
+  if (part === undefined) return [0, count];
+  return [Math.floor((part.from * count) / part.of), Math.floor((part.to * count) / part.of)];
+}
+
+/** Whether a run reads its inputs: it begins. */
+export function readsInputs({ part }: Pick<GraphRun, 'part'>): boolean {
+  return part === undefined || part.from === 0;
+}
+
 interface InputCheck {
   readonly run: GraphRun;
   readonly sizes: DimSizes;
-  readonly before: readonly CheckedRun[];
+  readonly before: readonly DoneRun[];
 }
 
 function checkInputs(graph: Graph, { run, sizes, before }: InputCheck): void {
@@ -116,9 +145,9 @@ function checkInputs(graph: Graph, { run, sizes, before }: InputCheck): void {
   }
 }
 
-function lengthOf(input: RunInput, before: readonly CheckedRun[]): number | string {
+function lengthOf(input: RunInput, before: readonly DoneRun[]): number | string {
   if (!('graph' in input)) return input.length;
-  const from = before.findLast(({ run }) => run.graph === input.graph);
+  const from = before.findLast(({ graph }) => graph.name === input.graph);
   const value = from?.graph.outputs.get(input.output);
   return from === undefined || value === undefined
     ? `no earlier run with output ${input.output} of ${input.graph}`
@@ -193,7 +222,7 @@ export interface PlaceUse {
 }
 
 /** @throws Error where a place does not name existing pages up to `end`, or the slots that rows need */
-export function checkPlace({ pages, slots }: StatePlace, use: PlaceUse, limits: Omit<RunLimits, 'sizes'>): void {
+export function checkPlace({ pages, slots }: StatePlace, use: PlaceUse, limits: Omit<RunLimits, 'sizes' | 'before'>): void {
   const { states, end, rows, memory = end } = use;
   const { pageTokens } = limits;
   const beyond = pagedStates(states).find(({ positions = Infinity }) => end > positions);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { hasShared } from '../../test/fixture-tensors.ts';
-import { checkSeen, checkTower, loadVision, readVisionGolden, VISION_GOLDENS } from '../../test/vision-golden.ts';
+import { checkParts, checkSeen, checkTower, loadVision, readVisionGolden, VISION_GOLDENS } from '../../test/vision-golden.ts';
 import type { Executor } from '../graph/executor.ts';
 import type { Checkpoint, JsonObject, TensorEntry } from '../tensor/checkpoint.ts';
 import { openDecoder } from './open-decoder.ts';
@@ -21,6 +21,7 @@ describe.each(VISION_GOLDENS.filter((name) => hasShared(`golden/${name}/golden.j
     const golden = readVisionGolden(name);
     const loaded = await loadVision(await open(), golden);
     await checkTower(loaded, golden, tolerance);
+    await checkParts(loaded, golden);
     await checkSeen(loaded, golden, tolerance);
     await loaded.program.dispose();
   });

@@ -17,8 +17,8 @@ import type { DimSizes } from '../graph/dims.ts';
 import { roundKv } from '../graph/kv-codec.ts';
 import { printModel } from '../graph/model-graphs.ts';
 import type { GraphOp } from '../graph/ops/index.ts';
-import { checkRuns } from '../graph/run-check.ts';
-import type { CheckedRun } from '../graph/run-check.ts';
+import { checkRuns, doneRun, readsInputs, stepsOfPart } from '../graph/run-check.ts';
+import type { CheckedRun, DoneRun } from '../graph/run-check.ts';
 import { slotStates, stateGroups } from '../graph/state.ts';
 import type { PagedState, SlotState, StateGroup } from '../graph/state.ts';
 import { groupPageBytes, slotBytes } from '../graph/state-sizes.ts';
@@ -60,6 +60,8 @@ interface Session {
   readonly pages: readonly Float64Array[][];
   /** By slot, then index of the state. */
   readonly slots: Map<number, Float64Array>[];
+  /** The latest run of each graph, and its values. */
+  readonly latest: Map<string, { readonly run: DoneRun; readonly values: Values }>;
   /** Values that share a scale where inputs of quantised matrices are rounded. */
   readonly roundingBlock: number | undefined;
 }
@@ -68,7 +70,9 @@ async function loadProgram(request: ProgramRequest, roundingBlock: number | unde
   const { model, signal, onProgress } = request;
   const groups = stateGroups(model.states);
   const layouts = groups.map((group) => layOutGroup(group, request.kv));
-  const session: Session = { request, weights: new Map(), layouts, pages: groups.map(() => []), slots: [], roundingBlock };
+  const session: Session = {
+    request, weights: new Map(), layouts, pages: groups.map(() => []), slots: [], latest: new Map(), roundingBlock,
+  };
   const total = model.weights.reduce((sum, { id }) => sum + sourceOf(request, id).sizeBytes, 0);
   let loaded = 0;
   // All of the memory before any of the reading: a model that does not fit is refused at once.
@@ -176,32 +180,37 @@ function runAll(session: Session, runs: readonly GraphRun[]): RunResults {
     pageTokens: kv.pageTokens,
     pages: session.pages.map(({ length }) => length),
     slots: session.slots.length,
+    before: new Map([...session.latest].map(([graph, { run }]) => [graph, run])),
   });
-  /** Outputs of the runs so far, by graph and name: the latest of each graph. */
-  const made = new Map<string, Float64Array | Int32Array>();
   return checked.map((run) => {
-    const values = runGraph(session, run, made);
-    for (const [name, { id }] of run.graph.outputs) made.set(`${run.graph.name}.${name}`, values.get(id) as Float64Array);
+    const values = runGraph(session, run);
+    session.latest.set(run.graph.name, { run: doneRun(run), values });
     return new Map([...run.wanted].map(([name, { id }]) => [name, Float32Array.from(values.get(id) as Float64Array)]));
   });
 }
 
 type Values = Map<number, Float64Array | Int32Array>;
 
-function runGraph(session: Session, { run, graph, sizes }: CheckedRun, made: ReadonlyMap<string, Float64Array | Int32Array>): Values {
-  const values: Values = new Map();
-  for (const [name, { id, dtype }] of graph.inputs) {
+function runGraph(session: Session, { run, graph, sizes }: CheckedRun): Values {
+  const begins = readsInputs(run);
+  const values: Values = begins ? new Map() : (session.latest.get(graph.name)?.values ?? new Map());
+  for (const [name, { id, dtype }] of begins ? graph.inputs : []) {
     const input = run.inputs[name] as RunInput;
-    const numbers = 'graph' in input ? (made.get(`${input.graph}.${input.output}`) as Float64Array) : Array.from(input);
+    const numbers = 'graph' in input ? madeBy(session, input) : Array.from(input);
     values.set(id, dtype === 'i32' ? Int32Array.from(numbers) : Float64Array.from(numbers));
   }
   const ops = opRun(session, { sequences: run.sequences ?? [], sizes, values });
-  for (const { op, inputs, outputs } of graph.nodes) {
+  for (const { op, inputs, outputs } of graph.nodes.slice(...stepsOfPart(run.part, graph.nodes.length))) {
     const compute = REFERENCE_OPS[op.kind] as unknown as RunOp<GraphOp>;
     const numbers = compute(op, inputs, ops);
     for (const { id } of outputs) values.set(id, numbers);
   }
   return values;
+}
+
+function madeBy({ latest }: Session, { graph, output }: { readonly graph: string; readonly output: string }): Float64Array {
+  const { run, values } = latest.get(graph)!;
+  return values.get(run.graph.outputs.get(output)!.id) as Float64Array;
 }
 
 interface RunState {

@@ -4,7 +4,7 @@ import { openCheckpoint } from '../../src/files/open-checkpoint.ts';
 import { locate } from '../../src/node/open-path.ts';
 import { checkAnswers, checkStreams } from '../check-seeing.ts';
 import { hasShared } from '../fixture-tensors.ts';
-import { checkSeen, checkTower, loadVision, readVisionGolden, VISION_GOLDENS } from '../vision-golden.ts';
+import { checkParts, checkSeen, checkTower, loadVision, readVisionGolden, VISION_GOLDENS } from '../vision-golden.ts';
 import { TEST_PROFILES } from './executor-check.ts';
 import { softwareExecutor } from './shared-device.ts';
 
@@ -13,6 +13,7 @@ describe.each(VISION_GOLDENS.filter((name) => hasShared(`golden/${name}/golden.j
     const golden = readVisionGolden(name);
     const loaded = await loadVision(await softwareExecutor({ profile: TEST_PROFILES.float }), golden);
     await checkTower(loaded, golden, 1e-3);
+    await checkParts(loaded, golden);
     await checkSeen(loaded, golden, 1e-3);
     await loaded.program.dispose();
   }, 240_000);

@@ -1,4 +1,6 @@
 /** A plan with its pipelines, and bind groups as they are needed: what an encoder walks through. */
+import type { RunPart } from '../../graph/executor.ts';
+import { stepsOfPart } from '../../graph/run-check.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipeline, Pipelines } from '../device/pipeline-cache.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
@@ -18,6 +20,8 @@ interface Bound {
 export interface Dispatch extends Bound {
   readonly label: string;
   readonly workgroups: Workgroups;
+  /** It reads what the dispatch before it left in memory that all graphs share. */
+  readonly goesOn?: boolean;
 }
 
 export interface BoundUse {
@@ -90,6 +94,21 @@ function isSameGrid(a: GridCounts, b: GridCounts): boolean {
   return names.length === Object.keys(b.sizes).length && names.every((name) => a.sizes[name] === b.sizes[name]);
 }
 
+/** Whether it reads what the dispatch before it left in memory that all graphs share. */
+function readsScratch({ kernel, buffers }: KernelUse): boolean {
+  return kernel.bindings.some(({ name, access }) => access === 'read' && ['halves', 'partials'].includes(buffers[name]?.kind ?? ''));
+}
+
+/** Those of a part of a run, cut where nothing is left in memory that runs between two parts may write. */
+export function dispatchesOfPart(part: RunPart, all: readonly Dispatch[]): readonly Dispatch[] {
+  const [first, end] = stepsOfPart(part, all.length).map((at) => {
+    let own = at;
+    while (own < all.length && all[own]?.goesOn === true) own++;
+    return own;
+  });
+  return all.slice(first, end);
+}
+
 function refersToStates({ kernel, buffers }: KernelUse): boolean {
   return kernel.bindings.some(({ name }) => ['state', 'rope'].includes(buffers[name]?.kind ?? ''));
 }
@@ -138,7 +157,8 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
   return {
     dispatches(mode, counts) {
       const step = stepOf(mode, counts);
-      return (step.dispatches ??= step.uses.map(({ use, workgroups }) => ({ label: use.kernel.label, workgroups, ...boundOf(use) })));
+      return (step.dispatches ??= step.uses.map(({ use, workgroups }) => (
+        { label: use.kernel.label, workgroups, ...boundOf(use), goesOn: readsScratch(use) })));
     },
     bindings: (mode, counts) =>
       stepOf(mode, counts).uses.map(({ use, workgroups }) => ({ use, workgroups, resources: resourcesOf(use, options.resolve) })),

@@ -8,13 +8,14 @@ import type { Graph } from '../../graph/graph.ts';
 import { graphOf } from '../../graph/model-graphs.ts';
 import type { DecoderNames, ModelGraphs } from '../../graph/model-graphs.ts';
 import { rotationsOf } from '../../graph/rotations.ts';
-import { attendsToMemory, checkRuns, countOf } from '../../graph/run-check.ts';
-import type { CheckedRun } from '../../graph/run-check.ts';
+import { attendsToMemory, checkRuns, countOf, doneRun, readsInputs } from '../../graph/run-check.ts';
+import type { CheckedRun, DoneRun } from '../../graph/run-check.ts';
 import { widthOf } from '../../graph/value.ts';
 import type { Value } from '../../graph/value.ts';
 import { modeOf } from '../plan/kernel-use.ts';
 import type { AttentionMode, StepCounts } from '../plan/kernel-use.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
+import { dispatchesOfPart } from './bound-plan.ts';
 import type { BoundUse, Dispatch } from './bound-plan.ts';
 import { createTokenChooser, inputsOfTokens } from './token-chooser.ts';
 import type { GpuTokenChooser } from './token-chooser.ts';
@@ -104,6 +105,8 @@ export class GpuProgram implements Program {
   readonly #rotaryInputs: ReadonlyMap<string, readonly string[]>;
   /** Submits of which nothing is read, the oldest first. */
   readonly #underWay: Promise<unknown>[] = [];
+  /** The latest run of each graph, and where it left what it made. */
+  readonly #latest = new Map<string, { readonly run: DoneRun; readonly plan: RunnablePlan }>();
   /** The last list of runs, until the device has it. */
   #starting: Promise<unknown> = Promise.resolve();
   #isDisposed = false;
@@ -213,7 +216,7 @@ export class GpuProgram implements Program {
       runs.flatMap(({ sequences = [] }) => sequences),
       Math.max(0, ...runs.map((run) => this.#positionsOf(run))),
     );
-    const checked = checkRuns(this.model, runs, { sizes: (graph, withTaps) => this.limits(graph, withTaps), ...this.#stateLimits() });
+    const checked = checkRuns(this.model, runs, this.#runLimits());
     const plans: RunnablePlan[] = [];
     for (const each of checked) {
       const plan = await this.#planOf(each);
@@ -259,7 +262,8 @@ export class GpuProgram implements Program {
         used.clear();
       }
       used.add(plan);
-      this.#encodeHandovers(submission.encoder, { run, plan, before: checked.slice(0, at), plans });
+      if (readsInputs(run.run)) this.#encodeHandovers(submission.encoder, run, plan);
+      this.#latest.set(run.graph.name, { run: doneRun(run), plan });
       this.#encodeRun(submission, run, plan);
       const ranges = [...run.wanted].map(([, value]): ReadRange => ({
         buffer: plan.activations.bufferOf(value),
@@ -269,7 +273,8 @@ export class GpuProgram implements Program {
       pending.push({ wanted: run.wanted, read: isEmpty ? undefined : this.#readBack.copy(submission.encoder, ranges) });
     }
     submission.submit();
-    if (pending.every(({ read }) => read === undefined)) await this.#untilFewUnderWay();
+    if (checked.some(({ run: { part } }) => part !== undefined)) await gpu.pending(gpu.queue.onSubmittedWorkDone());
+    else if (pending.every(({ read }) => read === undefined)) await this.#untilFewUnderWay();
     return Promise.all(
       pending.map(async ({ wanted, read }) => {
         const arrays = read === undefined ? [] : await read.read();
@@ -293,27 +298,14 @@ export class GpuProgram implements Program {
     if (this.#underWay.length >= MOST_UNDER_WAY) await this.#underWay.shift();
   }
 
-  /** Copies of what earlier runs of the same list made, on the device. */
-  #encodeHandovers(
-    encoder: GPUCommandEncoder,
-    {
-      run,
-      plan,
-      before,
-      plans,
-    }: {
-      readonly run: CheckedRun;
-      readonly plan: RunnablePlan;
-      readonly before: readonly CheckedRun[];
-      readonly plans: readonly RunnablePlan[];
-    },
-  ): void {
+  /** Copies of what earlier runs made, on the device. */
+  #encodeHandovers(encoder: GPUCommandEncoder, run: CheckedRun, plan: RunnablePlan): void {
     for (const [name, value] of run.graph.inputs) {
       const input = run.run.inputs[name] as RunInput;
       if (!('graph' in input) || !plan.activations.has(value)) continue;
-      const from = before.findLastIndex((each) => each.run.graph === input.graph);
-      const made = (before[from] as CheckedRun).graph.outputs.get(input.output) as Value;
-      const source = (plans[from] as RunnablePlan).activations.bufferOf(made);
+      const from = this.#latest.get(input.graph)!;
+      const made = from.run.graph.outputs.get(input.output) as Value;
+      const source = from.plan.activations.bufferOf(made);
       encoder.copyBufferToBuffer(source, 0, plan.activations.bufferOf(value), 0, countOf(value, run.sizes) * 4);
     }
   }
@@ -325,13 +317,14 @@ export class GpuProgram implements Program {
   ): void {
     const counts = this.#writeRun({ run, graph, sizes }, plan);
     if (Object.values(sizes).every((size) => size === 0)) return;
-    submission.dispatch(plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, run.sequences?.length ?? 0)), counts));
+    const all = plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, run.sequences?.length ?? 0)), counts);
+    submission.dispatch(run.part === undefined ? all : dispatchesOfPart(run.part, all));
   }
 
   /** Enqueues the inputs of a run that the host has. */
   #writeRun({ run, graph, sizes }: Pick<CheckedRun, 'run' | 'graph' | 'sizes'>, plan: RunnablePlan): StepCounts {
     const { queue } = this.#parts.base.gpu;
-    for (const [name, value] of graph.inputs) {
+    for (const [name, value] of readsInputs(run) ? graph.inputs : []) {
       const input = run.inputs[name] as RunInput;
       if ('graph' in input || input.length === 0 || !plan.activations.has(value)) continue;
       const numbers = value.dtype === 'i32' ? Int32Array.from(input) : Float32Array.from(input);
@@ -405,13 +398,18 @@ export class GpuProgram implements Program {
 
   /** What a run dispatches, for benchmarks; what the host writes of it is written. The program has made the run before. */
   async runDispatches(run: GraphRun): Promise<{ readonly gpu: GpuDevice; readonly steps: readonly Dispatch[] }> {
-    const [checked] = checkRuns(this.model, [run], { sizes: (graph, withTaps) => this.limits(graph, withTaps), ...this.#stateLimits() });
+    const [checked] = checkRuns(this.model, [run], this.#runLimits());
     const plan = await this.#planOf(checked as CheckedRun);
     this.chooser?.forgetPlaces();
     const { sizes } = checked as CheckedRun;
     const counts = plan.inputs.write(sizes, run.sequences ?? []);
     const mode = modeOf(counts, this.#attentionOf(counts, run.sequences?.length ?? 0));
     return { gpu: this.#parts.base.gpu, steps: plan.bound.dispatches(mode, counts) };
+  }
+
+  #runLimits() {
+    const before = new Map([...this.#latest].map(([graph, { run }]) => [graph, run]));
+    return { sizes: (graph: string, withTaps: boolean) => this.limits(graph, withTaps), ...this.#stateLimits(), before };
   }
 
   #stateLimits() {

@@ -41,7 +41,7 @@ export interface ChoosingProgram {
   checkOpen(): void;
   /** Resolves when the memory of states that the runs use is there. */
   grown(places: readonly StatePlace[], positions: number): Promise<void>;
-  stateLimits(): Omit<RunLimits, 'sizes'>;
+  stateLimits(): Omit<RunLimits, 'sizes' | 'before'>;
   /** Enqueues what the host writes of a run. */
   write(run: GraphRun, sizes: StepCounts['sizes'], plan: RunnablePlan): StepCounts;
   attentionOf(counts: StepCounts, sequences: number): AttentionMode;
