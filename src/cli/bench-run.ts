@@ -5,7 +5,7 @@ import { publishedSchema } from '../bench/plan/plan-schema.ts';
 import { printedPlan, readPlan } from '../bench/plan/read-plan.ts';
 import { measurePlan } from './bench-measure.ts';
 import { UsageError } from './exit-codes.ts';
-import { inputPath } from './input-path.ts';
+import { expandHome, inputPath } from './input-path.ts';
 
 const EXAMPLES = `
 A second run of the same plan and the same results measures only what is missing:
@@ -56,7 +56,7 @@ async function runPlan(file: string | undefined, { results, printPlan, printSche
   }
   if (file === undefined) throw new UsageError('Expected a plan: "ingot bench run plan.json"; "ingot bench run --help" shows one.');
   const found = readPlan(inputPath(file));
-  const read = results === undefined ? found : { ...found, results: inputPath(results) };
+  const read = results === undefined ? found : { ...found, results: expandHome(results) };
   if (printPlan === true) {
     process.stdout.write(`${JSON.stringify(printedPlan(read), null, 2)}\n`);
     return;

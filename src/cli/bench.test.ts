@@ -101,14 +101,14 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
 
   it('goes on with a plan where a run of it was cut, and does nothing where all is there', () => {
     const plan = join(folder, 'plan.json');
-    const results = join(folder, 'plan.jsonl');
+    const results = join(folder, 'of-the-plan.jsonl');
     const write = (workloads: readonly string[]) =>
       writeFileSync(
         plan,
         JSON.stringify({ models: [model], engines: ['ingot', 'llama-bench'], devices: ['cpu'], threads: 1, quick: true, workloads }),
       );
     write(['decode', 'structured']);
-    expect(bench('run', plan).status).toBe(0);
+    expect(bench('run', plan, '--results', results).status).toBe(0);
     const first = recordsOf(results);
     expect(first.map(({ measure }) => measure)).toEqual([
       'decode 16 after 16', 'decode in a JSON schema', 'decode free, as many tokens', 'first token in a JSON schema',
@@ -119,12 +119,12 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
     const text = readFileSync(results, 'utf8');
     writeFileSync(results, text.slice(0, text.lastIndexOf('"measure":"answers')));
     write(['prefill', 'decode', 'structured']);
-    const second = bench('run', plan);
+    const second = bench('run', plan, '--results', results);
     expect([second.status, second.stderr.includes('ended within a line')]).toEqual([0, true]);
     const added = recordsOf(results).slice(4).map(({ measure }) => measure);
     expect(added).toEqual(['prefill 32', ...first.slice(1).map(({ measure }) => measure)]);
     const before = recordsOf(results).length;
-    const third = bench('run', plan);
+    const third = bench('run', plan, '--results', results);
     expect([third.status, third.stderr.includes('run 1 of'), recordsOf(results).length]).toEqual([0, false, before]);
     expect(third.stdout).toContain('note: llama-bench is left out');
   });
