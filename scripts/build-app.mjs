@@ -34,7 +34,7 @@ await build({
   logLevel: 'warn',
   plugins: [serviceWorker()],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
-  worker: { format: 'es' },
+  worker: { format: 'es', rolldownOptions: { checks: { pluginTimings: false } } },
   build: {
     outDir: join(repoRoot, 'dist', 'app'), emptyOutDir: true, target: 'es2022', modulePreload: { polyfill: false },
     // Everything is a file of its own host: no policy has to allow data URLs of scripts.

@@ -27,7 +27,7 @@ export const testLanes = [
   examples(ownMajor, { quick: true }),
   vitest('house', 'the package, its lockfiles, the tree', { needsForAll: ['nodes', 'tools'] }),
   vitest('core', 'readers, text, models, engine, CLI', {}),
-  vitest('peers', 'against llama.cpp, and in Chromium', { needs: ['peers'], run: runPeers }),
+  vitest('peers', 'against llama.cpp, and in Chromium', { needs: ['peers'], needsForAll: ['tools'], run: runPeers }),
   vitest('gpu', 'the GPU kernels on a software adapter', { needs: ['peers'], run: runGpuLane }),
   ...otherMajors.map((major) => kernels(major, { quick: false })),
   ...otherMajors.map((major) => examples(major, { quick: false })),

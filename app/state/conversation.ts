@@ -84,6 +84,17 @@ export function childrenOf({ turns }: Conversation, id: string | undefined): rea
     .toSorted((a, b) => a.createdAt - b.createdAt);
 }
 
+/** All turns of a conversation by their parent, each family as {@link childrenOf} has it: in one pass, for pages with many turns. */
+export function familiesOf({ turns }: Conversation): ReadonlyMap<string | undefined, readonly Turn[]> {
+  const families = new Map<string | undefined, Turn[]>();
+  for (const turn of Object.values(turns).toSorted((a, b) => a.createdAt - b.createdAt)) {
+    const family = families.get(turn.parent);
+    if (family === undefined) families.set(turn.parent, [turn]);
+    else family.push(turn);
+  }
+  return families;
+}
+
 /** The turns that are shown, from the first on. */
 export function shownTurns(conversation: Conversation): readonly Turn[] {
   const path: Turn[] = [];

@@ -1,6 +1,6 @@
 /** The chats of this browser, and the one that is shown. */
 import { computed, signal } from '@preact/signals';
-import { newConversation, shownTurns, withChangedTurn } from './conversation.ts';
+import { familiesOf, newConversation, shownTurns, withChangedTurn } from './conversation.ts';
 import type { ChatSettings, Conversation, Turn } from './conversation.ts';
 import { deleteAllConversations, deleteConversation, readConversations, writeConversation } from './database.ts';
 import { tell } from './notices.ts';
@@ -15,6 +15,9 @@ const unbegun = signal<ChatSettings | undefined>(undefined);
 
 export const current = computed(() => conversations.value.find(({ id }) => id === currentId.value));
 export const turns = computed<readonly Turn[]>(() => (current.value === undefined ? [] : shownTurns(current.value)));
+export const families = computed(() =>
+  current.value === undefined ? new Map<string | undefined, readonly Turn[]>() : familiesOf(current.value),
+);
 export const currentSettings = computed(() => current.value?.settings ?? unbegun.value ?? newChatSettings.value);
 
 function tellLoss(error: unknown): void {

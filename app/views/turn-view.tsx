@@ -1,8 +1,7 @@
 /** A turn of a chat: what was said, what was thought and called, and what can be done with it. */
-import { useState } from 'preact/hooks';
-import { childrenOf } from '../state/conversation.ts';
+import { useMemo, useState } from 'preact/hooks';
 import type { Turn } from '../state/conversation.ts';
-import { change, current } from '../state/conversations.ts';
+import { change, current, families } from '../state/conversations.ts';
 import { withSibling } from '../state/conversation.ts';
 import { currentRunning, edit } from '../state/answering.ts';
 import { AttachmentList } from './attachment-list.tsx';
@@ -16,12 +15,10 @@ import { TurnEditor } from './turn-editor.tsx';
 
 /** Where there are several versions of a turn: which one this is, and its neighbours. */
 function Versions({ turn }: { readonly turn: Turn }) {
-  const conversation = current.value;
-  if (conversation === undefined) return null;
-  const siblings = childrenOf(conversation, turn.parent);
+  const siblings = families.value.get(turn.parent) ?? [];
   if (siblings.length < 2) return null;
   const at = siblings.findIndex(({ id }) => id === turn.id);
-  const go = (by: 1 | -1) => change(conversation.id, (one) => withSibling(one, turn.id, by));
+  const go = (by: 1 | -1) => change(current.value!.id, (one) => withSibling(one, turn.id, by));
   return (
     <span class="versions" role="group" aria-label="Versions">
       <IconButton icon="left" label="Version before" disabled={at === 0} onClick={() => go(-1)} />
@@ -110,7 +107,17 @@ function AssistantTurn({ turn, isLast }: { readonly turn: Turn; readonly isLast:
   );
 }
 
-export function TurnView({ turn, isLast }: { readonly turn: Turn; readonly isLast: boolean }) {
+interface TurnProps {
+  readonly turn: Turn;
+  readonly isLast: boolean;
+}
+
+/** Of a long chat, turns that have not changed are not drawn again. */
+export function TurnView({ turn, isLast }: TurnProps) {
+  return useMemo(() => <AnyTurn turn={turn} isLast={isLast} />, [turn, isLast]);
+}
+
+function AnyTurn({ turn, isLast }: TurnProps) {
   switch (turn.role) {
     case 'user':
       return <UserTurn turn={turn} />;

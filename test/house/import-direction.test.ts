@@ -44,6 +44,9 @@ const forbidden: readonly (readonly [string, string, string])[] = [
   ['src/cpu/bad-node.ts', "import { Worker } from 'worker_threads';", 'no-restricted-imports'],
   ['src/engine/bad-process.ts', 'export const a = process.argv;', 'no-restricted-globals'],
   ['src/text/bad-buffer.ts', 'export const a = Buffer.alloc(1);', 'no-restricted-globals'],
+  ['app/state/bad.ts', "import { a } from '../../src/engine/a.ts';", 'no-restricted-imports'],
+  ['app/views/bad.tsx', "import { a } from '../transport/create-server-transport.ts';", 'no-restricted-imports'],
+  ['app/views/bad-database.ts', "import { a } from '../state/database.ts';", 'no-restricted-imports'],
 ];
 
 const allowed: readonly (readonly [string, string])[] = [
@@ -57,6 +60,7 @@ const allowed: readonly (readonly [string, string])[] = [
   ['src/node/good.ts', "import { a } from '../cpu/a.ts'; import { join } from 'node:path'; export const b = join(a, process.cwd());"],
   ['src/evaluation/good.ts', "import { a } from '../engine/a.ts'; import { join } from 'node:path'; export const b = join(a, 'x');"],
   ['src/server/good.ts', "import { Hono } from 'hono'; import { a } from '../engine/a.ts'; export const b = [a, Hono];"],
+  ['app/views/good.ts', "import { a } from '../state/a.ts'; import type { B } from '../transport/transport.ts'; export const b: B = a;"],
   ['src/cli/good.ts', "import { a } from '../evaluation/a.ts'; export const b = a;"],
   ['src/engine/good.test.ts', "import { a } from '../node/a.ts'; import { join } from 'node:path'; export const b = join(a, 'x');"],
 ];
