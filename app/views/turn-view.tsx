@@ -1,5 +1,5 @@
 /** A turn of a chat: what was said, what was thought and called, and what can be done with it. */
-import { useMemo, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { Turn } from '../state/conversation.ts';
 import { change, current, families } from '../state/conversations.ts';
 import { withSibling } from '../state/conversation.ts';
@@ -112,12 +112,7 @@ interface TurnProps {
   readonly isLast: boolean;
 }
 
-/** Of a long chat, turns that have not changed are not drawn again. */
 export function TurnView({ turn, isLast }: TurnProps) {
-  return useMemo(() => <AnyTurn turn={turn} isLast={isLast} />, [turn, isLast]);
-}
-
-function AnyTurn({ turn, isLast }: TurnProps) {
   switch (turn.role) {
     case 'user':
       return <UserTurn turn={turn} />;
