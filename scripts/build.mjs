@@ -102,7 +102,7 @@ function copyPageLibraries() {
 async function bundleWorker() {
   const { rolldown } = await import('rolldown');
   const input = join(dist, 'browser', 'engine-worker.js');
-  const bundle = await rolldown({ input, platform: 'browser', onLog: refuseLog });
+  const bundle = await rolldown({ input, platform: 'browser', onLog: refuseLog, checks: { pluginTimings: false } });
   const file = join(dist, 'browser', 'engine-worker.min.js');
   await bundle.write({ file, format: 'esm', minify: true, codeSplitting: false, comments: { legal: false } });
   await bundle.close();

@@ -110,7 +110,7 @@ describe.skipIf(!isCheckout)('what the lint rule does not see', () => {
 function lint(folder: string): string {
   const oxlint = join(repoRoot, 'node_modules', 'oxlint', 'bin', 'oxlint');
   try {
-    return execFileSync(process.execPath, [oxlint, '--format=json', 'src'], { cwd: folder, encoding: 'utf8' });
+    return execFileSync(process.execPath, [oxlint, '--format=json', 'src', 'app'], { cwd: folder, encoding: 'utf8' });
   } catch (error) {
     return (error as { stdout: string }).stdout;
   }
