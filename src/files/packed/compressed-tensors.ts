@@ -54,13 +54,15 @@ function parseGroups({ name }: PackedFolder, settings: JsonObject): readonly Wei
   if (format !== undefined && !FORMATS.includes(format)) fail('format', FORMATS_IN_WORDS, format);
   if (isJsonObject(sparsity) && ![undefined, null, 'dense'].includes(sparsity['format'] as string | null | undefined))
     fail('sparsity_config.format', '"dense"', sparsity['format']);
-  if (!isJsonObject(groups)) return fail('config_groups', 'an object', groups);
+  if (!isJsonObject(groups) || Object.keys(groups).length === 0) return fail('config_groups', 'an object of groups of modules', groups);
   return Object.entries(groups).map(([key, group]): WeightArgs => {
     const where = `config_groups.${key.slice(0, 40)}`;
     if (!isJsonObject(group)) return fail(where, 'an object', group);
-    const { weights, format: own } = group;
+    const { weights, format: own, input_activations: inputs } = group;
     if (own !== undefined && own !== null && !FORMATS.includes(own)) fail(`${where}.format`, FORMATS_IN_WORDS, own);
     if (!isJsonObject(weights)) return fail(`${where}.weights`, 'an object', weights);
+    // Floats of eight bits are left as they were, which is more exact; integers are of other kernels.
+    if (isJsonObject(inputs) && inputs['type'] !== 'float') fail(`${where}.input_activations.type`, '"float"', inputs['type']);
     return weightArgs(weights, (field, expected) => fail(`${where}.weights.${field}`, expected, weights[field]));
   });
 }

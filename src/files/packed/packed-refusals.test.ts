@@ -183,6 +183,7 @@ describe('AWQ', () => refuses('awq.g128', PACKED, quantized(AWQ), [
 const ct = (weights: JsonObject, more: JsonObject = {}): JsonObject => quantized({
   quant_method: 'compressed-tensors', format: 'pack-quantized', config_groups: { group_0: { targets: ['Linear'], weights } }, ...more,
 });
+const INT8 = { num_bits: 8, type: 'int', symmetric: true, strategy: 'token', dynamic: true };
 const INT4 = { num_bits: 4, type: 'int', symmetric: false, strategy: 'group', group_size: 128 };
 
 describe('compressed-tensors', () => refuses('packed.b4.g128.asym', PACKED, ct(INT4), [
@@ -192,7 +193,10 @@ describe('compressed-tensors', () => refuses('packed.b4.g128.asym', PACKED, ct(I
   ['another group', { config: ct({ ...INT4, group_size: 64 }) }, /m\.weight_scale: expected .*\[32, 4\].*found f16 \[32, 2\]/],
   ['a strategy that is not known', { config: ct({ ...INT4, strategy: 'token' }) }, /weights\.strategy must be one of .*, found "token"/],
   ['no groups of modules', { config: quantized({ quant_method: 'compressed-tensors', format: 'pack-quantized' }) },
-    /config_groups must be an object/],
+    /config_groups must be an object of groups of modules/],
+  ['a list of no groups', { config: ct(INT4, { config_groups: {} }) }, /config_groups must be an object of groups of modules/],
+  ['activations in integers', { config: ct(INT4, { config_groups: { group_0: { weights: INT4, input_activations: INT8 } } }) },
+    /config_groups\.group_0\.input_activations\.type must be "float" for .*, found "int"/],
   ['another format', { config: ct(INT4, { format: 'nvfp4-pack-quantized' }) },
     /quantization_config\.format must be one of .*, found "nvfp4-pack-quantized"/],
   ['a format of sparse weights', { config: ct(INT4, { sparsity_config: { format: 'sparse-24-bitmask' } }) },
