@@ -2,10 +2,9 @@
 import type { Command } from 'commander';
 import { cachedCommit, cachedSnapshots, removeFiles, repositoryFolder } from '../node/hub/cache-layout.ts';
 import type { CachedFile, CachedSnapshot } from '../node/hub/cache-layout.ts';
-import { chooseFiles, ggufModels } from '../node/hub/choose-files.ts';
-import { hubPageOf } from '../node/hub/hub-id.ts';
+import { chooseFiles, ggufModels } from '../files/hub/choose-files.ts';
 import { hubSettings } from '../node/hub/hub-settings.ts';
-import { MAIN_REVISION, printModelId } from '../node/hub/model-id.ts';
+import { hubPageOf, MAIN_REVISION, printModelId } from '../files/hub/model-id.ts';
 import { readUrlEntry, urlOfRepository } from '../node/hub/url-cache.ts';
 import { UsageError } from './exit-codes.ts';
 import { isUrl } from './input-path.ts';

@@ -1,7 +1,7 @@
 /** `ingot completions`: scripts for shells, made from commander's tables of all commands. */
 import { Argument } from 'commander';
 import type { Command } from 'commander';
-import { SHORT_NAMES } from '../node/hub/short-names.ts';
+import { SHORT_NAMES } from '../files/hub/short-names.ts';
 import { PULLED_MODELS } from '../node/pull/pull-model.ts';
 import { cachedIds } from './cached-models.ts';
 import { completionScript, SHELLS } from './completion-scripts.ts';

@@ -2,13 +2,12 @@
 import type { Command } from 'commander';
 import { retryNote } from '../files/http-retry.ts';
 import type { HttpRetry } from '../files/http-retry.ts';
-import { hubPageOf } from '../node/hub/hub-id.ts';
-import { parseModelId, printModelId } from '../node/hub/model-id.ts';
-import type { ModelId } from '../node/hub/model-id.ts';
+import { hubPageOf, parseModelId, printModelId } from '../files/hub/model-id.ts';
+import type { ModelId } from '../files/hub/model-id.ts';
 import { planPull, runPull } from '../node/hub/pull.ts';
 import type { PullPlan } from '../node/hub/pull.ts';
 import { pullUrl } from '../node/hub/pull-url.ts';
-import { SHORT_NAMES } from '../node/hub/short-names.ts';
+import { SHORT_NAMES } from '../files/hub/short-names.ts';
 import { pullModel, PULLED_MODELS } from '../node/pull/pull-model.ts';
 import type { PulledModel } from '../node/pull/pulled-model.ts';
 import { UsageError } from './exit-codes.ts';

@@ -4,12 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { describeValue } from '../tensor/option-names.ts';
 import type { HttpOptions } from '../files/http-options.ts';
+import { ggufModels } from '../files/hub/choose-files.ts';
+import { hubPageOf } from '../files/hub/model-id.ts';
+import type { ModelId } from '../files/hub/model-id.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { directorySource, pathError } from './file-source.ts';
-import { ggufModels } from './hub/choose-files.ts';
-import { hubIdOf, hubPageOf } from './hub/hub-id.ts';
-import type { ModelId } from './hub/model-id.ts';
+import { hubIdOf } from './hub/hub-id.ts';
 
 export interface LocateOptions extends HttpOptions {
   /** Of a model of the hub, or of a URL, that is downloaded first. */

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { cachedIds } from '../cached-models.ts';
 import { expandHome } from '../input-path.ts';
-import { SHORT_NAMES } from '../../node/hub/short-names.ts';
+import { SHORT_NAMES } from '../../files/hub/short-names.ts';
 import { argumentOf, COMMAND_NAMES } from './chat-commands.ts';
 import { SETTING_NAMES } from './chat-settings.ts';
 

@@ -4,9 +4,9 @@
  */
 import { lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { chooseFiles } from './choose-files.ts';
-import type { NamedFile } from './choose-files.ts';
-import type { ModelId } from './model-id.ts';
+import { chooseFiles } from '../../files/hub/choose-files.ts';
+import type { NamedFile } from '../../files/hub/choose-files.ts';
+import type { ModelId } from '../../files/hub/model-id.ts';
 
 export interface CachedSnapshot {
   readonly repository: string;

@@ -1,19 +1,8 @@
 /** `fetch` for the hub: a token that no other host sees, redirects followed by hand, proxies by the environment. */
+import type { HubEndpoint, HubFetch, HubRequest } from '../../files/hub/hub-access.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { packageVersion } from '../package-root.ts';
-import type { Environment, HubSettings } from './hub-settings.ts';
-
-export interface HubFetch {
-  (url: URL, init: HubRequest): Promise<Response>;
-  /** Ends its connections to a proxy. Idempotent. */
-  close(): Promise<void>;
-}
-
-export interface HubRequest {
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly method?: 'GET' | 'HEAD' | undefined;
-}
+import type { Environment } from './hub-settings.ts';
 
 interface Sender {
   readonly send: (url: URL, init: HubRequest & { readonly redirect: 'manual' }) => Promise<Response>;
@@ -27,7 +16,7 @@ const EXPIRED = [401, 403, 410];
 
 /** Reads of one file ask its address on the hub once: where that leads to (a store's signed URL) is kept until the store refuses it. */
 export async function createHubFetch(
-  { endpoint, token }: Pick<HubSettings, 'endpoint' | 'token'>,
+  { endpoint, token }: HubEndpoint,
   environment: Environment,
 ): Promise<HubFetch> {
   const { send, close } = await senderFor(environment);

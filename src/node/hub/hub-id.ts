@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import { parseModelId } from './model-id.ts';
-import type { ModelId } from './model-id.ts';
+import { parseModelId } from '../../files/hub/model-id.ts';
+import type { ModelId } from '../../files/hub/model-id.ts';
 
 /**
  * What a text means that names a model: an id of the hub, or (undefined) a path or URL. What is there on the disk is a path, and so is what
@@ -13,10 +13,4 @@ export function hubIdOf(text: string): ModelId | undefined {
   if (isAbsolute(text) || existsSync(text)) return undefined;
   const slash = text.indexOf('/');
   return slash > 0 && existsSync(text.slice(0, slash)) ? undefined : parseModelId(text);
-}
-
-/** The model whose page on the hub a URL is: `https://huggingface.co/OWNER/NAME`. */
-export function hubPageOf(text: string): ModelId | undefined {
-  const path = /^https:\/\/huggingface\.co\/([^/?#]+\/[^/?#]+)\/?$/i.exec(text)?.[1];
-  return path === undefined ? undefined : parseModelId(path);
 }

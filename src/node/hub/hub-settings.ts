@@ -2,19 +2,17 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { HubEndpoint } from '../../files/hub/hub-access.ts';
 import { InputError } from '../../tensor/errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface HubSettings {
-  /** `https://huggingface.co`, without a slash at its end. HF_ENDPOINT. */
-  readonly endpoint: string;
+/** The endpoint is HF_ENDPOINT's; the token HF_TOKEN's, else that of the file that `hf auth login` writes. */
+export interface HubSettings extends HubEndpoint {
   /** HF_HUB_CACHE, else `hub` in HF_HOME, else in `~/.cache/huggingface`. */
   readonly cacheFolder: string;
   /** HF_HUB_OFFLINE: the hub is not asked. */
   readonly isOffline: boolean;
-  /** HF_TOKEN, else the file that `hf auth login` writes. Sent to the endpoint's own host alone. */
-  readonly token: string | undefined;
 }
 
 const TRUE = /^(1|on|yes|true)$/i;

@@ -15,7 +15,8 @@ import { smallGguf, utf8 } from '../../../test/model-bytes.ts';
 import { CapacityError, FormatError, InputError } from '../../tensor/errors.ts';
 import { locate } from '../open-path.ts';
 import { cachedModel, cachedSnapshots, removeFiles } from './cache-layout.ts';
-import { parseModelId } from './model-id.ts';
+import { fileBlobPlace } from './file-blob-place.ts';
+import { parseModelId } from '../../files/hub/model-id.ts';
 import { modelOfHub, planPull, runPull } from './pull.ts';
 
 /** Three pieces and a bit. */
@@ -241,14 +242,14 @@ describe('a network that misbehaves', () => {
     hub.faults.store = (_, response, { bytes, range }) => (count++ === 0 ? undefined : sendBytes(response, bytes, range));
     const plan = await planPull(id('o/big'), { environment, ...quick });
     const access = { ...plan.access };
-    const { downloadBlob } = await import('./download-blob.ts');
-    const { fileUrl } = await import('./repository.ts');
+    const { downloadBlob } = await import('../../files/hub/download-blob.ts');
+    const { fileUrl } = await import('../../files/hub/repository.ts');
     const file = plan.choice.files[0]!;
     const http = { fetch: access.fetch, idleTimeoutMs: 1000, wait: () => Promise.resolve() };
     await downloadBlob({
       url: fileUrl(plan.repository, file.name, access.settings),
       file,
-      path: blob(),
+      place: fileBlobPlace(blob()),
       http,
       onBytes: () => {},
       onNote: () => {},

@@ -7,23 +7,25 @@ import type { OnProgress } from '../../tensor/progress.ts';
 import { defaultMemoryBudget } from '../memory-budget.ts';
 import { cachedModel, linkFile, repositoryFolder, writeRef } from './cache-layout.ts';
 import { checkDisk } from './check-disk.ts';
-import { chooseFiles } from './choose-files.ts';
-import type { Choice } from './choose-files.ts';
-import { downloadBlob, partBytes } from './download-blob.ts';
+import { chooseFiles } from '../../files/hub/choose-files.ts';
+import type { Choice } from '../../files/hub/choose-files.ts';
+import { downloadBlob, partBytes } from '../../files/hub/download-blob.ts';
+import type { HubAccess } from '../../files/hub/hub-access.ts';
+import { fileBlobPlace } from './file-blob-place.ts';
 import { createHubFetch } from './hub-fetch.ts';
 import { hubSettings } from './hub-settings.ts';
 import type { Environment, HubSettings } from './hub-settings.ts';
-import { printModelId } from './model-id.ts';
-import type { ModelId } from './model-id.ts';
-import { fileUrl, readRepository } from './repository.ts';
-import type { HubAccess, HubFile, Repository } from './repository.ts';
+import { printModelId } from '../../files/hub/model-id.ts';
+import type { ModelId } from '../../files/hub/model-id.ts';
+import { fileUrl, readRepository } from '../../files/hub/repository.ts';
+import type { HubFile, Repository } from '../../files/hub/repository.ts';
 
 /** What a pull would do. */
 export interface PullPlan {
   readonly id: ModelId;
   readonly repository: Repository;
   readonly choice: Choice<HubFile>;
-  readonly access: HubAccess;
+  readonly access: HubAccess<HubSettings>;
   /** The file, or the folder, that a model is loaded from. */
   readonly path: string;
   readonly totalBytes: number;
@@ -65,7 +67,7 @@ export async function planPull(id: ModelId, options: PullOptions = {}): Promise<
   }
 }
 
-async function planOf(id: ModelId, access: HubAccess, { signal, roomBytes = weightRoom() }: PullOptions): Promise<PullPlan> {
+async function planOf(id: ModelId, access: HubAccess<HubSettings>, { signal, roomBytes = weightRoom() }: PullOptions): Promise<PullPlan> {
   const { settings } = access;
   const repository = await readRepository(id, access, signal);
   const choice = chooseFiles(repository.files, { quantization: id.quantization, roomBytes, repository: id.repository });
@@ -92,7 +94,7 @@ function offline(id: ModelId, { cacheFolder }: HubSettings): InputError {
 async function haveBytes({ name, blob, sizeBytes }: HubFile, folder: string, snapshot: string): Promise<number> {
   if (await isWhole(join(snapshot, name), sizeBytes)) return sizeBytes;
   const path = join(folder, 'blobs', blob);
-  return (await isWhole(path, sizeBytes)) ? sizeBytes : partBytes(path, sizeBytes);
+  return (await isWhole(path, sizeBytes)) ? sizeBytes : partBytes(fileBlobPlace(path), sizeBytes);
 }
 
 async function isWhole(path: string, sizeBytes: number): Promise<boolean> {
@@ -129,7 +131,7 @@ export async function runPull(
     await downloadBlob({
       url: fileUrl(repository, file.name, access.settings),
       file,
-      path: blobPath,
+      place: fileBlobPlace(blobPath),
       signal,
       http: {
         fetch: (url, init) => access.fetch(url, init), onRetry: access.onRetry, wait: access.wait, idleTimeoutMs: access.idleTimeoutMs,

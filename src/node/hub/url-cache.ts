@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { FileFacts } from '../../files/file-facts.ts';
+import type { UrlEntry } from '../../files/hub/url-folder.ts';
 import { repositoryFolder } from './cache-layout.ts';
 
 /** Where the files of one folder of URLs are kept. */
@@ -16,13 +16,6 @@ export interface UrlPlace {
   /** Of the cache. */
   readonly folder: string;
   readonly snapshot: string;
-}
-
-/** What is known of a file that was fetched. */
-export interface UrlEntry extends FileFacts {
-  readonly sha256: string;
-  /** ISO 8601. */
-  readonly fetched: string;
 }
 
 const OWNER = '_url';

@@ -1,6 +1,6 @@
 /** Which files of a repository make the model that is meant. Pure functions over names and sizes. */
-import { parseSplitName } from '../../files/gguf-reader.ts';
-import { PART_FOLDERS } from '../../files/hf-folder.ts';
+import { parseSplitName } from '../gguf-reader.ts';
+import { PART_FOLDERS } from '../hf-folder.ts';
 import { CapacityError, InputError } from '../../tensor/errors.ts';
 import { formatBytes } from '../../tensor/format-bytes.ts';
 

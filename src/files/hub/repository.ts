@@ -1,13 +1,11 @@
 /** What a repository of the hub holds at a revision, by the hub's API (`/api/models/ID/revision/REVISION?blobs=true`). */
-import { chunksOf, remoteOf, withIdleLimit } from '../../files/http-request.ts';
-import type { Remote, Request } from '../../files/http-request.ts';
-import { mayPass, PassingFault, retryAfterMs, withRetries } from '../../files/http-retry.ts';
-import type { HttpRetry } from '../../files/http-retry.ts';
+import { chunksOf, remoteOf, withIdleLimit } from '../http-request.ts';
+import type { Remote, Request } from '../http-request.ts';
+import { mayPass, PassingFault, retryAfterMs, withRetries } from '../http-retry.ts';
 import { FormatError, InputError } from '../../tensor/errors.ts';
-import { checkFileNameBelow } from '../../files/read-range.ts';
+import { checkFileNameBelow } from '../read-range.ts';
 import { parseJsonObject } from '../../tensor/parse-json.ts';
-import type { HubFetch } from './hub-fetch.ts';
-import type { HubSettings } from './hub-settings.ts';
+import type { HubAccess, HubEndpoint } from './hub-access.ts';
 import type { ModelId } from './model-id.ts';
 
 export interface HubFile {
@@ -25,16 +23,6 @@ export interface Repository {
   /** The commit, 40 hexadecimal digits. */
   readonly commit: string;
   readonly files: readonly HubFile[];
-}
-
-export interface HubAccess {
-  readonly settings: HubSettings;
-  readonly fetch: HubFetch;
-  readonly onRetry?: ((retry: HttpRetry) => void) | undefined;
-  /** Replaces the clock between attempts, for tests. */
-  readonly wait?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;
-  /** A hub that sends nothing for this long is asked again. Default 30 s. */
-  readonly idleTimeoutMs?: number | undefined;
 }
 
 /** Answers of a repository with a hundred thousand files have 30 MB. */
@@ -137,7 +125,7 @@ function fileOf(sibling: unknown, name: string): HubFile {
 export function fileUrl(
   { repository, commit }: Pick<Repository, 'repository' | 'commit'>,
   fileName: string,
-  { endpoint }: HubSettings,
+  { endpoint }: HubEndpoint,
 ): URL {
   return new URL(`${endpoint}/${repository}/resolve/${commit}/${fileName.split('/').map(encodeURIComponent).join('/')}`);
 }

@@ -71,3 +71,9 @@ function shortNameOf(text: string): Omit<ModelId, 'revision'> | undefined {
 export function printModelId({ repository, quantization, revision }: ModelId): string {
   return repository + (quantization === undefined ? '' : `:${quantization}`) + (revision === MAIN_REVISION ? '' : `@${revision}`);
 }
+
+/** The model whose page on the hub a URL is: `https://huggingface.co/OWNER/NAME`. */
+export function hubPageOf(text: string): ModelId | undefined {
+  const path = /^https:\/\/huggingface\.co\/([^/?#]+\/[^/?#]+)\/?$/i.exec(text)?.[1];
+  return path === undefined ? undefined : parseModelId(path);
+}

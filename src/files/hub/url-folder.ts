@@ -1,0 +1,219 @@
+/** Models by URL: a folder of URLs whose files are in a cache, fetched there where they are not or have changed. */
+import type { ByteSource, OpenOptions, SourceFolder } from '../../tensor/byte-source.ts';
+import type { OnProgress } from '../../tensor/progress.ts';
+import type { AbsentFile, FileFacts } from '../file-facts.ts';
+import { FileChanged, RangesRefused } from '../http-answer.ts';
+import { checkHttpFile } from '../http-check.ts';
+import type { HttpOptions } from '../http-options.ts';
+import { openHttpFile } from '../http-source.ts';
+import { checkFileNameBelow } from '../read-range.ts';
+import type { BlobPlace } from './blob-place.ts';
+import { downloadBlob } from './download-blob.ts';
+import type { BlobFile } from './download-blob.ts';
+import type { HubFetch } from './hub-access.ts';
+
+/** What is known of a file that was fetched. */
+export interface UrlEntry extends FileFacts {
+  readonly sha256: string;
+  /** ISO 8601. */
+  readonly fetched: string;
+}
+
+/** Where the files of one folder of URLs are kept. */
+export interface UrlStore {
+  /** Of the folder, without query, which may hold a secret. Ends with a slash. */
+  readonly url: string;
+  /** Why the web is not asked, where it is not: `HF_HUB_OFFLINE is set`. */
+  readonly offline: string | undefined;
+  /** Ends the sentence that a copy is used where its server cannot be asked. */
+  readonly copyRemark: string;
+  /** Of a file whose bytes are there; undefined else. */
+  entry(fileName: string): Promise<UrlEntry | undefined>;
+  openFile(fileName: string): Promise<ByteSource>;
+  /** @throws CapacityError where there is no room for what is to come */
+  checkRoom(name: string, missingBytes: number): Promise<void>;
+  /**
+   * Where the bytes of a file with these facts come to. Of other facts it is another place, so that parts of two files never meet.
+   * @param options.hasMarks the server names an ETag or a date: without them nothing tells that what came before is of the same file
+   */
+  placeFor(fileName: string, facts: object, options: { readonly hasMarks: boolean }): Promise<BlobPlace>;
+  /** The bytes of a place become the file. */
+  keep(fileName: string, place: BlobPlace, entry: UrlEntry): Promise<void>;
+  openFetch(): Promise<HubFetch>;
+}
+
+export interface UrlFolderOptions extends HttpOptions {
+  readonly onProgress?: OnProgress | undefined;
+  /**
+   * `all`: a file that is not in the cache is downloaded before it is read. `headers`: it is read by ranges and not kept; where the server
+   * gives none, it is downloaded all the same.
+   */
+  readonly reads: 'all' | 'headers';
+  /** The SHA-256 that a file has to have: then it is asked for once and never again. */
+  readonly sha256?: { readonly fileName: string; readonly hex: string } | undefined;
+}
+
+interface UrlFolder {
+  readonly store: UrlStore;
+  readonly options: UrlFolderOptions;
+  urlOf(fileName: string): URL;
+  report(bytes: { readonly loaded?: number; readonly total?: number; readonly note?: string }): void;
+  /** Runs downloads one after another: each has connections enough. */
+  inTurn<Result>(work: () => Promise<Result>): Promise<Result>;
+}
+
+/** One file's request: its address, and how it is asked for. */
+interface Asking {
+  readonly fileName: string;
+  readonly url: URL;
+  readonly http: HttpOptions;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A file that changes while it comes is begun anew once. */
+const TRIES = 2;
+/** Who has a copy does not wait long for a server that may be gone. */
+const CHECK = { attempts: 1, idleTimeoutMs: 10_000 };
+
+/** The folder of a URL: without fragment, and with a slash at its end. */
+export function folderUrlOf(url: URL): URL {
+  const base = new URL(url);
+  base.hash = '';
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  return base;
+}
+
+/** The files below a URL (of {@link folderUrlOf}), whose query is sent with each of them. */
+export function urlFolderIn(store: UrlStore, base: URL, options: UrlFolderOptions): SourceFolder {
+  const state = { loaded: 0, total: 0, last: Promise.resolve() as Promise<unknown> };
+  const folder: UrlFolder = {
+    store,
+    options,
+    urlOf(fileName) {
+      const url = new URL(fileName.split('/').map(encodeURIComponent).join('/'), base);
+      url.search = base.search;
+      return url;
+    },
+    report({ loaded = 0, total = 0, note }) {
+      state.loaded += loaded;
+      state.total += total;
+      options.onProgress?.({ phase: 'download', loaded: state.loaded, total: Math.max(state.loaded, state.total), note });
+    },
+    inTurn(work) {
+      const turn = state.last.then(work, work);
+      state.last = turn.catch(() => undefined);
+      return turn;
+    },
+  };
+  return { name: base.origin + base.pathname, open: (fileName, open) => openFile(folder, fileName, open) };
+}
+
+async function openFile(folder: UrlFolder, fileName: string, open: OpenOptions = {}): Promise<ByteSource | undefined> {
+  const { store, options } = folder;
+  checkFileNameBelow(fileName, store.url);
+  const entry = await store.entry(fileName);
+  const wanted = wantedHash(options, fileName);
+  if (entry !== undefined && (wanted === entry.sha256 || store.offline !== undefined)) return store.openFile(fileName);
+  if (store.offline !== undefined) {
+    open.onAbsent?.(`${store.url}${fileName}: it is not in the cache, and ${store.offline}`);
+    return undefined;
+  }
+  const web = await store.openFetch();
+  const signal = open.signal ?? options.signal;
+  const http: HttpOptions = { ...options, fetch: options.fetch ?? ((url, init) => web(url as URL, init)), signal };
+  const asking: Asking = { fileName, url: folder.urlOf(fileName), http, signal };
+  let isLeftOpen = false;
+  try {
+    // Of a hash that is asked for, a copy with another one is none.
+    const copy = entry === undefined || wanted !== undefined ? 'changed' : await checkCopy(folder, asking, entry);
+    if (copy === 'same') return await store.openFile(fileName);
+    const found = copy === 'changed' ? await lookAt(asking) : copy;
+    if ('reason' in found) {
+      open.onAbsent?.(`${store.url}${fileName}: ${found.reason}`);
+      return undefined;
+    }
+    if (options.reads === 'headers' && 'read' in found) {
+      isLeftOpen = true;
+      return { ...found, close: () => found.close().finally(() => web.close()) };
+    }
+    return await folder.inTurn(() => fetchFile(folder, asking, found));
+  } finally {
+    if (!isLeftOpen) await web.close();
+  }
+}
+
+function wantedHash({ sha256 }: UrlFolderOptions, fileName: string): string | undefined {
+  return sha256?.fileName === fileName ? sha256.hex : undefined;
+}
+
+/** Whether the copy in the cache is what the server has. One that cannot be asked leaves the copy as it is, which is said. */
+async function checkCopy(
+  folder: UrlFolder, { url, http, signal }: Asking, entry: UrlEntry,
+): Promise<'same' | 'changed' | AbsentFile> {
+  try {
+    return await checkHttpFile(url, { ...http, ...CHECK }, entry);
+  } catch (error) {
+    signal?.throwIfAborted();
+    const copy = `The copy of ${entry.fetched.slice(0, 10)} is used${folder.store.copyRemark}`;
+    folder.report({ note: `${(error as Error).message} ${copy}` });
+    return 'same';
+  }
+}
+
+/** A file as its server gives it: by ranges, or (what has no `read`) whole alone. */
+type Found = Awaited<ReturnType<typeof openHttpFile>> | Pick<RangesRefused, 'facts'>;
+
+async function lookAt({ url, http }: Asking): Promise<Found> {
+  try {
+    return await openHttpFile(url, http);
+  } catch (error) {
+    if (error instanceof RangesRefused) return { facts: error.facts };
+    throw error;
+  }
+}
+
+async function fetchFile(folder: UrlFolder, asking: Asking, first: Exclude<Found, AbsentFile>): Promise<ByteSource> {
+  const { store, report } = folder;
+  const { fileName } = asking;
+  let found = first;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await fetchBlob(folder, asking, found.facts);
+      return await store.openFile(fileName);
+    } catch (error) {
+      if (!(error instanceof FileChanged) || attempt === TRIES) throw error;
+      report({ note: `${fileName}: it changed on the server while it was downloaded; beginning anew` });
+      const again = await lookAt(asking);
+      if ('reason' in again) throw error;
+      found = again;
+    }
+  }
+}
+
+async function fetchBlob(folder: UrlFolder, { fileName, url, http, signal }: Asking, facts: RangesRefused['facts']): Promise<void> {
+  const { store, options, report } = folder;
+  const { sizeBytes, etag, lastModified } = facts;
+  await store.checkRoom(store.url + fileName, sizeBytes ?? 1);
+  const place = await store.placeFor(fileName, facts, { hasMarks: etag !== null || lastModified !== null });
+  const file: BlobFile = {
+    name: fileName,
+    sizeBytes,
+    facts: sizeBytes === undefined ? undefined : { sizeBytes, etag, lastModified },
+    blob: wantedHash(options, fileName),
+  };
+  let loaded = 0;
+  const onBytes = (bytes: number) => {
+    loaded += bytes;
+    report({ loaded: bytes });
+  };
+  report({ total: sizeBytes ?? 0 });
+  try {
+    await downloadBlob({ url, file, place, signal, http, onBytes, onNote: (note) => report({ note }) });
+  } catch (error) {
+    report({ loaded: -loaded, total: -(sizeBytes ?? 0) });
+    throw error;
+  }
+  const size = (await place.wholeBytes())!;
+  const sha256 = file.blob ?? (await place.hash('whole', { hash: 'sha256', signal }));
+  await store.keep(fileName, place, { sizeBytes: size, etag, lastModified, sha256, fetched: new Date().toISOString() });
+}
