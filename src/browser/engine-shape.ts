@@ -4,11 +4,14 @@ import type { ImageDecoderUrls } from './fetch-image-decoder.ts';
 import { MODEL_IN_WORKER_SHAPE } from './model-shape.ts';
 import type { ModelInWorker } from './model-shape.ts';
 import type { ExecutorChoice } from './open-executor.ts';
-import type { ModelSource } from './open-source.ts';
+import type { ModelSource, SourceOptions } from './open-source.ts';
 import type { ShapeOf } from './remote/shape.ts';
 
 export interface EngineLoadOptions
-  extends Omit<CreateModelOptions, 'checkpoint' | 'executor' | 'imageDecoder' | 'chatFiles' | 'spareMemory'>, ExecutorChoice {
+  extends
+    Omit<CreateModelOptions, 'checkpoint' | 'executor' | 'imageDecoder' | 'chatFiles' | 'spareMemory'>,
+    ExecutorChoice,
+    SourceOptions {
   readonly imageDecoders?: Omit<ImageDecoderUrls, 'signal'> | undefined;
 }
 

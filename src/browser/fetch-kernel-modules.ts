@@ -26,6 +26,7 @@ export async function fetchKernelModules({ plain, relaxed, signal }: KernelModul
 
 const KERNELS = {
   need: 'The CPU device needs the kernels',
-  remedy: "A bundler that moves this package's code must move them too: " +
+  remedy:
+    "A bundler that moves this package's code must move them too: " +
     'else pass the URLs of ingot/wasm/cpu.wasm and ingot/wasm/cpu-relaxed.wasm.',
 };

@@ -10,7 +10,7 @@ import type { ModelSource } from './open-source.ts';
 import type { BrowserDevice } from './open-executor.ts';
 import type { EngineLoadOptions } from './engine-shape.ts';
 
-export interface BrowserLoadOptions extends Omit<EngineLoadOptions, 'kernels' | 'imageDecoders'> {
+export interface BrowserLoadOptions extends Omit<EngineLoadOptions, 'kernels' | 'imageDecoders' | 'baseUrl'> {
   /** `auto` takes the GPU where there is one. {@link BrowserModel.runsOn} tells what it came to, and why. Default `auto`. */
   readonly device?: BrowserDevice | undefined;
   /** Compute threads of the CPU. Default: as many as the machine has; 1 on a page that is not cross-origin isolated. */
@@ -28,6 +28,8 @@ const LOAD_NAMES: NamesOf<BrowserLoadOptions> = {
   device: true,
   threads: true,
   worker: true,
+  cache: true,
+  hub: true,
   kernels: true,
   imageDecoders: true,
   contextLength: true,
@@ -63,7 +65,7 @@ export async function loadModel(source: ModelSource, options: BrowserLoadOptions
   rest.signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const urls = { kernels: hrefsOf(kernels), imageDecoders: hrefsOf(imageDecoders) };
-    const model = await host.engine.loadModel(source, { ...rest, ...urls });
+    const model = await host.engine.loadModel(source, { ...rest, ...urls, baseUrl: globalThis.document?.baseURI ?? location.href });
     rest.signal?.throwIfAborted();
     return ending(model, host.end);
   } catch (error) {

@@ -7,6 +7,7 @@ import type { HttpOptions } from '../files/http-options.ts';
 import { ggufModels } from '../files/hub/choose-files.ts';
 import { hubPageOf } from '../files/hub/model-id.ts';
 import type { ModelId } from '../files/hub/model-id.ts';
+import { decodeUrlName, hashOfFragment } from '../files/hub/url-hash.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { directorySource, pathError } from './file-source.ts';
@@ -94,30 +95,11 @@ async function locateUrl(text: string, { reads = 'all', ...options }: LocateOpti
   if (!URL.canParse(text)) throw new InputError(`${JSON.stringify(text)} is not a valid URL.`);
   const url = new URL(text);
   const last = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
-  const fileName = /\.(gguf|safetensors|json|bin|nemo)$/i.test(last) ? decodeName(last) : undefined;
+  const fileName = /\.(gguf|safetensors|json|bin|nemo)$/i.test(last) ? decodeUrlName(last) : undefined;
   if (fileName !== undefined) url.pathname = url.pathname.slice(0, -last.length);
-  const sha256 = hashOfUrl(url, fileName);
+  const sha256 = hashOfFragment(url.hash, fileName);
   const { urlFolder } = await import('./hub/url-folder.ts');
   return { folder: await urlFolder(url, { ...options, reads, sha256 }), fileName };
-}
-
-/** `#sha256=HEX`, as Python's package index writes it. @throws InputError for another fragment, and for one of a folder */
-function hashOfUrl({ hash }: URL, fileName: string | undefined): { readonly fileName: string; readonly hex: string } | undefined {
-  if (hash === '') return undefined;
-  const hex = /^#sha256=([0-9a-f]{64})$/i.exec(hash)?.[1]?.toLowerCase();
-  if (hex === undefined || fileName === undefined)
-    throw new InputError(
-      `The URL ends with ${JSON.stringify(hash)}: expected nothing, or #sha256= and 64 hexadecimal digits behind a file's name.`,
-    );
-  return { fileName, hex };
-}
-
-function decodeName(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch (error) {
-    throw new InputError(`The URL's last part ${JSON.stringify(segment)} is not validly encoded.`, { cause: error });
-  }
 }
 
 /** Safetensors win over GGUF files beside them; several GGUF models are for the user to choose from. */

@@ -29,9 +29,20 @@ const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshade
 
 /** @param args flags of Chromium beside its software GPU's */
 export async function launchChromium(args: readonly string[] = []): Promise<Browser> {
+  const { chromium, options } = await loadChromium(args);
+  return chromium.launch(options);
+}
+
+/** With a profile on the disk, where what pages store stays: all its pages share it. */
+export async function launchWithProfile(folder: string): Promise<Browser> {
+  const { chromium, options } = await loadChromium([]);
+  return chromium.launchPersistentContext(folder, options);
+}
+
+async function loadChromium(args: readonly string[]): Promise<{ readonly chromium: any; readonly options: object }> {
   const load = (...path: string[]): Promise<any> => import(/* @vite-ignore */ pathToFileURL(join(peerModules, ...path)).href);
   const { default: archive } = await load('@sparticuz', 'chromium', 'build', 'esm', 'index.js');
   const { chromium } = await load('playwright-core', 'index.mjs');
   const flags = ['--no-sandbox', ...SOFTWARE_GPU, ...args];
-  return chromium.launch({ executablePath: await archive.executablePath(), args: flags, headless: true });
+  return { chromium, options: { executablePath: await archive.executablePath(), args: flags, headless: true } };
 }

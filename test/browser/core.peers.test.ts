@@ -14,7 +14,7 @@ const DECODERS = ['flac', 'mp3', 'ogg'].map((kind) => `/dist/audio/${kind}-audio
 /** Everything but the folders that may use Node, and the decoders. */
 function coreModules(): string[] {
   const all = readdirSync(join(repoRoot, 'dist'), { recursive: true, encoding: 'utf8' }).map((path) => path.replaceAll('\\', '/'));
-  return all.filter((path) => path.endsWith('.js') && !/^(node|evaluation|cli|server|bench)\//.test(path))
+  return all.filter((path) => path.endsWith('.js') && !/^(node|evaluation|cli|server|bench|app)\/|\.min\.js$/.test(path))
     .map((path) => `/dist/${path}`).filter((path) => !DECODERS.includes(path));
 }
 

@@ -1,5 +1,5 @@
 // Runs in the page, served as it is: what a page does with `loadModel`.
-import { loadModel } from '../../dist/browser/load.js';
+import { loadModel, openModelCache } from '../../dist/browser/load.js';
 
 /** Durations of tasks of this page's own thread that block it. */
 function watchLongTasks() {
@@ -80,4 +80,71 @@ export async function conversation(source) {
   await model.dispose();
   const over = await model.countTokens({ prompt: 'a' }).catch((error) => `${error.name}: ${error.message}`);
   return { chat: roles, forked, edited, sameReason: thrown === reason, counted, over };
+}
+
+/** Loads a model into the cache, asks it, and tells what was told on the way. */
+export async function loadKept(source, { abortAfterBytes, ...options }) {
+  const controller = new AbortController();
+  const [notes, phases] = [[], []];
+  const onProgress = ({ phase, loaded, note }) => {
+    if (note !== undefined) notes.push(note);
+    if (phases.at(-1) !== phase) phases.push(phase);
+    if (loaded > abortAfterBytes) controller.abort(new Error('enough'));
+  };
+  try {
+    const model = await loadModel(source, { device: 'cpu', contextLength: 128, signal: controller.signal, onProgress, ...options });
+    let text = '';
+    for await (const piece of model.generate({
+      messages: [{ role: 'user', content: 'Where does a hen live?' }],
+      temperature: 0,
+      maxTokens: 12,
+    }))
+      text += piece.text;
+    await model.dispose();
+    return { text, notes, phases };
+  } catch (error) {
+    return { error: `${error.name}: ${error.message}`, notes, phases };
+  }
+}
+
+const said = (error) => `${error.name}: ${error.message}`;
+
+export async function removeWhileLoading(source, options) {
+  const cache = await openModelCache();
+  let removal;
+  // The weights are on their way when the first progress of the load comes.
+  const onProgress = ({ phase }) => {
+    if (phase === 'load') removal ??= cache.remove(source).catch(said);
+  };
+  const model = await loadModel(source, { device: 'cpu', contextLength: 128, onProgress, ...options });
+  await model.dispose();
+  return removal;
+}
+
+export async function cacheList() {
+  const list = await (await openModelCache()).list();
+  return list.map(({ id, sizeBytes, presentBytes, isWhole }) => ({ id, sizeBytes, presentBytes, isWhole }));
+}
+
+export async function cacheUsage() {
+  return (await openModelCache()).usage();
+}
+
+export async function cacheRemove(id) {
+  return (await openModelCache()).remove(id).catch(said);
+}
+
+export async function cacheEvict(options) {
+  return (await openModelCache()).evict(options);
+}
+
+/** Names and SHA-256 of what lies in the cache. */
+export async function blobHashes() {
+  const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('ingot-models', { create: true });
+  const found = [];
+  for await (const [name, handle] of (await root.getDirectoryHandle('blobs', { create: true })).entries()) {
+    const digest = await crypto.subtle.digest('SHA-256', await (await handle.getFile()).arrayBuffer());
+    found.push([name, [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')]);
+  }
+  return found.toSorted();
 }

@@ -1,5 +1,5 @@
 import { createReadStream, existsSync, realpathSync, statSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, sep } from 'node:path';
 import { repoRoot } from '../house/repository.ts';
 import { serveHttp } from '../http-server.ts';
@@ -12,15 +12,24 @@ const contentTypes: Record<string, string> = {
 /** Folders a page may read. */
 const served = ['dist', 'models', 'test/fixtures', 'test/browser'];
 
-/** Serves dist/ and the fixtures cross-origin isolated (SharedArrayBuffer needs that), without a bundler. */
+/** Headers that make a page cross-origin isolated, which SharedArrayBuffer needs. */
+export const ISOLATED = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+
+/** Serves dist/ and the fixtures cross-origin isolated, without a bundler. */
 export function serveIsolated(): Promise<TestServer> {
-  return serveStatic({ 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' });
+  return serveStatic(ISOLATED);
 }
 
-/** As any static host, with these headers beside its own. */
-export async function serveStatic(headers: Readonly<Record<string, string>> = {}): Promise<TestServer> {
+/**
+ * As any static host, with these headers beside its own.
+ * @param answer asked first; true where it has answered
+ */
+export async function serveStatic(
+  headers: Readonly<Record<string, string>> = {}, answer?: (request: IncomingMessage, response: ServerResponse) => boolean,
+): Promise<TestServer> {
   return serveHttp((request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (answer?.(request, response)) return;
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
     if (path === '/') return void response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>ingot</title>');
     const file = servedFile(path);

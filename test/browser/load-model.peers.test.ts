@@ -67,6 +67,21 @@ describe.skipIf(!hasChromium)('loadModel in Chromium', () => {
     await page.close();
   });
 
+  it("comes from another origin's static host, as a CDN is", async () => {
+    const cdn = await serveStatic({ 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': 'Content-Range' });
+    const page = await pageAt(plain);
+    const text = await page.evaluate(`import('${cdn.origin}/dist/browser/load.js').then(async ({ loadModel }) => {
+      const model = await loadModel('${cdn.origin}/models/ember-21m-q4_0.gguf', { device: 'cpu', contextLength: 128, cache: 'none' });
+      let text = '';
+      for await (const piece of model.generate(${JSON.stringify(ASKED)})) text += piece.text;
+      await model.dispose();
+      return text;
+    })`);
+    expect(text).toBe('A hen lives in a coop.');
+    await page.close();
+    await cdn.close();
+  });
+
   it('takes Blobs, files that were dropped, and files and folders of the private file system', async () => {
     const page = await pageAt(isolated);
     const answers = await call(page, 'answerOfSources', { url: '/models/ember-21m-q4_0.gguf', request: { ...ASKED, maxTokens: 4 } });

@@ -1,4 +1,4 @@
-/** Where a file of the hub, or of another server, is kept: what a platform gives for it. What came stays when the process ends at any moment. */
+/** Where a file of the hub, or of another server, is kept: what a platform gives. What came stays where the process ends at any moment. */
 import type { CancelSignal } from '../../tensor/platform.ts';
 import type { HubFile } from './repository.ts';
 

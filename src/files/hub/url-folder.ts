@@ -83,8 +83,9 @@ export function folderUrlOf(url: URL): URL {
   return base;
 }
 
-/** The files below a URL (of {@link folderUrlOf}), whose query is sent with each of them. */
-export function urlFolderIn(store: UrlStore, base: URL, options: UrlFolderOptions): SourceFolder {
+/** The files below a URL, whose query is sent with each of them. */
+export function urlFolderIn(store: UrlStore, folderUrl: URL, options: UrlFolderOptions): SourceFolder {
+  const base = folderUrlOf(folderUrl);
   const state = { loaded: 0, total: 0, last: Promise.resolve() as Promise<unknown> };
   const folder: UrlFolder = {
     store,
@@ -105,7 +106,7 @@ export function urlFolderIn(store: UrlStore, base: URL, options: UrlFolderOption
       return turn;
     },
   };
-  return { name: base.origin + base.pathname, open: (fileName, open) => openFile(folder, fileName, open) };
+  return { name: folderUrl.origin + folderUrl.pathname, open: (fileName, open) => openFile(folder, fileName, open) };
 }
 
 async function openFile(folder: UrlFolder, fileName: string, open: OpenOptions = {}): Promise<ByteSource | undefined> {

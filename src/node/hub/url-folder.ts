@@ -20,8 +20,7 @@ export interface UrlFolderOptions extends FolderOptions {
 
 /** The files below a URL, whose query is sent with each of them. @throws InputError for what is no URL of the hub's settings */
 export async function urlFolder(folderUrl: URL, { environment = process.env, ...options }: UrlFolderOptions): Promise<SourceFolder> {
-  const base = folderUrlOf(folderUrl);
-  return urlFolderIn(urlStore(base, await hubSettings(environment), environment), base, options);
+  return urlFolderIn(urlStore(folderUrlOf(folderUrl), await hubSettings(environment), environment), folderUrl, options);
 }
 
 function urlStore(base: URL, settings: HubSettings, environment: Environment): UrlStore {

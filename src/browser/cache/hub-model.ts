@@ -1,0 +1,126 @@
+/** A model of the hub in a browser: from the cache where it is there whole, which asks nobody; else it is downloaded. */
+import { chooseFiles } from '../../files/hub/choose-files.ts';
+import { downloadBlob } from '../../files/hub/download-blob.ts';
+import type { HubAccess, HubEndpoint, HubFetch } from '../../files/hub/hub-access.ts';
+import { printModelId } from '../../files/hub/model-id.ts';
+import type { ModelId } from '../../files/hub/model-id.ts';
+import { fileUrl, readRepository } from '../../files/hub/repository.ts';
+import type { HubFile, Repository } from '../../files/hub/repository.ts';
+import type { HttpOptions } from '../../files/http-options.ts';
+import { httpSource } from '../../files/http-source.ts';
+import type { CheckpointLocation } from '../../files/open-checkpoint.ts';
+import type { OnProgress } from '../../tensor/progress.ts';
+import type { CacheFolder } from './cache-folder.ts';
+import { cachedFolder } from './cached-folder.ts';
+import { makeRoom } from './make-room.ts';
+import { changeRecord, isWhole, readRecord } from './model-records.ts';
+import type { ModelRecord } from './model-records.ts';
+import { opfsBlobPlace } from './opfs-blob-place.ts';
+
+export interface HubModelOptions extends HttpOptions {
+  readonly hub: HubEndpoint;
+  /** Undefined: nothing is kept, and files are read by ranges. */
+  readonly folder: CacheFolder | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** Weights that a browser may take where nobody names a file: WebAssembly addresses 4 GiB, conversations and work memory in it. */
+const ROOM_BYTES = 3.2e9;
+
+/** A token goes to the hub's own host: browsers take it off where that redirects to another. What is downloaded is not kept twice. */
+export function hubFetch({ endpoint, token }: HubEndpoint): HubFetch {
+  const { origin } = new URL(endpoint);
+  const ask: (...args: Parameters<HubFetch>) => Promise<Response> = (url, { headers, signal, method }) =>
+    fetch(url, {
+      method: method ?? 'GET',
+      cache: 'no-store',
+      signal: signal ?? null,
+      headers: { ...headers, ...(token !== undefined && url.origin === origin ? { authorization: `Bearer ${token}` } : {}) },
+    });
+  return Object.assign(ask, { close: async () => {} });
+}
+
+/** @throws as `readRepository` and `chooseFiles`; CapacityError where there is no room for it */
+export async function locateHubModel(id: ModelId, options: HubModelOptions): Promise<CheckpointLocation> {
+  const { folder, hub, signal, onRetry } = options;
+  const name = printModelId(id);
+  const known = folder && (await readRecord(folder, name));
+  if (folder !== undefined && known !== undefined && (await isWhole(folder, known))) return locationOf(folder, await used(folder, known));
+  const access: HubAccess = { settings: hub, fetch: hubFetch(hub), onRetry };
+  const repository = await readRepository(id, access, signal as AbortSignal | undefined);
+  const { files, kind } = chooseFiles(repository.files, {
+    quantization: id.quantization,
+    roomBytes: ROOM_BYTES,
+    repository: id.repository,
+  });
+  const fileName = kind === 'folder' ? undefined : files[0]!.name;
+  if (folder === undefined) return { folder: remoteFolder({ name, repository, access, files }, options), fileName };
+  const record = await changeRecord(folder, name, () => ({
+    id: name,
+    fileName,
+    lastUsedMs: Date.now(),
+    files: files.map(({ name: file, blob, sizeBytes }) => ({ name: file, blob, sizeBytes })),
+  }));
+  await download({ folder, name, repository, access, files }, options);
+  return locationOf(folder, record);
+}
+
+function used(folder: CacheFolder, record: ModelRecord): Promise<ModelRecord> {
+  return changeRecord(folder, record.id, (now) => ({ ...(now ?? record), lastUsedMs: Date.now() }));
+}
+
+function locationOf(folder: CacheFolder, record: ModelRecord): CheckpointLocation {
+  return { folder: cachedFolder(folder, record), fileName: record.fileName };
+}
+
+interface Chosen {
+  readonly name: string;
+  readonly repository: Repository;
+  readonly access: HubAccess;
+  readonly files: readonly HubFile[];
+}
+
+/** Files of the hub by ranges. */
+function remoteFolder({ name, repository, access, files }: Chosen, options: HubModelOptions): CheckpointLocation['folder'] {
+  const http: HttpOptions = { ...options, fetch: (url, init) => access.fetch(url as URL, init) };
+  return {
+    name,
+    open: async (fileName, open) =>
+      files.some((file) => file.name === fileName)
+        ? httpSource(fileUrl(repository, fileName, access.settings), { ...http, signal: open?.signal ?? options.signal })
+        : undefined,
+  };
+}
+
+async function download(
+  { folder, name, repository, access, files }: Chosen & { readonly folder: CacheFolder },
+  options: HubModelOptions,
+): Promise<void> {
+  const { signal, onProgress, onRetry } = options;
+  const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  let loaded = 0;
+  const report = (note?: string) => onProgress?.({ phase: 'download', loaded, total, note });
+  const missing = await Promise.all(files.map((file) => missingBytes(folder, file)));
+  await makeRoom(folder, { name, id: name, missingBytes: missing.reduce((sum, bytes) => sum + bytes, 0), onNote: report });
+  report();
+  for (const file of files)
+    await downloadBlob({
+      url: fileUrl(repository, file.name, access.settings),
+      file,
+      place: opfsBlobPlace(folder.blobs, file.blob),
+      signal: signal as AbortSignal | undefined,
+      http: { fetch: (url, init) => access.fetch(url as URL, init), onRetry },
+      onBytes(bytes) {
+        loaded += bytes;
+        report();
+      },
+      onNote: report,
+    });
+}
+
+async function missingBytes(folder: CacheFolder, { blob, sizeBytes }: HubFile): Promise<number> {
+  const place = opfsBlobPlace(folder.blobs, blob);
+  if ((await place.wholeBytes()) === sizeBytes) return 0;
+  // A part that another tab writes is not opened: what it has counts as missing.
+  return sizeBytes - Math.min(sizeBytes, (await place.partBytes()) ?? 0);
+}

@@ -1,0 +1,109 @@
+/** What the cache knows of its models. A record is there before the first byte of its model, so that nothing in the cache is unknown. */
+import type { UrlEntry } from '../../files/hub/url-folder.ts';
+import { hexOf } from '../../tensor/hex-of.ts';
+import { fileIn, namesIn, removeFrom, writeJson } from './cache-folder.ts';
+import type { CacheFolder } from './cache-folder.ts';
+import { blobLock } from './opfs-blob-place.ts';
+import { ifFree, withWebLock } from './web-lock.ts';
+
+export interface RecordedFile {
+  /** Path in the model's folder. */
+  readonly name: string;
+  /** Name of its blob: its hash. */
+  readonly blob: string;
+  readonly sizeBytes: number;
+  /** Of a file of a URL: what its server said. */
+  readonly entry?: UrlEntry | undefined;
+}
+
+export interface ModelRecord {
+  /** What `loadModel` takes. */
+  readonly id: string;
+  /** The file that is meant; absent: the folder. */
+  readonly fileName?: string | undefined;
+  readonly files: readonly RecordedFile[];
+  readonly lastUsedMs: number;
+}
+
+export const modelLock = (id: string) => `ingot-model ${id}`;
+/** Whoever writes records, or takes blobs away that no record names. */
+const RECORDS_LOCK = 'ingot-records';
+
+async function recordName(id: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(id));
+  return `${hexOf(new Uint8Array(digest)).slice(0, 40)}.json`;
+}
+
+export async function readRecord({ models }: CacheFolder, id: string): Promise<ModelRecord | undefined> {
+  return parsed(await fileIn(models, await recordName(id)));
+}
+
+/** All that can be read, the longest unused first. */
+export async function readRecords({ models }: CacheFolder): Promise<readonly ModelRecord[]> {
+  const names = (await namesIn(models)).filter((name) => name.endsWith('.json'));
+  const records = await Promise.all(names.map(async (name) => parsed(await fileIn(models, name))));
+  return records.filter((record) => record !== undefined).toSorted((a, b) => a.lastUsedMs - b.lastUsedMs);
+}
+
+async function parsed(file: File | undefined): Promise<ModelRecord | undefined> {
+  try {
+    const record = JSON.parse((await file?.text()) ?? '') as ModelRecord;
+    return typeof record.id === 'string' && Array.isArray(record.files) ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes what `change` makes of the record that is there. */
+export function changeRecord(
+  folder: CacheFolder,
+  id: string,
+  change: (record: ModelRecord | undefined) => ModelRecord,
+): Promise<ModelRecord> {
+  return withWebLock(RECORDS_LOCK, {}, async () => {
+    const record = change(await readRecord(folder, id));
+    await writeJson(folder.models, await recordName(id), record);
+    return record;
+  });
+}
+
+/** Bytes of a record's files that are there, parts left out. */
+export async function presentBytes({ blobs }: CacheFolder, { files }: ModelRecord): Promise<number> {
+  const sizes = await Promise.all(files.map(async ({ blob }) => (await fileIn(blobs, blob))?.size ?? 0));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+export async function isWhole({ blobs }: CacheFolder, { files }: ModelRecord): Promise<boolean> {
+  const there = await Promise.all(files.map(async ({ blob, sizeBytes }) => (await fileIn(blobs, blob))?.size === sizeBytes));
+  return there.length > 0 && there.every(Boolean);
+}
+
+/**
+ * Takes a model's record away, and the blobs that no other names.
+ * @returns bytes that are free; undefined where a tab is using it
+ */
+export async function removeModel(folder: CacheFolder, id: string): Promise<number | undefined> {
+  const done = await ifFree(modelLock(id), async () => {
+    await withWebLock(RECORDS_LOCK, {}, async () => removeFrom(folder.models, await recordName(id)));
+    return removeUnnamed(folder);
+  });
+  return done?.result;
+}
+
+/** Blobs, and parts of blobs, that no record names, but those that a tab is getting. Records that cannot be read go too. */
+export function removeUnnamed(folder: CacheFolder): Promise<number> {
+  return withWebLock(RECORDS_LOCK, {}, async () => {
+    const { blobs, models } = folder;
+    for (const name of await namesIn(models))
+      if ((await parsed(await fileIn(models, name))) === undefined) await removeFrom(models, name);
+    const named = new Set((await readRecords(folder)).flatMap(({ files }) => files.map(({ blob }) => blob)));
+    let freed = 0;
+    for (const name of await namesIn(blobs)) {
+      const blob = name.replace(/\.(part|pieces)$/, '');
+      if (named.has(blob)) continue;
+      const size = (await fileIn(blobs, name))?.size ?? 0;
+      if ((await ifFree(blobLock(blob), () => removeFrom(blobs, name))) !== undefined) freed += size;
+    }
+    return freed;
+  });
+}
