@@ -99,7 +99,8 @@ async function read(source) {
 
 const TILES = flags.software
   ? [{ tileRows: 16, tileKeys: 32, valueParts: 1 }]
-  : [[32, 32], [64, 32], [64, 64], [128, 32], [128, 64], [256, 32]].map(([tileRows, tileKeys]) => ({ tileRows, tileKeys, valueParts: 1 }));
+  : [[32, 16], [64, 16], [32, 32], [64, 32], [64, 64], [128, 32], [128, 64], [256, 32]].map(([tileRows, tileKeys]) =>
+    ({ tileRows, tileKeys, valueParts: 1 }));
 
 async function measure([heads, dim], rows) {
   const count = rows * heads * dim;

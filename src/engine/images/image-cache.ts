@@ -65,8 +65,8 @@ export interface ImageCacheOptions extends ImageLimits {
 
 interface Kept {
   readonly image: Promise<KeptImage>;
-  /** Of those who wait for it. */
-  readonly signals: (CancelSignal | undefined)[];
+  /** Takes in one more who waits for it. */
+  readonly wait: (signal: CancelSignal | undefined) => void;
   bytes: number;
 }
 
@@ -82,7 +82,6 @@ export function createImageCache(options: ImageCacheOptions): ImageCache {
   const settle = (key: string, entry: Kept, size: number) => {
     if (kept.get(key) !== entry) return;
     entry.bytes = size;
-    entry.signals.length = 0;
     bytes += size;
     for (const [oldest, { bytes: own }] of kept) {
       if (bytes <= cacheBytes) break;
@@ -101,18 +100,23 @@ export function createImageCache(options: ImageCacheOptions): ImageCache {
       if (found !== undefined) {
         kept.delete(key);
         kept.set(key, found);
-        if (found.bytes === 0) found.signals.push(signal);
+        if (found.bytes === 0) found.wait(signal);
         return found.image;
       }
-      const signals = [signal];
-      const stopIfLeft = () => {
-        if (!signals.every((one) => one?.aborted === true)) return;
-        // Before anyone else can ask for what will not come.
-        drop(key);
-        signal?.throwIfAborted();
+      const left = new AbortController();
+      const signals: (CancelSignal | undefined)[] = [];
+      const wait = (one: CancelSignal | undefined) => {
+        signals.push(one);
+        one?.addEventListener('abort', () => {
+          if (left.signal.aborted || kept.get(key) !== entry || !signals.every((each) => each?.aborted === true)) return;
+          // Before anyone else can ask for what will not come.
+          drop(key);
+          left.abort(one.reason);
+        }, { once: true });
       };
-      const entry: Kept = { image: see(content, where, { ...options, stopIfLeft }), signals, bytes: 0 };
+      const entry: Kept = { image: see(content, where, { ...options, left: left.signal }), wait, bytes: 0 };
       kept.set(key, entry);
+      wait(signal);
       try {
         const image = await entry.image;
         settle(key, entry, image.pictures.reduce((sum, { size }) => sum + size, key.length));
@@ -142,8 +146,8 @@ function keyOf(content: SeenContent): string {
 }
 
 interface SeeOptions extends ImageCacheOptions {
-  /** Throws where nobody waits for the image any more. */
-  readonly stopIfLeft: () => void;
+  /** Aborted where nobody waits for the image any more. */
+  readonly left: AbortSignal;
 }
 
 async function see(content: SeenContent, where: string, options: SeeOptions): Promise<KeptImage> {
@@ -181,15 +185,15 @@ function videoSettings(settings: ImageSettings, where: string) {
   return settings;
 }
 
-async function decode(url: string, where: string, { decoder, maxPixels = MOST_PIXELS, stopIfLeft }: SeeOptions): Promise<Image> {
-  // Decoding and resizing hold this thread: others have their turn, and signals are heard, between two images.
+async function decode(url: string, where: string, { decoder, maxPixels = MOST_PIXELS, left }: SeeOptions): Promise<Image> {
+  // Resizing, and decoding where there is no thread for it, hold this one: others have their turn, and signals are heard, between images.
   await yieldToEventLoop();
-  stopIfLeft();
+  left.throwIfAborted();
   const source = readDataUrl(url, where);
   if (!(source instanceof Uint8Array)) return source;
   if (decoder === undefined)
     throw new InputError(`${where}: image files need a decoder: load the model with imageDecoder (createImageDecoder), or pass pixels.`);
-  return decoder.decode(source, { name: where, maxPixels });
+  return decoder.decode(source, { name: where, maxPixels, signal: left });
 }
 
 /** By what the tower sees of them: an image that was sent in another form, or another size, may be the same picture. */
