@@ -36,6 +36,7 @@ export type {
   AnswerEnd, AnswerSettings, NewTalkItem, RespondOptions, SessionOptions, SessionSettings, Talker, TalkerAbilities, TalkerInfo, TalkInput,
   TalkItem, TalkSession, TalkSessionEvent, TalkSessionUsage,
 } from './engine/talk/live/talker.ts';
+export type { SoundToHear, TranscribeAllOptions } from './engine/speech/transcribe-all.ts';
 export type { ListenOptions, SpeechAbilities, SpeechModel, SpeechModelInfo, TranscribeOptions } from './engine/speech/speech-model.ts';
 export type { Phonemizer, Speakable, SpeakOptions, SpokenPiece, VoiceModel, VoiceModelInfo } from './engine/speech/voice-model.ts';
 export type { VoiceBlend } from './engine/speech/voice-pack.ts';

@@ -44,6 +44,12 @@ export function fakeSpeechModel(abilities: Partial<SpeechAbilities> = {}, segmen
         state.running--;
       }
     },
+    async hearAll(tasks, options) {
+      for (let task = await tasks.next(); task !== undefined; task = await tasks.next()) {
+        for await (const segment of recogniser.segments(task.sound, options, task.hearing)) task.onSegment(segment);
+        task.done();
+      }
+    },
     dispose: async () => void (state.isDisposed = true),
   };
   const memory = { weightBytes: 1000, kvBytes: 10, workBytes: 1 };

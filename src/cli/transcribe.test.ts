@@ -34,9 +34,15 @@ describe.skipIf(!existsSync(main))('ingot transcribe', () => {
     const args = ['talk.wav', 'silence.wav', '--piece-seconds', '10', '--output-dir', 'out', '--srt'];
     const { stdout, stderr, status } = ingot([...args, ...model]);
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
-    expect(stderr).toMatch(/^ingot: talk.wav: 10.0 s of sound in \d+\.\d s, real-time factor \d+\.\d{3}\ningot: silence.wav: 1.5 s/);
+    expect(stderr).toMatch(/^ingot: 2 sounds: 11.5 s of sound in \d+\.\d s, real-time factor \d+\.\d{3}\n$/);
     const srt = readFileSync(join(folder, 'out/talk.srt'), 'utf8');
     expect(srt).toBe('1\n00:00:00,000 --> 00:00:10,000\nA much of political philosophy develops theories that take no account of.\n\n');
+  });
+
+  it.skipIf(!hasReal)('prints sounds that are heard together in their order', () => {
+    const { stdout, stderr, status } = ingot(['silence.wav', 'talk.wav', '--piece-seconds', '10', ...model]);
+    expect({ status, stderr: stderr.replace(/\d+\.\d s, .*/, '') }).toEqual({ status: 0, stderr: 'ingot: 2 sounds: 11.5 s of sound in \n' });
+    expect(stdout).toMatch(/^silence\.wav:\ntalk\.wav:\nA much of political philosophy .*\n$/);
   });
 
   it.skipIf(!hasReal)('reads a pipe, and prints JSON', () => {

@@ -1,18 +1,14 @@
 /** `ingot transcribe`: what is said in sound files, a pipe or a microphone, as text, subtitles or JSON. */
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import type { SpeechModel, TranscribeOptions } from '../engine/speech/speech-model.ts';
+import type { SpeechModel } from '../engine/speech/speech-model.ts';
 import { MOST_BEAMS, MOST_WINDOWS } from '../engine/speech/search-options.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
 import { loadSpeechModel } from '../node/load-speech-model.ts';
-import type { LoadSpeechModelOptions } from '../node/load-speech-model.ts';
 import { DEFAULT_SPEECH_MODEL, pulledModelPath } from '../node/pull/pull-model.ts';
-import type { OnProgress } from '../tensor/progress.ts';
-import { transcriptWriter, TRANSCRIPT_FORMS } from '../text/transcript-formats.ts';
-import type { Transcript, TranscriptForm, TranscriptSegment } from '../text/transcript-formats.ts';
+import { TRANSCRIPT_FORMS } from '../text/transcript-formats.ts';
+import type { TranscriptForm } from '../text/transcript-formats.ts';
 import { MOST_SAMPLE_RATE } from '../audio/audio-stream.ts';
 import { UsageError } from './exit-codes.ts';
 import { inputPath, isUrl, modelPath } from './input-path.ts';
@@ -25,30 +21,15 @@ import { integerIn, numberIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { pullWithProgress } from './pull.ts';
 import { checkReadable, MICROPHONE, openSound } from './sound-input.ts';
-import type { SoundInput } from './sound-input.ts';
 import { printable } from './terminal.ts';
+import { outputName, transcribeFiles } from './transcribe-files.ts';
+import type { TranscribeCall, TranscribeFlags } from './transcribe-flags.ts';
 import { printLive } from './transcribe-live.ts';
-
-interface TranscribeFlags
-  extends Pick<LoadSpeechModelOptions, 'device' | 'threads' | 'quantize' | 'tokenizer'>,
-    Pick<TranscribeOptions, 'language' | 'prompt' | 'pieceSeconds' | 'beams' | 'patience' | 'lengthPenalty' | 'conditioned' | 'windows'>,
-    Pick<SoundInput, 'damaged' | 'pcm'> {
-  readonly model?: string | undefined;
-  readonly txt?: boolean | undefined;
-  readonly srt?: boolean | undefined;
-  readonly vtt?: boolean | undefined;
-  readonly json?: boolean | undefined;
-  readonly words?: boolean | undefined;
-  readonly outputDir?: string | undefined;
-  readonly live?: boolean | undefined;
-  readonly microphone?: boolean | undefined;
-  readonly offline?: boolean | undefined;
-}
 
 const EXAMPLES = `
 Reads WAV, FLAC, MP3 and Ogg (Opus, Vorbis, FLAC) of any rate and number of
 channels. Segments are printed as they are heard; how long it took is told on
-stderr.
+stderr. Several files are heard together, unless --windows or --beams is given.
 
 Without --model it hears with Moonshine tiny (English), which is got by npm once
 (69 MB, as "ingot pull moonshine-tiny-en" does) and kept; --offline refuses to.
@@ -103,12 +84,7 @@ const FORM_HELP: Readonly<Record<TranscriptForm, string>> = {
   json: 'a line of JSON for each file, with times',
 };
 
-interface Call extends TranscribeFlags {
-  readonly signal: AbortSignal;
-  readonly onInterrupt: (listener: (() => void) | undefined) => void;
-}
-
-async function transcribe(files: readonly string[], flags: Call): Promise<void> {
+async function transcribe(files: readonly string[], flags: TranscribeCall): Promise<void> {
   const form = formOf(flags);
   const sounds = checkSounds(files, flags, form);
   const { device, threads, quantize, tokenizer, signal } = flags;
@@ -126,7 +102,7 @@ async function transcribe(files: readonly string[], flags: Call): Promise<void> 
   for (const warning of model.info.warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);
   try {
     if (flags.live) await printLive(model, { sound: await openSound(sounds[0]!, flags), form, options: flags, file: sounds[0]! });
-    else for (const sound of sounds) await transcribeOne(model, sound, { ...flags, form, hasSeveral: sounds.length > 1 });
+    else await transcribeFiles(model, sounds, { ...flags, form });
   } finally {
     await model.dispose();
   }
@@ -170,10 +146,6 @@ function checkLive(files: readonly string[], { outputDir, words, pieceSeconds, .
   }
 }
 
-function outputName(file: string, form: TranscriptForm): string {
-  return `${file === '-' ? 'stdin' : basename(file, extname(file))}.${form}`;
-}
-
 /** Folders whose names differ by case alone hold one file on some systems. */
 function checkOutputNames(files: readonly string[], form: TranscriptForm): void {
   const first = new Map<string, string>();
@@ -200,7 +172,7 @@ async function checkOffline(named: string): Promise<void> {
 }
 
 /** The model that hears: one that is named, else Moonshine, which is got where it is not there. */
-export async function hearingModelPath({ model, offline, signal }: Pick<Call, 'model' | 'offline' | 'signal'>): Promise<string> {
+export async function hearingModelPath({ model, offline, signal }: Pick<TranscribeCall, 'model' | 'offline' | 'signal'>): Promise<string> {
   const named = model ?? process.env['INGOT_SPEECH_MODEL'];
   if (named !== undefined && named !== '') {
     if (offline) await checkOffline(named);
@@ -216,77 +188,4 @@ export async function hearingModelPath({ model, offline, signal }: Pick<Call, 'm
   }
   process.stderr.write(`ingot: getting ${DEFAULT_SPEECH_MODEL} by npm, once (69 MB; kept at ${path})\n`);
   return pullWithProgress(DEFAULT_SPEECH_MODEL, { signal });
-}
-
-interface OneSound extends Call {
-  readonly form: TranscriptForm;
-  readonly hasSeveral: boolean;
-}
-
-/** What the flags say of how it is heard. */
-function saidOptions(
-  { language, prompt, pieceSeconds, words, beams, patience, lengthPenalty, conditioned, windows }: TranscribeFlags,
-): TranscribeOptions {
-  return {
-    language, prompt, pieceSeconds, beams, patience, lengthPenalty, windows, timestamps: words ? 'words' : undefined,
-    // Where the flag is left out it is true, which no model has to know.
-    conditioned: conditioned === false ? false : undefined,
-  };
-}
-
-async function transcribeOne(model: SpeechModel, file: string, flags: OneSound): Promise<void> {
-  const { form, outputDir, hasSeveral, signal } = flags;
-  const sound = await openSound(file, flags);
-  const writer = transcriptWriter(form, file === '-' || file === MICROPHONE ? undefined : file);
-  const output = await openOutput(file, { form, outputDir, hasSeveral });
-  const display = createProgressDisplay(process.stderr);
-  const startMs = performance.now();
-  const segments: TranscriptSegment[] = [];
-  let seconds = 0;
-  const onProgress: OnProgress = (event) => {
-    seconds = event.loaded;
-    display.onProgress(event);
-  };
-  const write = (text: string): void => {
-    if (text === '') return;
-    if (process.stdout.isTTY) display.clear();
-    output.write(text);
-  };
-  try {
-    write(writer.head);
-    const options = { ...saidOptions(flags), signal, onProgress };
-    for await (const segment of model.segments(sound, options)) {
-      segments.push(segment);
-      write(writer.segment(segment));
-    }
-    const transcript: Transcript = { text: segments.map(({ text }) => text).join(' '), segments, language: flags.language, seconds };
-    write(writer.end(transcript));
-    await output.close();
-  } finally {
-    display.clear();
-  }
-  reportSpeed(file, seconds, (performance.now() - startMs) / 1000);
-}
-
-function reportSpeed(file: string, seconds: number, tookSeconds: number): void {
-  const name = file === '-' ? 'stdin' : basename(file);
-  const factor = seconds > 0 && file !== MICROPHONE ? `, real-time factor ${(tookSeconds / seconds).toFixed(3)}` : '';
-  process.stderr.write(`ingot: ${printable(name)}: ${seconds.toFixed(1)} s of sound in ${tookSeconds.toFixed(1)} s${factor}\n`);
-}
-
-interface Output {
-  write(text: string): void;
-  close(): Promise<void>;
-}
-
-async function openOutput(
-  file: string, { form, outputDir, hasSeveral }: Pick<OneSound, 'form' | 'outputDir' | 'hasSeveral'>,
-): Promise<Output> {
-  if (outputDir === undefined) {
-    if (hasSeveral && form === 'txt') process.stdout.write(`${printable(file)}:\n`);
-    return { write: (text) => void process.stdout.write(text), close: async () => {} };
-  }
-  await mkdir(outputDir, { recursive: true });
-  const parts: string[] = [];
-  return { write: (text) => void parts.push(text), close: () => writeFile(join(outputDir, outputName(file, form)), parts.join('')) };
 }

@@ -24,6 +24,7 @@ it('listens without times of words, whatever the model has of them', async () =>
     abilities: { languages: [], prompts: false, turns: true, words: true, translates: false, searches: false },
     checkOptions() {},
     async *segments() {},
+    hearAll: async () => {},
     async *listen() {},
     dispose: async () => {},
   };
@@ -56,6 +57,12 @@ describe.skipIf(!hasReal)('Moonshine on a recording of a minute', () => {
     expect(events.map(({ loaded }) => Math.round(loaded))).toEqual([0, 10, 20, 30, 40, 50, 60, 60]);
     expect(new Set(events.map(({ phase }) => phase))).toEqual(new Set(['transcribe']));
     expect(new Set(events.map(({ total }) => Math.round(total)))).toEqual(new Set([60]));
+  });
+
+  it('hears several sounds at once: of each what it says alone', async () => {
+    const sounds = pieces.slice(1, 4).map(({ samples: [from, to] }) => ({ samples: speech.slice(from, to), sampleRate: 16_000 }));
+    const heard = await model.transcribeAll(sounds, { pieceSeconds: 10 });
+    expect(heard.map(({ text }) => text)).toEqual(pieces.slice(1, 4).map(({ text }) => text));
   });
 
   it('cuts where nobody speaks, and gives a turn when it is over', async () => {

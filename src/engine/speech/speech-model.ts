@@ -12,6 +12,8 @@ import type { LiveEvent } from './live-turns.ts';
 import type { Sound } from './mono-sound.ts';
 import { checkSearch, SEARCH_NAMES } from './search-options.ts';
 import type { SearchOptions } from './search-options.ts';
+import { checkTranscribeAll, transcribeAll } from './transcribe-all.ts';
+import type { SoundTasks, SoundToHear, TranscribeAllOptions } from './transcribe-all.ts';
 
 export interface TranscribeOptions extends SearchOptions {
   /** Code of the language that is spoken. Default: what the model knows or hears. */
@@ -36,6 +38,8 @@ const TRANSCRIBE_NAMES: NamesOf<TranscribeOptions> = {
   language: true, timestamps: true, task: true, prompt: true, turns: true, pieceSeconds: true, onTokens: true, signal: true,
   onProgress: true, beams: true, patience: true, lengthPenalty: true, temperatures: true, conditioned: true, windows: true,
 };
+
+const { windows: _windows, beams: _beams, patience: _patience, lengthPenalty: _penalty, ...ALL_NAMES } = TRANSCRIBE_NAMES;
 
 /** As of {@link SpeechModel.segments}, of a sound that comes while somebody speaks. */
 export interface ListenOptions extends Omit<TranscribeOptions, 'pieceSeconds' | keyof SearchOptions> {
@@ -92,6 +96,13 @@ export interface SpeechModel {
   listen(sound: Sound, options?: ListenOptions): AsyncGenerator<LiveEvent>;
   /** All segments of a sound, and its text. @throws as {@link SpeechModel.segments} */
   transcribe(sound: Sound, options?: TranscribeOptions): Promise<Transcript>;
+  /**
+   * As `transcribe` of each, several at a time: what each says is what it says alone, and they are done sooner. While Whisper hears them no
+   * other call of the model is answered. The first sound that fails ends all: its error is thrown.
+   * @returns in the order of the sounds
+   * @throws as {@link SpeechModel.segments}; what opens a sound throws
+   */
+  transcribeAll(sounds: readonly SoundToHear[], options?: TranscribeAllOptions): Promise<Transcript[]>;
   /** Frees the model and its detector. Idempotent. */
   dispose(): Promise<void>;
 }
@@ -102,6 +113,8 @@ export interface Recogniser {
   /** @throws InputError for what this model does not have */
   checkOptions(options: TranscribeOptions): void;
   segments(sound: Sound, options: TranscribeOptions, hearing: Hearing): AsyncGenerator<TranscriptSegment>;
+  /** Hears sounds as long as there are any, so many lanes at a time. @throws what the first of them that fails does */
+  hearAll(tasks: SoundTasks, options: TranscribeOptions): Promise<void>;
   /** Where the model can follow speech. */
   listen?(sound: Sound, options: ListenOptions): AsyncGenerator<LiveEvent>;
   dispose(): Promise<void>;
@@ -151,6 +164,13 @@ export function createSpeechModel(about: Omit<SpeechModelInfo, 'abilities' | 'is
       const segments: TranscriptSegment[] = [];
       for await (const segment of recogniser.segments(sound, options, hearing)) segments.push(segment);
       return { text: segments.map(({ text }) => text).join(' '), segments, ...hearing };
+    },
+    async transcribeAll(sounds, all = {}) {
+      const { together: _together, onSegment: _segment, onTranscript: _transcript, ...options } = all;
+      checkTranscribeAll(sounds, all);
+      checkOptionNames(options, ALL_NAMES, 'transcribeAll');
+      checkCall(options);
+      return transcribeAll(recogniser, sounds, all);
     },
     async dispose() {
       if (isDisposed) return;

@@ -8,6 +8,7 @@ import type { CancelSignal } from '../../tensor/platform.ts';
 import type { TranscriptSegment } from '../../text/transcript-formats.ts';
 import { batches } from './batches.ts';
 import { createTurns } from './in-turn.ts';
+import { interleaved } from './interleaved.ts';
 import { liveTurns } from './live-turns.ts';
 import type { LiveTurnsOptions } from './live-turns.ts';
 import { monoSound } from './mono-sound.ts';
@@ -15,11 +16,18 @@ import { evenParts, speechTurns } from './sound-turns.ts';
 import type { HeardPart, SoundPart } from './sound-turns.ts';
 import type { Hearing, Recogniser, SpeechAbilities, TranscribeOptions } from './speech-model.ts';
 import type { Sound } from './mono-sound.ts';
+import type { SoundTask } from './transcribe-all.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 export interface HearOptions extends Pick<TranscribeOptions, 'signal' | 'onTokens'> {
   /** What was heard of less of the only part: most of it may be said again. */
   readonly before?: HeardPart | undefined;
+}
+
+/** A part of one of several sounds; none: the sound is over. */
+interface TaskPart {
+  readonly task: SoundTask;
+  readonly part: SoundPart | undefined;
 }
 
 export interface TurnRecogniserParts {
@@ -47,13 +55,14 @@ const PARTIAL_MS = 500;
 export function createTurnRecogniser(parts: TurnRecogniserParts): Recogniser {
   const { abilities, detector } = parts;
   const inTurn = createTurns();
-  const segments = async function* (sound: Sound, options: TranscribeOptions, hearing: Hearing): AsyncGenerator<TranscriptSegment> {
-    const { signal, onProgress, onTokens, pieceSeconds, turns, timestamps } = options;
-    const { pieces, seconds: total = 0 } = monoSound(sound, SILERO_RATE);
-    const onHeard = (samples: number): void => void (hearing.seconds = samples / SILERO_RATE);
-    const cut = pieceSeconds === undefined
+  const cutOf = (pieces: AsyncIterable<Float32Array>, { pieceSeconds, turns }: TranscribeOptions, onHeard: (samples: number) => void) =>
+    (pieceSeconds === undefined
       ? speechTurns(pieces, detector, { turns: { ...TURNS, ...turns }, onHeard })
-      : evenParts(pieces, { seconds: pieceSeconds, onHeard });
+      : evenParts(pieces, { seconds: pieceSeconds, onHeard }));
+  const segments = async function* (sound: Sound, options: TranscribeOptions, hearing: Hearing): AsyncGenerator<TranscriptSegment> {
+    const { signal, onProgress, onTokens, timestamps } = options;
+    const { pieces, seconds: total = 0 } = monoSound(sound, SILERO_RATE);
+    const cut = cutOf(pieces, options, (samples) => void (hearing.seconds = samples / SILERO_RATE));
     onProgress?.({ phase: 'transcribe', loaded: 0, total });
     for await (const batch of batches(untilAborted(cut, signal), { most: MOST_SOUNDS, waitMs: BATCH_WAIT_MS })) {
       const heard = await inTurn(() => parts.hear(batch, { signal, onTokens }));
@@ -68,6 +77,28 @@ export function createTurnRecogniser(parts: TurnRecogniserParts): Recogniser {
     abilities: { ...abilities, prompts: false, turns: true, translates: false, searches: false },
     checkOptions: (options) => checkOptions(options, parts),
     segments,
+    async hearAll(tasks, options) {
+      const { signal, onTokens, timestamps } = options;
+      const lane = async function* (): AsyncGenerator<TaskPart> {
+        for (let task = await tasks.next(); task !== undefined; task = await tasks.next()) {
+          const { sound, onHeard } = task;
+          const { pieces } = monoSound(sound, SILERO_RATE);
+          for await (const part of untilAborted(cutOf(pieces, options, (samples) => onHeard(samples / SILERO_RATE)), signal))
+            yield { task, part };
+          yield { task, part: undefined };
+        }
+      };
+      const all = interleaved(Array.from({ length: tasks.lanes }, lane));
+      for await (const batch of batches(all, { most: MOST_SOUNDS, waitMs: BATCH_WAIT_MS })) {
+        const parted = batch.flatMap(({ part }) => part ?? []);
+        const heard = parted.length === 0 ? [] : await inTurn(() => parts.hear(parted, { signal, onTokens }));
+        for (const { task, part } of batch) {
+          const { text, words } = part === undefined ? { text: '' } : heard[parted.indexOf(part)]!;
+          if (part === undefined) task.done();
+          else if (text !== '') task.onSegment(segmentOf(part, { text, words }, timestamps === 'words'));
+        }
+      }
+    },
     async *listen(sound, { partialMs = PARTIAL_MS, turns, signal, onProgress, onTokens }) {
       const recognise: LiveTurnsOptions['recognise'] = async (part, { signal: stopped, before }) =>
         (await inTurn(() => parts.hear([part], { signal: stopped, onTokens, before })))[0]!;

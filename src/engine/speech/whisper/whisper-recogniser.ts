@@ -9,7 +9,10 @@ import type { InTurn } from '../in-turn.ts';
 import { monoSound } from '../mono-sound.ts';
 import type { Sound } from '../mono-sound.ts';
 import type { Hearing, Recogniser, TranscribeOptions } from '../speech-model.ts';
+import type { SoundTasks } from '../transcribe-all.ts';
 import type { VoiceDetector } from '../voice-detector.ts';
+import { sideBySide } from './side-by-side.ts';
+import type { LaneDecoder } from './side-by-side.ts';
 import { windowByWindow } from './window-by-window.ts';
 import type { WindowCall, WindowParts } from './window-by-window.ts';
 import { windowsTogether } from './windows-together.ts';
@@ -34,11 +37,43 @@ export function createWhisperRecogniser(parts: WhisperParts): Recogniser {
     },
     checkOptions: (options) => checkOptions(options, parts.tokens),
     segments: (sound, options, hearing) => whisperSegments(parts, { sound, options, hearing, inTurn, detector }),
+    hearAll: (tasks, options) => inTurn(() => hearTogether(parts, tasks, options)),
     async dispose() {
       await inTurn(() => parts.decoder.dispose());
       await (await opened)?.dispose();
     },
   };
+}
+
+/** A sound a lane, window after window; steps that wait go through the decoder together. @throws what the first lane that fails does */
+async function hearTogether(parts: WhisperParts, tasks: SoundTasks, options: TranscribeOptions): Promise<void> {
+  const failed = new AbortController();
+  const stop = (): void => failed.abort(options.signal!.reason);
+  options.signal?.addEventListener('abort', stop);
+  const own = { ...options, signal: failed.signal };
+  const lane = async (decoder: LaneDecoder): Promise<void> => {
+    try {
+      for (let task = await tasks.next(); task !== undefined; task = await tasks.next()) {
+        const { sound, hearing, onHeard } = task;
+        const { pieces } = monoSound(sound, WHISPER_RATE);
+        hearing.language = parts.tokens.languages.size === 0 ? undefined : options.language;
+        // The turn is that of all lanes.
+        const inTurn: InTurn = (work) => work();
+        const onWindow = (_next: number, came: number): void => onHeard(came);
+        for await (const segment of windowByWindow({ ...parts, decoder }, { pieces, options: own, hearing, inTurn, onWindow }))
+          task.onSegment(segment);
+        task.done();
+      }
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  };
+  try {
+    await sideBySide(parts.decoder, Array.from({ length: tasks.lanes }, () => lane));
+  } finally {
+    options.signal?.removeEventListener('abort', stop);
+  }
 }
 
 /** @throws InputError */
