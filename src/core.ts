@@ -36,8 +36,10 @@ export type {
   AnswerEnd, AnswerSettings, NewTalkItem, RespondOptions, SessionOptions, SessionSettings, Talker, TalkerAbilities, TalkerInfo, TalkInput,
   TalkItem, TalkSession, TalkSessionEvent, TalkSessionUsage,
 } from './engine/talk/live/talker.ts';
-export type { SoundToHear, TranscribeAllOptions } from './engine/speech/transcribe-all.ts';
-export type { ListenOptions, SpeechAbilities, SpeechModel, SpeechModelInfo, TranscribeOptions } from './engine/speech/speech-model.ts';
+export type { SoundToHear, TranscribeAllOptions } from './engine/speech/transcribe-options.ts';
+export type { SpeechAbilities } from './engine/speech/recogniser.ts';
+export type { SpeechModel, SpeechModelInfo } from './engine/speech/speech-model.ts';
+export type { ListenOptions, TranscribeOptions } from './engine/speech/transcribe-options.ts';
 export type { Phonemizer, Speakable, SpeakOptions, SpokenPiece, VoiceModel, VoiceModelInfo } from './engine/speech/voice-model.ts';
 export type { VoiceBlend } from './engine/speech/voice-pack.ts';
 export type { Clause } from './text/speech/clauses.ts';

@@ -2,7 +2,9 @@
 import { joinSamples } from '../src/audio/audio-stream.ts';
 import { monoSound } from '../src/engine/speech/mono-sound.ts';
 import { createSpeechModel } from '../src/engine/speech/speech-model.ts';
-import type { Recogniser, SpeechAbilities, SpeechModel, TranscribeOptions } from '../src/engine/speech/speech-model.ts';
+import type { Recogniser, SpeechAbilities } from '../src/engine/speech/recogniser.ts';
+import type { SpeechModel } from '../src/engine/speech/speech-model.ts';
+import type { TranscribeOptions } from '../src/engine/speech/transcribe-options.ts';
 
 export interface FakeSpeech {
   readonly model: SpeechModel;

@@ -105,11 +105,13 @@ export function createIstft({ window, hop, trim }: IstftShape): Istft {
     throw new InputError(`trim must be from 0 to ${size - hop}, a frame less its hop, found ${trim}.`);
   const fft: Fft = createFft(size);
   const frame = new Float64Array(size);
+  const squares = window.map((value) => value * value);
   const sums = new Float64Array(size);
   const weights = new Float64Array(size);
   let toTrim = trim;
   const give = (count: number): Float32Array => {
-    const samples = Float32Array.from(sums.subarray(0, count), (sum, t) => (weights[t]! > 1e-11 ? sum / weights[t]! : sum));
+    const samples = new Float32Array(count);
+    for (let t = 0; t < count; t++) samples[t] = weights[t]! > 1e-11 ? sums[t]! / weights[t]! : sums[t]!;
     for (const array of [sums, weights]) {
       array.copyWithin(0, count);
       array.fill(0, size - count);
@@ -126,7 +128,7 @@ export function createIstft({ window, hop, trim }: IstftShape): Istft {
       fft.inverse(real, imaginary, frame);
       for (let t = 0; t < size; t++) {
         sums[t]! += frame[t]! * window[t]!;
-        weights[t]! += window[t]! ** 2;
+        weights[t]! += squares[t]!;
       }
       return given;
     },

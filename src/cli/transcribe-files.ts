@@ -1,7 +1,8 @@
 /** Sounds of `ingot transcribe`, one after another or several together: what is said goes to stdout, or to a file for each. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import type { SpeechModel, TranscribeOptions } from '../engine/speech/speech-model.ts';
+import type { SpeechModel } from '../engine/speech/speech-model.ts';
+import type { TranscribeOptions } from '../engine/speech/transcribe-options.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { transcriptWriter } from '../text/transcript-formats.ts';
 import type { Transcript, TranscriptForm, TranscriptSegment } from '../text/transcript-formats.ts';
@@ -22,8 +23,10 @@ export async function transcribeFiles(model: SpeechModel, files: readonly string
   const display = createProgressDisplay(process.stderr);
   const outputs = createOutputs(files, call, display);
   try {
-    if (files.length > 1 && (beams ?? patience ?? lengthPenalty ?? windows) === undefined) await together(model, files, { call, outputs, display });
-    else for (const [index, file] of files.entries()) await transcribeOne(model, { file, index }, { call, outputs, display });
+    const isOneByOne = files.length === 1 || (beams ?? patience ?? lengthPenalty ?? windows) !== undefined;
+    const printing = { call, outputs, display };
+    if (!isOneByOne) await together(model, files, printing);
+    else for (const [index, file] of files.entries()) await transcribeOne(model, { file, index }, printing);
   } finally {
     display.clear();
   }

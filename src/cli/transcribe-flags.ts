@@ -1,5 +1,5 @@
 /** What a call of `ingot transcribe` was given. */
-import type { TranscribeOptions } from '../engine/speech/speech-model.ts';
+import type { TranscribeOptions } from '../engine/speech/transcribe-options.ts';
 import type { LoadSpeechModelOptions } from '../node/load-speech-model.ts';
 import type { SoundInput } from './sound-input.ts';
 

@@ -1,6 +1,7 @@
 /** `ingot transcribe --live`: what a turn says so far on a line of the terminal, and what it said as the form asked for. */
 import type { AudioStream } from '../audio/audio-stream.ts';
-import type { ListenOptions, SpeechModel } from '../engine/speech/speech-model.ts';
+import type { SpeechModel } from '../engine/speech/speech-model.ts';
+import type { ListenOptions } from '../engine/speech/transcribe-options.ts';
 import type { LiveEvent } from '../engine/speech/live-turns.ts';
 import { transcriptWriter } from '../text/transcript-formats.ts';
 import type { TranscriptForm, TranscriptSegment } from '../text/transcript-formats.ts';

@@ -41,7 +41,8 @@ describe.skipIf(!existsSync(main))('ingot transcribe', () => {
 
   it.skipIf(!hasReal)('prints sounds that are heard together in their order', () => {
     const { stdout, stderr, status } = ingot(['silence.wav', 'talk.wav', '--piece-seconds', '10', ...model]);
-    expect({ status, stderr: stderr.replace(/\d+\.\d s, .*/, '') }).toEqual({ status: 0, stderr: 'ingot: 2 sounds: 11.5 s of sound in \n' });
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^ingot: 2 sounds: 11\.5 s of sound in .*\n$/);
     expect(stdout).toMatch(/^silence\.wav:\ntalk\.wav:\nA much of political philosophy .*\n$/);
   });
 

@@ -2,7 +2,8 @@
 import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import { createSoundDecoder, soundDecoderBytes } from '../engine/sound-decoder.ts';
 import { createSpeechModel } from '../engine/speech/speech-model.ts';
-import type { Recogniser, SpeechModel } from '../engine/speech/speech-model.ts';
+import type { Recogniser } from '../engine/speech/recogniser.ts';
+import type { SpeechModel } from '../engine/speech/speech-model.ts';
 import { checkFrontEnd } from '../engine/speech/parakeet/front-end-check.ts';
 import { createFrameDecoder, frameDecoderBytes } from '../engine/speech/parakeet/frame-decoder.ts';
 import { filledFrames, hearParts } from '../engine/speech/parakeet/hear-parts.ts';

@@ -2,7 +2,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openAudio } from '../../src/audio/open-audio.ts';
-import type { SpeechModel, TranscribeOptions } from '../../src/engine/speech/speech-model.ts';
+import type { SpeechModel } from '../../src/engine/speech/speech-model.ts';
+import type { TranscribeOptions } from '../../src/engine/speech/transcribe-options.ts';
 import { memorySource } from '../../src/files/memory-source.ts';
 import { openExecutor } from '../../src/node/load-model.ts';
 import { loadSpeechModel } from '../../src/node/load-speech-model.ts';

@@ -10,7 +10,8 @@ import { arriving, piecesOf } from '../../../test/sound-pieces.ts';
 import type { ProgressEvent } from '../../tensor/progress.ts';
 import type { TranscriptSegment } from '../../text/transcript-formats.ts';
 import { createSpeechModel } from './speech-model.ts';
-import type { Recogniser, SpeechModel } from './speech-model.ts';
+import type { Recogniser } from './recogniser.ts';
+import type { SpeechModel } from './speech-model.ts';
 
 const FOLDER = `${sharedPath}/real/moonshine`;
 const hasReal = hasShared('real/moonshine/model.safetensors') && hasShared('vocab/llama-spm.gguf');

@@ -3,36 +3,14 @@ import type { MemoryUse } from '../../graph/executor.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { checkOptionNames, describeValue } from '../../tensor/option-names.ts';
 import type { NamesOf } from '../../tensor/option-names.ts';
-import type { CancelSignal } from '../../tensor/platform.ts';
 import { checkOperation } from '../../tensor/progress.ts';
-import type { OnProgress } from '../../tensor/progress.ts';
 import type { Transcript, TranscriptSegment } from '../../text/transcript-formats.ts';
-import type { TurnOptions } from '../../audio/turn-taking.ts';
 import type { LiveEvent } from './live-turns.ts';
 import type { Sound } from './mono-sound.ts';
+import type { Hearing, Recogniser, SpeechAbilities } from './recogniser.ts';
 import { checkSearch, SEARCH_NAMES } from './search-options.ts';
-import type { SearchOptions } from './search-options.ts';
 import { checkTranscribeAll, transcribeAll } from './transcribe-all.ts';
-import type { SoundTasks, SoundToHear, TranscribeAllOptions } from './transcribe-all.ts';
-
-export interface TranscribeOptions extends SearchOptions {
-  /** Code of the language that is spoken. Default: what the model knows or hears. */
-  readonly language?: string | undefined;
-  /** Times of segments, or of each word too, where the model has them. Default `segments`. */
-  readonly timestamps?: 'segments' | 'words' | undefined;
-  /** `translate` gives English of whatever is spoken, where the model can. Default `transcribe`. */
-  readonly task?: 'transcribe' | 'translate' | undefined;
-  /** What was said before, or names that will be: where the model takes such a text. */
-  readonly prompt?: string | undefined;
-  /** Where a turn begins and ends. Default: pauses of 600 ms, and turns of at most 20 s. */
-  readonly turns?: TurnOptions | undefined;
-  /** Cuts the sound every so many seconds, in place of where speech pauses. */
-  readonly pieceSeconds?: number | undefined;
-  /** Told of the tokens that the model predicted, as it did: those of a whole sound are their sum. */
-  readonly onTokens?: ((count: number) => void) | undefined;
-  readonly signal?: CancelSignal | undefined;
-  readonly onProgress?: OnProgress | undefined;
-}
+import type { ListenOptions, SoundToHear, TranscribeAllOptions, TranscribeOptions } from './transcribe-options.ts';
 
 const TRANSCRIBE_NAMES: NamesOf<TranscribeOptions> = {
   language: true, timestamps: true, task: true, prompt: true, turns: true, pieceSeconds: true, onTokens: true, signal: true,
@@ -41,31 +19,9 @@ const TRANSCRIBE_NAMES: NamesOf<TranscribeOptions> = {
 
 const { windows: _windows, beams: _beams, patience: _patience, lengthPenalty: _penalty, ...ALL_NAMES } = TRANSCRIBE_NAMES;
 
-/** As of {@link SpeechModel.segments}, of a sound that comes while somebody speaks. */
-export interface ListenOptions extends Omit<TranscribeOptions, 'pieceSeconds' | keyof SearchOptions> {
-  /** Least sound between two partial texts of a turn, in ms; more where this machine is slow. Default 500. */
-  readonly partialMs?: number | undefined;
-}
-
 const LISTEN_NAMES: NamesOf<ListenOptions> = {
   language: true, timestamps: true, task: true, prompt: true, turns: true, partialMs: true, onTokens: true, signal: true, onProgress: true,
 };
-
-/** What of {@link TranscribeOptions} a model has, so that others are refused before any work. */
-export interface SpeechAbilities {
-  /** Codes that `language` may have. */
-  readonly languages: readonly string[];
-  /** It takes `prompt`. */
-  readonly prompts: boolean;
-  /** It takes `turns` and `pieceSeconds`. */
-  readonly turns: boolean;
-  /** It gives times of words. */
-  readonly words: boolean;
-  /** It takes the task `translate`. */
-  readonly translates: boolean;
-  /** It takes {@link SearchOptions}. */
-  readonly searches: boolean;
-}
 
 export interface SpeechModelInfo {
   /** Path or URL of its file. */
@@ -105,26 +61,6 @@ export interface SpeechModel {
   transcribeAll(sounds: readonly SoundToHear[], options?: TranscribeAllOptions): Promise<Transcript[]>;
   /** Frees the model and its detector. Idempotent. */
   dispose(): Promise<void>;
-}
-
-/** What a family does with a sound. */
-export interface Recogniser {
-  readonly abilities: SpeechAbilities;
-  /** @throws InputError for what this model does not have */
-  checkOptions(options: TranscribeOptions): void;
-  segments(sound: Sound, options: TranscribeOptions, hearing: Hearing): AsyncGenerator<TranscriptSegment>;
-  /** Hears sounds as long as there are any, so many lanes at a time. @throws what the first of them that fails does */
-  hearAll(tasks: SoundTasks, options: TranscribeOptions): Promise<void>;
-  /** Where the model can follow speech. */
-  listen?(sound: Sound, options: ListenOptions): AsyncGenerator<LiveEvent>;
-  dispose(): Promise<void>;
-}
-
-/** What becomes known while a sound is heard. */
-export interface Hearing {
-  language: string | undefined;
-  /** How much of the sound came. */
-  seconds: number;
 }
 
 /** A model of speech to text around what its family does. Owns the recogniser. */

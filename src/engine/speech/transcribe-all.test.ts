@@ -10,7 +10,8 @@ import { openExecutor } from '../../node/load-model.ts';
 import { loadSpeechModel } from '../../node/load-speech-model.ts';
 import type { TranscriptSegment } from '../../text/transcript-formats.ts';
 import { createSpeechModel } from './speech-model.ts';
-import type { SpeechModel, TranscribeOptions } from './speech-model.ts';
+import type { SpeechModel } from './speech-model.ts';
+import type { TranscribeOptions } from './transcribe-options.ts';
 import { createTurnRecogniser } from './turn-recogniser.ts';
 
 const RATE = 16_000;
@@ -104,7 +105,9 @@ const FAMILIES: readonly (readonly [string, TranscribeOptions, () => Promise<Spe
   }],
 ];
 
-describe.skipIf(!hasShared(RECORDING) || !hasShared(parakeetGolden('parakeet_tdt'))).each(FAMILIES)('%s of random weights', (_, options, load) => {
+const hasAll = hasShared(RECORDING) && hasShared(parakeetGolden('parakeet_tdt'));
+
+describe.skipIf(!hasAll).each(FAMILIES)('%s of random weights', (_, options, load) => {
   let model: SpeechModel;
   beforeAll(async () => void (model = await load()));
   afterAll(() => model.dispose());

@@ -2,42 +2,11 @@
 import { InputError } from '../../tensor/errors.ts';
 import { checkInteger, describeValue } from '../../tensor/option-names.ts';
 import type { Transcript, TranscriptSegment } from '../../text/transcript-formats.ts';
-import type { Sound } from './mono-sound.ts';
+import type { Hearing, Recogniser, SoundTask, SoundTasks } from './recogniser.ts';
 import { MOST_WINDOWS } from './search-options.ts';
-import type { Hearing, Recogniser, TranscribeOptions } from './speech-model.ts';
-
-/** A sound, or what opens it when its turn comes. */
-export type SoundToHear = Sound | (() => Sound | Promise<Sound>);
-
-/** As of one sound, but for what is heard side by side of one, and beams, each of which takes a place that a sound would have. */
-export interface TranscribeAllOptions extends Omit<TranscribeOptions, 'windows' | 'beams' | 'patience' | 'lengthPenalty'> {
-  /** Sounds that are open and heard at a time: 1 to 8. Default 4. */
-  readonly together?: number | undefined;
-  /** Told of each segment when it is heard, those of a sound in order. @param index of its sound */
-  readonly onSegment?: ((segment: TranscriptSegment, index: number) => void) | undefined;
-  /** Told of each sound when it was heard to its end. @param index of the sound */
-  readonly onTranscript?: ((transcript: Transcript, index: number) => void) | undefined;
-}
+import type { SoundToHear, TranscribeAllOptions } from './transcribe-options.ts';
 
 const TOGETHER = 4;
-
-/** One of several sounds, while it is heard. */
-export interface SoundTask {
-  readonly sound: Sound;
-  readonly hearing: Hearing;
-  onSegment(segment: TranscriptSegment): void;
-  /** So many seconds of it came. */
-  onHeard(seconds: number): void;
-  /** It was heard to its end. */
-  done(): void;
-}
-
-export interface SoundTasks {
-  /** How many are heard at a time. */
-  readonly lanes: number;
-  /** What is to be heard next; undefined: nothing more. */
-  next(): Promise<SoundTask | undefined>;
-}
 
 interface Heard {
   readonly segments: TranscriptSegment[];
@@ -49,13 +18,15 @@ export function checkTranscribeAll(sounds: readonly SoundToHear[], { together, o
   if (!Array.isArray(sounds)) throw new InputError(`sounds must be a list, found ${describeValue(sounds)}.`);
   checkInteger('together', together, { min: 1, max: MOST_WINDOWS });
   for (const [name, value] of Object.entries({ onSegment, onTranscript }))
-    if (value !== undefined && typeof value !== 'function') throw new InputError(`${name} must be a function, found ${describeValue(value)}.`);
+    if (value !== undefined && typeof value !== 'function')
+      throw new InputError(`${name} must be a function, found ${describeValue(value)}.`);
 }
 
 /** The transcripts of all, in their order. The first sound that fails ends all: its error is thrown, when the others have stopped. */
 export async function transcribeAll(
-  recogniser: Recogniser, sounds: readonly SoundToHear[], { together = TOGETHER, onSegment, onTranscript, ...options }: TranscribeAllOptions,
+  recogniser: Pick<Recogniser, 'hearAll'>, sounds: readonly SoundToHear[], all: TranscribeAllOptions,
 ): Promise<Transcript[]> {
+  const { together = TOGETHER, onSegment, onTranscript, ...options } = all;
   const { signal, onProgress, language } = options;
   signal?.throwIfAborted();
   const controller = new AbortController();
@@ -90,7 +61,8 @@ export async function transcribeAll(
     };
   };
   try {
-    await recogniser.hearAll({ lanes: Math.min(together, sounds.length), next }, { ...options, onProgress: undefined, signal: controller.signal });
+    const tasks: SoundTasks = { lanes: Math.min(together, sounds.length), next };
+    await recogniser.hearAll(tasks, { ...options, onProgress: undefined, signal: controller.signal });
     return transcripts;
   } finally {
     controller.abort(new Error('the sounds were heard, or one of them failed'));

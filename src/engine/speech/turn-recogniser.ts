@@ -14,9 +14,10 @@ import type { LiveTurnsOptions } from './live-turns.ts';
 import { monoSound } from './mono-sound.ts';
 import { evenParts, speechTurns } from './sound-turns.ts';
 import type { HeardPart, SoundPart } from './sound-turns.ts';
-import type { Hearing, Recogniser, SpeechAbilities, TranscribeOptions } from './speech-model.ts';
+import type { Hearing, Recogniser, SpeechAbilities } from './recogniser.ts';
+import type { TranscribeOptions } from './transcribe-options.ts';
 import type { Sound } from './mono-sound.ts';
-import type { SoundTask } from './transcribe-all.ts';
+import type { SoundTask } from './recogniser.ts';
 import type { VoiceDetector } from './voice-detector.ts';
 
 export interface HearOptions extends Pick<TranscribeOptions, 'signal' | 'onTokens'> {

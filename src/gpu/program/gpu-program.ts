@@ -25,7 +25,7 @@ import { createStateGrowth } from './state-growth.ts';
 import type { StateGrowth } from './state-growth.ts';
 import type { ProgramBase, RunnablePlan } from './program-parts.ts';
 import { createReadBack } from './read-back.ts';
-import type { PendingRead, ReadBack, ReadRange } from './read-back.ts';
+import type { ReadBack, ReadRange } from './read-back.ts';
 import { copySlot, restoreSlot, slotParts, snapshotSlot } from './slot-store.ts';
 import type { SlotStore } from './slot-store.ts';
 import { createSubmission } from './submission.ts';
@@ -251,7 +251,9 @@ export class GpuProgram implements Program {
 
   async #submit(checked: readonly CheckedRun[], plans: readonly RunnablePlan[]): Promise<RunResults> {
     const { gpu } = this.#parts.base;
-    const pending: { readonly wanted: CheckedRun['wanted']; readonly read: PendingRead | undefined }[] = [];
+    const sizesOf = ({ wanted, sizes }: CheckedRun): number[] => [...wanted].map(([, value]) => countOf(value, sizes) * 4);
+    const bytes = checked.flatMap(sizesOf);
+    const read = bytes.some((size) => size > 0) ? this.#readBack.open(bytes) : undefined;
     const submission = createSubmission(gpu);
     const used = new Set<RunnablePlan>();
     for (const [at, run] of checked.entries()) {
@@ -269,21 +271,17 @@ export class GpuProgram implements Program {
         buffer: plan.activations.bufferOf(value),
         sizeBytes: countOf(value, run.sizes) * 4,
       }));
-      const isEmpty = ranges.every(({ sizeBytes }) => sizeBytes === 0);
-      pending.push({ wanted: run.wanted, read: isEmpty ? undefined : this.#readBack.copy(submission.encoder, ranges) });
+      read?.copy(submission.encoder, ranges);
     }
     submission.submit();
     if (checked.some(({ run: { part } }) => part !== undefined)) await gpu.pending(gpu.queue.onSubmittedWorkDone());
-    else if (pending.every(({ read }) => read === undefined)) await this.#untilFewUnderWay();
-    return Promise.all(
-      pending.map(async ({ wanted, read }) => {
-        const arrays = read === undefined ? [] : await read.read();
-        return new Map([...wanted].map(([name, { dtype }], i) => {
-          const bytes = arrays[i] ?? new ArrayBuffer(0);
-          return [name, dtype === 'i32' ? Float32Array.from(new Int32Array(bytes)) : new Float32Array(bytes)] as const;
-        }));
-      }),
-    );
+    else if (read === undefined) await this.#untilFewUnderWay();
+    const arrays = (await read?.read()) ?? bytes.map(() => new ArrayBuffer(0));
+    let next = 0;
+    return checked.map(({ wanted }) => new Map([...wanted].map(([name, { dtype }]) => {
+      const array = arrays[next++]!;
+      return [name, dtype === 'i32' ? Float32Array.from(new Int32Array(array)) : new Float32Array(array)] as const;
+    })));
   }
 
   /**

@@ -12,7 +12,14 @@ export interface ReadRange {
 export interface ReadBack {
   /** Encodes copies of the ranges; the result is there once what was submitted has run. */
   copy(encoder: GPUCommandEncoder, ranges: readonly ReadRange[]): PendingRead;
+  /** Room for the ranges of several runs, which are read together. @param ranges their sizes in bytes, all of them */
+  open(ranges: readonly number[]): OpenRead;
   destroy(): void;
+}
+
+export interface OpenRead extends PendingRead {
+  /** Encodes copies of the next ranges, at most as many as there is room for. */
+  copy(encoder: GPUCommandEncoder, ranges: readonly ReadRange[]): void;
 }
 
 export interface PendingRead {
@@ -36,29 +43,38 @@ export function createReadBack(gpu: GpuDevice): ReadBack {
     all.add(buffer);
     return buffer;
   };
+  const open: ReadBack['open'] = (sizes) => {
+    const total = sizes.reduce((sum, size) => sum + align(size), 0);
+    const staging = take(total);
+    let offset = 0;
+    return {
+      copy(encoder, ranges) {
+        for (const { buffer, offset: from = 0, sizeBytes } of ranges) {
+          encoder.copyBufferToBuffer(buffer, from, staging, offset, Math.ceil(sizeBytes / 4) * 4);
+          offset += align(sizeBytes);
+        }
+      },
+      async read() {
+        await gpu.pending(staging.mapAsync(MAP_MODE.READ, 0, total));
+        const mapped = staging.getMappedRange(0, total);
+        let at = 0;
+        const copies = sizes.map((size) => {
+          const copy = mapped.slice(at, at + size);
+          at += align(size);
+          return copy;
+        });
+        staging.unmap();
+        free.push(staging);
+        return copies;
+      },
+    };
+  };
   return {
+    open,
     copy(encoder, ranges) {
-      const total = ranges.reduce((sum, { sizeBytes }) => sum + align(sizeBytes), 0);
-      const staging = take(total);
-      let offset = 0;
-      for (const { buffer, offset: from = 0, sizeBytes } of ranges) {
-        encoder.copyBufferToBuffer(buffer, from, staging, offset, Math.ceil(sizeBytes / 4) * 4);
-        offset += align(sizeBytes);
-      }
-      return {
-        async read() {
-          await gpu.pending(staging.mapAsync(MAP_MODE.READ, 0, align(total)));
-          let at = 0;
-          const copies = ranges.map(({ sizeBytes }) => {
-            const copy = staging.getMappedRange(at, align(sizeBytes)).slice(0, sizeBytes);
-            at += align(sizeBytes);
-            return copy;
-          });
-          staging.unmap();
-          free.push(staging);
-          return copies;
-        },
-      };
+      const read = open(ranges.map(({ sizeBytes }) => sizeBytes));
+      read.copy(encoder, ranges);
+      return read;
     },
     destroy() {
       for (const buffer of all) buffer.destroy();

@@ -6,9 +6,13 @@ import type { GpuDevice } from '../device/gpu-device.ts';
 import { dispatchEncoder } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
 
-/** Of the first part, which the device waits for, and of each further one, over all runs of a list: a submit costs about 0.1 ms. */
+/**
+ * Dispatches of the first part, which the device waits for, of the second, and at most of one, over all runs of a list. Each is twice the
+ * one before: a submit costs about 0.1 ms of the host, and the device has ever more to do meanwhile.
+ */
 const FIRST_PART = 16;
-const FURTHER_PARTS = 48;
+const SECOND_PART = 48;
+const MOST_OF_PART = 192;
 
 export interface Submission {
   /** For what is encoded next; another one after {@link Submission.dispatch} and {@link Submission.submit}. */
@@ -26,7 +30,7 @@ export function createSubmission({ device, queue }: Pick<GpuDevice, 'device' | '
   const submit = () => {
     queue.submit([current().finish()]);
     encoder = undefined;
-    [inPart, most] = [0, FURTHER_PARTS];
+    [inPart, most] = [0, most === FIRST_PART ? SECOND_PART : Math.min(MOST_OF_PART, 2 * most)];
   };
   return {
     get encoder() {

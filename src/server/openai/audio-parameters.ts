@@ -1,6 +1,8 @@
 /** What `/v1/audio/transcriptions` and `translations` take: the fields of their forms. */
 import type { TurnOptions } from '../../audio/turn-taking.ts';
-import type { SpeechAbilities, SpeechModel, TranscribeOptions } from '../../engine/speech/speech-model.ts';
+import type { SpeechAbilities } from '../../engine/speech/recogniser.ts';
+import type { SpeechModel } from '../../engine/speech/speech-model.ts';
+import type { TranscribeOptions } from '../../engine/speech/transcribe-options.ts';
 import { invalid } from '../failure.ts';
 import { MODEL_PARAMETER } from '../model-parameter.ts';
 import type { ParameterTable } from '../parameter-table.ts';

@@ -1,7 +1,8 @@
 /** `/v1/audio/transcriptions` and `translations`: what models that hear make of a sound. */
 import { openAudio } from '../../audio/open-audio.ts';
 import type { AudioStream } from '../../audio/audio-stream.ts';
-import type { SpeechModel, TranscribeOptions } from '../../engine/speech/speech-model.ts';
+import type { SpeechModel } from '../../engine/speech/speech-model.ts';
+import type { TranscribeOptions } from '../../engine/speech/transcribe-options.ts';
 import type { ByteSource } from '../../tensor/byte-source.ts';
 import { FormatError } from '../../tensor/errors.ts';
 import { countTranscript, endTranscript } from '../answer-counter.ts';

@@ -7,7 +7,8 @@ import { fixturesPath, hasShared, sharedPath } from '../../../../test/fixture-te
 import { longSpeechModel } from '../../../../test/whisper-long.ts';
 import type { LongModel } from '../../../../test/whisper-long.ts';
 import { openExecutor } from '../../../node/load-model.ts';
-import type { SpeechModel, TranscribeOptions } from '../speech-model.ts';
+import type { SpeechModel } from '../speech-model.ts';
+import type { TranscribeOptions } from '../transcribe-options.ts';
 
 const RECORDING = 'real/moonshine/speech-60s.wav';
 const RATE = 16_000;

@@ -4,7 +4,8 @@ import { testSound } from '../../../../test/sound-pieces.ts';
 import type { ProgressEvent } from '../../../tensor/progress.ts';
 import type { HeardSound, SoundStep } from '../../sound-decoder.ts';
 import { createSpeechModel } from '../speech-model.ts';
-import type { SpeechModel, TranscribeOptions } from '../speech-model.ts';
+import type { SpeechModel } from '../speech-model.ts';
+import type { TranscribeOptions } from '../transcribe-options.ts';
 import type { WhisperTokens } from './whisper-tokens.ts';
 import { createWhisperRecogniser } from './whisper-recogniser.ts';
 
