@@ -23,9 +23,10 @@ export function joinAwq(folder: PackedFolder, settings: JsonObject): JoinedFolde
         'Get a file of the model in the order of GEMM.',
     );
   };
-  const { bits, version = 'gemm', group_size: group } = settings;
+  const { bits, version = 'gemm', zero_point: hasZeros = true, group_size: group } = settings;
   expect('bits', bits === 4, '4');
   expect('version', typeof version === 'string' && version.toLowerCase() === 'gemm', '"gemm"');
+  expect('zero_point', hasZeros === true, 'true');
   expect('group_size', isGroupSize(group), 'a number of values, or -1');
   return { joined: modulesWith(folder, 'qweight').map((module) => joinModule(folder, module, group as number)) };
 }
