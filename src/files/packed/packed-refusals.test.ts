@@ -167,7 +167,8 @@ const AWQ = { quant_method: 'awq', bits: 4, group_size: 128, zero_point: true, v
 
 describe('AWQ', () => refuses('awq.g128', PACKED, quantized(AWQ), [
   ['other bits', { config: quantized({ ...AWQ, bits: 3 }) }, /quantization_config\.bits must be 4 for awq, found 3/],
-  ['no zero points', { config: quantized({ ...AWQ, zero_point: false }) }, /quantization_config\.zero_point must be true for awq, found false/],
+  ['no zero points', { config: quantized({ ...AWQ, zero_point: false }) },
+    /quantization_config\.zero_point must be true for awq, found false/],
   ['another order', { config: quantized({ ...AWQ, version: 'gemv' }) },
     /quantization_config\.version must be "gemm" for awq, found "gemv"/],
   ['another group', { config: quantized({ ...AWQ, group_size: 64 }) },
