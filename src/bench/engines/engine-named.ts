@@ -1,4 +1,5 @@
 import type { Engine } from '../engine.ts';
+import { browserEngines } from './browser-engines.ts';
 import { commandEngines } from './command-engines.ts';
 import { ingotEngine } from './ingot-engine.ts';
 import { llamaBatchedBenchEngine } from './llama-batched-bench-engine.ts';
@@ -6,10 +7,11 @@ import { llamaBenchEngine } from './llama-bench-engine.ts';
 import { llamaEngine } from './llama-engine.ts';
 import { openAiEngine } from './openai-engine.ts';
 import { ingotServerEngine, llamaServerEngine } from './server-engines.ts';
+import { transformersEngine } from './transformers-engine.ts';
 
 const ENGINES: readonly Engine[] = [
   ingotEngine, llamaEngine, llamaBenchEngine, llamaBatchedBenchEngine, ingotServerEngine, llamaServerEngine, openAiEngine,
-  ...commandEngines,
+  ...commandEngines, transformersEngine, ...browserEngines,
 ];
 
 export const ENGINE_NAMES: readonly string[] = ENGINES.map(({ name }) => name);

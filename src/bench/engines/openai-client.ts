@@ -1,8 +1,8 @@
 /** Asks a server in OpenAI's form, and times what comes. */
-import type { EngineFacts } from '../engine.ts';
 import { eventsOf } from '../server-process.ts';
 import type { TimedEvent } from '../server-process.ts';
-import type { Arrival } from '../stream-load.ts';
+import { wordsOf } from './remote-client.ts';
+import type { RemoteAnswer, RemoteClient } from './remote-client.ts';
 
 export interface OpenAiServer {
   /** Up to `/v1`. */
@@ -11,49 +11,6 @@ export interface OpenAiServer {
   readonly key: string | undefined;
 }
 
-export interface RemoteAnswer {
-  readonly text: string;
-  /** As the server counts them. */
-  readonly tokens: number;
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-  /** In milliseconds from the request; at least one. */
-  readonly arrivals: readonly Arrival[];
-  /** Whether the model ended it. */
-  readonly hasEnded: boolean;
-}
-
-interface ChatMessage {
-  readonly role: 'user' | 'assistant';
-  readonly content: string;
-}
-
-interface ChatOptions {
-  readonly maxTokens: number;
-  /** JSON Schema of the answer. */
-  readonly schema?: object | undefined;
-}
-
-export interface OpenAiClient {
-  readonly facts: EngineFacts;
-  /** A prompt that begins as none before it did. */
-  complete(ids: readonly number[], maxTokens: number): Promise<RemoteAnswer>;
-  chat(messages: readonly ChatMessage[], options: ChatOptions): Promise<RemoteAnswer>;
-  /** A word for each id: about a token each. */
-  words(ids: readonly number[]): string;
-  /** A number that no call gave before. */
-  next(): number;
-}
-
-/** Common words of one token in most vocabularies. */
-const WORDS = (
-  'time year people way day man thing woman life child world school state family student group country problem hand part place case week ' +
-  'company system program question work government number night point home water room mother area money story fact month lot right study ' +
-  'book eye job word business issue side kind head house service friend father power hour game line end member law car city community name'
-).split(' ');
-
-const wordsOf = (ids: readonly number[]) => ids.map((id) => WORDS[id % WORDS.length]).join(' ');
-
 /** What a server takes beyond the form: token ids as a prompt, and not to stop at end tokens. */
 interface Abilities {
   readonly takesIds: boolean;
@@ -61,7 +18,7 @@ interface Abilities {
 }
 
 /** @throws Error where nobody listens, or the model is not there */
-export async function createOpenAiClient(server: OpenAiServer): Promise<OpenAiClient> {
+export async function createOpenAiClient(server: OpenAiServer): Promise<RemoteClient> {
   const listed = await modelsOf(server);
   if (listed !== undefined && !listed.includes(server.model))
     throw new Error(`${server.url} has no model ${JSON.stringify(server.model)}; it lists ${listed.slice(0, 10).join(', ') || 'none'}`);

@@ -3,11 +3,9 @@
  * client's own, of bytes as they came. Servers that take token ids (`/completions`) are sent the same ids as every engine; the others are
  * sent words, and what they count as tokens is what counts.
  */
-import { warmed } from '../engine.ts';
-import type { Conversation, Engine, EngineSettings, OpenEngine, StructuredAnswer, StructuredRequest, TurnTimes } from '../engine.ts';
-import type { ServedLoad, StreamRequest, StreamTimes } from '../stream-load.ts';
+import type { Engine, EngineSettings } from '../engine.ts';
 import { createOpenAiClient } from './openai-client.ts';
-import type { OpenAiClient, RemoteAnswer } from './openai-client.ts';
+import { openRemote } from './remote-engine.ts';
 
 export const openAiEngine: Engine = {
   name: 'openai',
@@ -30,75 +28,4 @@ function keyOf({ keyVariable }: EngineSettings): string | undefined {
   const key = process.env[keyVariable];
   if (key === undefined || key === '') throw new Error(`the variable ${keyVariable} of its key is not set`);
   return key;
-}
-
-const firstMs = ({ arrivals }: RemoteAnswer) => arrivals[0]!.ms;
-
-/** Tokens a second after the first piece. @throws Error where the answer ended long before it was to */
-function rateOf(answer: RemoteAnswer, wanted: number): number {
-  const { arrivals, tokens } = answer;
-  if (tokens < wanted / 2) throw new Error(`the model ended its answer after ${tokens} of ${wanted} tokens`);
-  const last = arrivals.at(-1)!.ms;
-  if (arrivals.length < 2 || last <= firstMs(answer)) throw new Error('the whole answer came at once: the server does not stream');
-  return (1000 * (tokens - arrivals[0]!.tokens)) / (last - firstMs(answer));
-}
-
-function openRemote(client: OpenAiClient): OpenEngine {
-  const ask = (ids: readonly number[], maxTokens: number) => client.complete(ids, maxTokens);
-  return {
-    facts: client.facts,
-    async prefill(ids) {
-      await warmed(() => ask(ids.toReversed(), 1));
-      const answer = await ask(ids, 1);
-      return (1000 * (answer.promptTokens - answer.cachedTokens)) / firstMs(answer);
-    },
-    firstToken: async (ids) => firstMs(await ask(ids, 16)),
-    async decode(ids, count) {
-      await ask(ids.toReversed(), count + 1);
-      return rateOf(await ask(ids, count + 1), count + 1);
-    },
-    converse: (conversation) => converse(client, conversation),
-    async serve(requests) {
-      await serveAll(client, requests);
-      return serveAll(client, requests);
-    },
-    answerInForm: (request) => answerInForm(client, request),
-    close: async () => {},
-  };
-}
-
-async function converse(client: OpenAiClient, { turns, answerTokens, reusesPrefix }: Conversation): Promise<TurnTimes[]> {
-  const times: TurnTimes[] = [];
-  const messages: { role: 'user' | 'assistant'; content: string }[] = [];
-  const opening = client.words([client.next()]);
-  for (const ids of turns) {
-    messages.push({ role: 'user', content: client.words(ids) });
-    // A conversation that begins otherwise has no prefix in any cache.
-    const begin = reusesPrefix ? opening : client.words([client.next(), ...ids.slice(0, 3)]);
-    const [first, ...rest] = messages;
-    const answer = await client.chat([{ ...first!, content: `${begin} ${first!.content}` }, ...rest], { maxTokens: answerTokens });
-    messages.push({ role: 'assistant', content: answer.text });
-    const [from, to] = [firstMs(answer), answer.arrivals.at(-1)!.ms];
-    const tokensPerSecond = to > from ? (1000 * (answer.tokens - answer.arrivals[0]!.tokens)) / (to - from) : undefined;
-    times.push({ firstMs: from, tokensPerSecond });
-  }
-  return times;
-}
-
-async function serveAll(client: OpenAiClient, requests: readonly StreamRequest[]): Promise<ServedLoad> {
-  const startMs = performance.now();
-  const answer = async ({ ids, answerTokens }: StreamRequest): Promise<StreamTimes> => {
-    const askedMs = performance.now() - startMs;
-    const { arrivals, tokens } = await client.complete(ids, answerTokens + 1);
-    if (tokens < (answerTokens + 1) / 2) throw new Error(`the model ended its answer after ${tokens} of ${answerTokens + 1} tokens`);
-    return { askedMs, arrivals: arrivals.map((piece) => ({ ...piece, ms: askedMs + piece.ms })) };
-  };
-  return { streams: await Promise.all(requests.map(answer)), hasMeanGaps: false };
-}
-
-async function answerInForm(client: OpenAiClient, { ids, schema, maxTokens }: StructuredRequest): Promise<StructuredAnswer> {
-  const content = client.words([client.next(), ...ids]);
-  const answer = await client.chat([{ role: 'user', content }], { maxTokens, schema });
-  const { text, tokens, arrivals, hasEnded } = answer;
-  return { text, tokens, firstMs: firstMs(answer), allMs: arrivals.at(-1)!.ms, hasEnded };
 }

@@ -1,0 +1,36 @@
+/** The page of wllama. Runs in a browser. */
+import { timedAnswer } from './page-answer.ts';
+
+let wllama: any;
+
+interface Opening {
+  readonly contextLength: number;
+  readonly threads?: number;
+  readonly isGpu: boolean;
+}
+
+export async function open({ contextLength, threads, isGpu }: Opening): Promise<object> {
+  const address = '/packages/@wllama/wllama/esm/index.js';
+  const { Wllama } = await import(address);
+  wllama = new Wllama({ default: '/packages/@wllama/wllama/esm/wasm/wllama.wasm' }, { suppressNativeLog: true });
+  const blob = await (await fetch('/model.gguf')).blob();
+  // Room for what a chat's template adds to a prompt.
+  const n_ctx = contextLength + 256;
+  await wllama.loadModel([blob], { n_ctx, n_threads: threads, n_gpu_layers: isGpu ? 999 : 0, flash_attn: true });
+  const count = wllama.getNumThreads();
+  return {
+    device: isGpu ? 'page (WebGPU)' : `page (WebAssembly, ${count} ${count === 1 ? 'thread' : 'threads'})`,
+    flags: { contextLength: n_ctx, flashAttention: true, llamaCpp: Wllama.getLibllamaVersion(), kv: 'f16' },
+  };
+}
+
+interface Asking {
+  readonly messages: readonly object[];
+  readonly maxTokens: number;
+}
+
+export async function answer({ messages, maxTokens }: Asking): Promise<object> {
+  const startMs = performance.now();
+  const asked = { messages, max_tokens: maxTokens, temperature: 0, stream: true, ignore_eos: true, reasoning_format: 'none' };
+  return timedAnswer(await wllama.createChatCompletion(asked), startMs);
+}
