@@ -79,8 +79,9 @@ export async function loadModel(id: string): Promise<boolean> {
   const cancel = () => controller.abort();
   setLoad(id, { progress: { phase: 'Loading', share: undefined }, cancel });
   try {
-    await transport.load(id, { signal: controller.signal, onProgress: (progress) => setLoad(id, { progress, cancel }) });
-    chooseModel(id);
+    const onProgress = (progress: LoadProgress) => setLoad(id, { progress, cancel });
+    const listed = await transport.load(id, { signal: controller.signal, onProgress });
+    chooseModel(listed);
     return true;
   } catch (error) {
     if (!controller.signal.aborted) tellFailure(error);

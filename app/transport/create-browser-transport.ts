@@ -1,11 +1,14 @@
 /** Models in the page itself, by `ingot/browser`: one at a time, its engine in a worker. */
 import type { AnswerPart } from 'ingot/browser';
-import { loadModel } from 'ingot/browser/load';
+import { loadModel, openModelCache } from 'ingot/browser/load';
 import type { BrowserModel, ModelSource } from 'ingot/browser/load';
-import { knownModels } from './known-models.ts';
+import rasterDecoder from '@cf-wasm/photon/photon.wasm?url';
+import webpDecoder from '@cwasm/webp/webp.wasm?url';
+import { idInCache, listBrowserModels } from './list-browser-models.ts';
+import type { HeldModel } from './list-browser-models.ts';
 import type { KnownModel } from './known-models.ts';
 import { requestMessages } from './request-messages.ts';
-import type { AnswerPiece, AnswerRequest, Finish, LoadOptions, ModelEntry, Sampling, Storage, Transport } from './transport.ts';
+import type { AnswerPiece, AnswerRequest, Finish, LoadOptions, Sampling, Storage, Transport } from './transport.ts';
 
 const PHASES: Readonly<Record<string, string>> = {
   download: 'Downloading',
@@ -13,14 +16,6 @@ const PHASES: Readonly<Record<string, string>> = {
   compile: 'Preparing the GPU',
   warmup: 'Warming up',
 };
-/** The part of a device's memory that a page's model may reasonably take. */
-const MEMORY_SHARE = 0.5;
-
-interface Held {
-  readonly id: string;
-  readonly model: BrowserModel;
-}
-
 function samplingOf({ thinks, ...sampling }: Sampling): object {
   const { stop } = sampling;
   return { ...sampling, stop: stop?.length === 0 ? undefined : stop, ...(thinks === false ? { reasoning: false } : {}) };
@@ -57,43 +52,21 @@ function isEnd(error: unknown): boolean {
   return name === 'CapacityError' && shortage === undefined;
 }
 
-async function spaceLeft(): Promise<number> {
-  const { quota = Infinity, usage = 0 } = (await navigator.storage?.estimate?.()) ?? {};
-  const { deviceMemory = Infinity } = navigator as { readonly deviceMemory?: number };
-  return Math.min(quota - usage, deviceMemory * 2 ** 30 * MEMORY_SHARE);
-}
-
 async function storage(): Promise<Storage> {
   const { quota, usage = 0 } = await navigator.storage.estimate();
   return { usedBytes: usage, quotaBytes: quota };
 }
 
 export function createBrowserTransport(): Transport {
-  let held: Held | undefined;
-  /** Files that were opened here, and models that were named by hand, as long as the page is open. */
-  const added = new Map<string, { readonly known: KnownModel; readonly source: ModelSource }>();
+  let held: HeldModel | undefined;
+  /** Files that were opened here, as long as the page is open. */
+  const opened = new Map<string, { readonly known: KnownModel; readonly source: ModelSource }>();
 
   const free = async () => {
     const { model } = held ?? {};
     held = undefined;
     await model?.dispose();
   };
-  const entryOf = ({ id, name, bytes }: KnownModel, space: number): ModelEntry => {
-    const model = held?.id === id ? held.model : undefined;
-    const isHere = added.has(id);
-    return {
-      id,
-      name,
-      kind: 'text',
-      bytes,
-      status: model !== undefined ? 'loaded' : isHere ? 'unloaded' : 'absent',
-      fits: model !== undefined || bytes === undefined ? undefined : bytes <= space,
-      contextLength: model?.info.contextLength,
-      takes: model === undefined ? undefined : model.vision === undefined ? [] : ['image'],
-      where: model?.runsOn.description,
-    };
-  };
-
   async function* answer(request: AnswerRequest): AsyncGenerator<AnswerPiece> {
     if (held?.id !== request.model) throw new Error('The model is not loaded. Load it first.');
     try {
@@ -109,23 +82,17 @@ export function createBrowserTransport(): Transport {
     place: 'in this browser',
     answer,
     storage,
-    async listModels() {
-      const known = await knownModels();
-      const space = await spaceLeft();
-      return [...[...added.values()].map((one) => one.known), ...known.filter(({ id }) => !added.has(id))].map((one) =>
-        entryOf(one, space),
-      );
-    },
+    listModels: () => listBrowserModels({ held, opened: [...opened.values()].map((one) => one.known) }),
     async load(id, { signal, onProgress }: LoadOptions) {
       await free();
-      const model = await loadModel(added.get(id)?.source ?? id, {
+      const model = await loadModel(opened.get(id)?.source ?? id, {
         signal,
+        imageDecoders: { raster: rasterDecoder, webp: webpDecoder },
         onProgress: ({ phase, loaded, total }) =>
           onProgress({ phase: PHASES[phase] ?? 'Loading', share: total > 0 ? loaded / total : undefined }),
       });
-      held = { id, model };
-      const isKnown = (await knownModels()).some((one) => one.id === id);
-      if (!isKnown && !added.has(id)) added.set(id, { known: { id, name: id, bytes: undefined }, source: id });
+      held = { id: opened.has(id) ? id : await idInCache(id), model };
+      return held.id;
     },
     async unload() {
       await free();
@@ -133,8 +100,12 @@ export function createBrowserTransport(): Transport {
     async addFiles(files) {
       const name = files.length === 1 ? files[0]!.name : `${files[0]?.name ?? ''} and ${files.length - 1} more`;
       const bytes = files.reduce((sum, { size }) => sum + size, 0);
-      added.set(name, { known: { id: name, name, bytes }, source: files });
+      opened.set(name, { known: { id: name, name, bytes }, source: files });
       return name;
+    },
+    async remove(id) {
+      if (held?.id === id) await free();
+      if (!opened.delete(id)) await (await openModelCache()).remove(id);
     },
   };
 }

@@ -145,6 +145,7 @@ export function createServerTransport(keyOf: () => string): Transport {
     async load(id, { signal, onProgress }: LoadOptions) {
       onProgress({ phase: 'Loading', share: undefined });
       await post('v1/models/load', { model: id }, signal);
+      return id;
     },
     async unload(id) {
       await post('v1/models/unload', { model: id });

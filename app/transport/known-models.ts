@@ -12,11 +12,11 @@ export type KnownModel = Pick<ModelEntry, 'id' | 'name' | 'bytes'>;
 
 /** Bytes are those of the file that is taken by default, to two digits: what comes is told by the host that it comes from. */
 const HUB: readonly KnownModel[] = [
-  { id: 'qwen3:0.6b', name: 'Qwen3 0.6B', bytes: 640e6 },
-  { id: 'gemma3:1b', name: 'Gemma 3 1B', bytes: 810e6 },
-  { id: 'lfm2.5:1.2b', name: 'LFM2.5 1.2B', bytes: 730e6 },
-  { id: 'llama3.2:1b', name: 'Llama 3.2 1B', bytes: 810e6 },
-  { id: 'qwen3:1.7b', name: 'Qwen3 1.7B', bytes: 1.8e9 },
+  { id: 'Qwen/Qwen3-0.6B-GGUF', name: 'Qwen3 0.6B', bytes: 640e6 },
+  { id: 'ggml-org/gemma-3-1b-it-GGUF', name: 'Gemma 3 1B', bytes: 810e6 },
+  { id: 'LiquidAI/LFM2.5-1.2B-Instruct-GGUF', name: 'LFM2.5 1.2B', bytes: 730e6 },
+  { id: 'unsloth/Llama-3.2-1B-Instruct-GGUF', name: 'Llama 3.2 1B', bytes: 810e6 },
+  { id: 'Qwen/Qwen3-1.7B-GGUF', name: 'Qwen3 1.7B', bytes: 1.8e9 },
 ];
 
 function isHostModel(one: unknown): one is HostModel {

@@ -115,8 +115,8 @@ export interface Transport {
   readonly place: string;
   /** @throws KeyNeeded; Error in words for a person */
   listModels(signal?: AbortSignal): Promise<readonly ModelEntry[]>;
-  /** Makes a model ready; downloads it first where it is absent. */
-  load(id: string, options: LoadOptions): Promise<void>;
+  /** Makes a model ready; downloads it first where it is absent. @returns the id that it is listed by */
+  load(id: string, options: LoadOptions): Promise<string>;
   unload(id: string): Promise<void>;
   answer(request: AnswerRequest): AsyncIterable<AnswerPiece>;
   /** The text of a sound (WAV). Undefined: nothing here hears. */

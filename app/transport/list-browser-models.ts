@@ -1,0 +1,83 @@
+/** The models that a page may run: those that stay in the browser, those that were opened, and those that it knows of. */
+import { openModelCache } from 'ingot/browser/load';
+import type { BrowserModel, CachedModel, ModelCache } from 'ingot/browser/load';
+import { knownModels } from './known-models.ts';
+import type { KnownModel } from './known-models.ts';
+import type { ModelEntry } from './transport.ts';
+
+/** The part of a device's memory that a page's model may reasonably take. */
+const MEMORY_SHARE = 0.5;
+
+/** The one that is loaded. */
+export interface HeldModel {
+  readonly id: string;
+  readonly model: BrowserModel;
+}
+
+export interface BrowserModels {
+  readonly held: HeldModel | undefined;
+  /** Files of this device that were opened. */
+  readonly opened: readonly KnownModel[];
+}
+
+async function spaceLeft(): Promise<number> {
+  const { quota = Infinity, usage = 0 } = (await navigator.storage?.estimate?.()) ?? {};
+  const { deviceMemory = Infinity } = navigator as { readonly deviceMemory?: number };
+  return Math.min(quota - usage, deviceMemory * 2 ** 30 * MEMORY_SHARE);
+}
+
+/** The models that stay in the browser; undefined where it keeps no files for pages. */
+async function openCache(): Promise<ModelCache | undefined> {
+  return openModelCache().catch(() => undefined);
+}
+
+/** Of a download that was broken off. */
+function partOf(cached: CachedModel | undefined): string | undefined {
+  if (cached === undefined || cached.isWhole) return undefined;
+  return `${Math.round((100 * cached.presentBytes) / cached.sizeBytes)}% downloaded`;
+}
+
+/** What the cache calls the model that was loaded just now: a short name stands for a longer id. */
+export async function idInCache(id: string): Promise<string> {
+  const cache = await openCache();
+  const ids = ((await cache?.list()) ?? []).map((one) => one.id);
+  // A browser clears what pages keep when its disk is full, unless it was asked not to.
+  void cache?.persist();
+  return ids.includes(id) ? id : (ids.at(-1) ?? id);
+}
+
+interface Surroundings {
+  readonly held: HeldModel | undefined;
+  /** Bytes that a model may take. */
+  readonly space: number;
+  readonly cached: CachedModel | undefined;
+  readonly isOpened: boolean;
+}
+
+function entryOf({ id, name, bytes }: KnownModel, { held, space, cached, isOpened }: Surroundings): ModelEntry {
+  const model = held?.id === id ? held.model : undefined;
+  const isHere = isOpened || cached?.isWhole === true;
+  const size = cached?.sizeBytes ?? bytes;
+  return {
+    id,
+    name,
+    kind: 'text',
+    bytes: size,
+    status: model !== undefined ? 'loaded' : isHere ? 'unloaded' : 'absent',
+    fits: model !== undefined || size === undefined ? undefined : isHere || size <= space,
+    contextLength: model?.info.contextLength,
+    takes: model === undefined ? undefined : model.vision === undefined ? [] : ['image'],
+    where: model?.runsOn.description ?? partOf(cached),
+  };
+}
+
+export async function listBrowserModels({ held, opened }: BrowserModels): Promise<readonly ModelEntry[]> {
+  const [known, space, cache] = await Promise.all([knownModels(), spaceLeft(), openCache()]);
+  const cached = new Map((await cache?.list())?.map((one) => [one.id, one]));
+  const others = [...cached.values()].filter(({ id }) => known.every((one) => one.id !== id));
+  const named = [...others.map(({ id, sizeBytes }) => ({ id, name: id, bytes: sizeBytes })), ...known];
+  return [
+    ...opened.map((one) => entryOf(one, { held, space, cached: undefined, isOpened: true })),
+    ...named.map((one) => entryOf(one, { held, space, cached: cached.get(one.id), isOpened: false })),
+  ];
+}
