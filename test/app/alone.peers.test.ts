@@ -59,12 +59,14 @@ describe.skipIf(!hasChromium)('the app alone', () => {
   let browser: Browser;
   let tools: PageTools;
   const asked: string[] = [];
+  const complaints: string[] = [];
   let origin = '';
   beforeAll(async () => {
     host = await staticHost();
     origin = `http://localhost:${(host.address() as AddressInfo).port}`;
     browser = await launchChromium();
     const page = await (browser as any).newPage({ viewport: { width: 1280, height: 800 } });
+    page.on('console', (message: any) => message.type() === 'error' && complaints.push(message.text()));
     page.on('request', (request: any) => asked.push(request.url()));
     tools = pageTools(page);
     await page.goto(`${origin}/chat/`);
@@ -105,8 +107,25 @@ describe.skipIf(!hasChromium)('the app alone', () => {
     await tools.picture('alone-answer');
   });
 
+  it('keeps the model, and answers without a network', async () => {
+    await tools.page.context().setOffline(true);
+    await tools.page.reload();
+    await tools.until("document.querySelector('.model-button .name')?.innerText === 'Ember'");
+    await tools.press('Alt+KeyN');
+    await tools.type('Tell me a story about a fox called Ash.');
+    await tools.press('Enter');
+    await tools.until("document.querySelector('.turn.assistant .figures') !== null", 60_000);
+    expect(await tools.read<string>("document.querySelector('.turn.assistant .markdown').innerText")).toContain('Ash was a brave fox');
+    await tools.page.context().setOffline(false);
+    await tools.press('Alt+KeyM');
+    await tools.tabTo('[aria-label="Delete Ember from this browser"]');
+    await tools.press('Enter');
+    await tools.until("document.querySelector('.model-name').innerText.includes('to download')");
+  });
+
   it('asked nobody but its host', () => {
     expect(asked.filter((url) => !url.startsWith(`${origin}/chat/`) && !/^(data|blob|about):/.test(url))).toEqual([]);
+    expect(complaints.filter((one) => !one.includes('ERR_INTERNET_DISCONNECTED'))).toEqual([]);
     // The engine's worker came with the model; what came before it is the first load.
     expect(asked.filter((url) => url.includes('engine-worker')).length).toBeGreaterThan(0);
   });
