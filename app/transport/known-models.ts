@@ -24,12 +24,26 @@ function isHostModel(one: unknown): one is HostModel {
   return typeof name === 'string' && typeof url === 'string';
 }
 
+const KEPT = 'ingot host models';
+
+/** The host's list, or without a network the one that it had last. */
+async function hostModels(list: string): Promise<readonly HostModel[]> {
+  let text = '[]';
+  try {
+    const response = await fetch(list);
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    text = await response.text();
+    localStorage.setItem(KEPT, text);
+  } catch {
+    text = localStorage.getItem(KEPT) ?? text;
+  }
+  const read = JSON.parse(text) as unknown;
+  return (Array.isArray(read) ? read : []).filter(isHostModel);
+}
+
 /** Which models the page's host has is in a line of the page, so that no request fails where it has none. */
 export async function knownModels(): Promise<readonly KnownModel[]> {
   const list = document.querySelector<HTMLMetaElement>('meta[name=ingot-models]')?.dataset['list'];
-  if (list === undefined) return HUB;
-  const response = await fetch(list);
-  const read = response.ok ? ((await response.json()) as unknown) : [];
-  const own = (Array.isArray(read) ? read : []).filter(isHostModel);
+  const own = list === undefined ? [] : await hostModels(list);
   return [...own.map(({ name, url, bytes }) => ({ id: new URL(url, document.baseURI).href, name, bytes })), ...HUB];
 }
