@@ -58,7 +58,7 @@ function eventOf(random: Random, speech: Int16Array): object {
     () => ({ type: 'conversation.item.retrieve', item_id: id() }), () => ({ type: 'conversation.item.truncate', item_id: id(),
       content_index: 0, audio_end_ms: random(500) }),
     () => ({ type: 'response.create', ...(random(2) === 0 ? { response: { output_modalities: ['text'] } } : {}) }),
-      () => ({ type: 'response.create' }),
+      () => ({ type: 'response.create', ...(random(2) === 0 ? { response: { conversation: 'none', input: [item()] } } : {}) }),
     () => ({ type: 'response.cancel' }),
   )();
 }

@@ -66,6 +66,32 @@ describe.skipIf(!hasRealtimeModels)('a session', () => {
     expect(off).toMatchObject({ instructions: INSTRUCTIONS, audio: { input: { turn_detection: null }, output: { speed: 1.5 } } });
   });
 
+  it('answers beside the conversation: other items, or its own, which stays as it is', async () => {
+    const client = await rig.open();
+    await update(client, PLAIN);
+    client.send(message(QUESTION));
+    const { item } = await client.until('conversation.item.done');
+    const { response: own } = await answer(client);
+    const from = client.events.length;
+    const given = { type: 'message', role: 'user', content: [{ type: 'input_text', text: QUESTION }] };
+    const apart = (input: object[], topic: string) =>
+      client.send({ type: 'response.create', response: { conversation: 'none', input, metadata: { topic } } });
+    apart([{ type: 'item_reference', id: item.id }], 'own');
+    apart([given], 'other');
+    const texts: string[] = [];
+    for (const topic of ['own', 'other']) {
+      const { response } = await client.until('response.done');
+      expect(response).toMatchObject({ status: 'completed', conversation_id: null, metadata: { topic } });
+      texts.push(response.output[0].content[0].text);
+    }
+    expect(texts).toEqual([own.output[0].content[0].text, own.output[0].content[0].text]);
+    const told = types(client.events.slice(from));
+    expect(told.filter((type) => type === 'response.output_item.done').length).toBe(2);
+    expect(told.filter((type) => type.startsWith('conversation.'))).toEqual([]);
+    client.send({ type: 'response.create', response: { conversation: 'none', input: [{ type: 'item_reference', id: 'none' }] } });
+    expect((await client.until('error'))['error']).toMatchObject({ code: 'item_not_found' });
+  });
+
   it('answers a text as a chat does, in the events of the reference', async () => {
     const client = await rig.open();
     await update(client, PLAIN);
@@ -287,7 +313,7 @@ describe.skipIf(!hasRealtimeModels)('what is not obeyed', () => {
       client.send({ type: 'session.update', session, event_id: param });
       expect((await client.until('error')).error, JSON.stringify(session)).toMatchObject({ param, event_id: param });
     }
-    for (const [response, param] of [[{ conversation: 'none' }, 'response.conversation'], [{ input: [] }, 'response.input'],
+    for (const [response, param] of [[{ conversation: 'other' }, 'response.conversation'], [{ input: 'hi' }, 'response.input'],
       [{ audio: { output: { voice: 'alloy' } } }, 'response.audio.output.voice']] as const) {
       client.send({ type: 'response.create', response });
       expect((await client.until('error')).error.param, param).toBe(param);

@@ -18,7 +18,9 @@ export interface ResponseOptions {
   readonly metadata: JsonObject | null;
   /** Of the message that it may have. */
   readonly itemId: string;
-  readonly conversationId: string;
+  /** Its items are not the conversation's. */
+  readonly isApart: boolean;
+  readonly conversationId: string | null;
   /** Hz of the speech that comes. */
   readonly sampleRate: number;
   /** Milliseconds of speech that count as a token; undefined: speech counts none. */
@@ -77,18 +79,18 @@ class Response implements ResponseWriter {
 
   /** @returns its place among the output */
   #begin(item: ToldItem): number {
-    const { out, items } = this.#options;
+    const { out, items, isApart } = this.#options;
     const index = this.#output.push(item) - 1;
     this.#send('response.output_item.added', { output_index: index, item });
-    out.send({ type: 'conversation.item.added', previous_item_id: items.put(item), item });
+    if (!isApart) out.send({ type: 'conversation.item.added', previous_item_id: items.put(item), item });
     return index;
   }
 
   #end(index: number, item: ToldItem): void {
-    const { out, items } = this.#options;
+    const { out, items, isApart } = this.#options;
     this.#output[index] = item;
     this.#send('response.output_item.done', { output_index: index, item });
-    out.send({ type: 'conversation.item.done', previous_item_id: items.put(item), item });
+    if (!isApart) out.send({ type: 'conversation.item.done', previous_item_id: items.put(item), item });
   }
 
   #message(status: string): ToldItem {
@@ -210,7 +212,7 @@ export function countedTokens(usage: TalkSessionUsage, tokenMs: number | undefin
 
 function usageJson(usage: TalkSessionUsage, tokenMs: number | undefined): object {
   const { input, cached, output } = countedTokens(usage, tokenMs);
-  const heard = tokenMs === undefined ? 0 : Math.min(input, Math.round(usage.heardMs / tokenMs));
+  const heard = usage.heardTokens;
   return {
     total_tokens: input + output, input_tokens: input, output_tokens: output,
     input_token_details: { text_tokens: input - heard, audio_tokens: heard, image_tokens: 0, cached_tokens: cached },

@@ -1,5 +1,5 @@
 /** The answers of a session: each is admitted, counted and logged as a request of its own. */
-import type { AnswerEnd, TalkSession, TalkSessionEvent, TalkSessionUsage } from '../../engine/talk/live/talker.ts';
+import type { AnswerEnd, RespondOptions, TalkSession, TalkSessionEvent, TalkSessionUsage } from '../../engine/talk/live/talker.ts';
 import type { JsonObject } from '../../tensor/checkpoint.ts';
 import { countPrompt } from '../answer-counter.ts';
 import { startCall } from '../call.ts';
@@ -27,6 +27,9 @@ export interface AskedAnswer {
   readonly metadata?: JsonObject | null;
   /** Of a turn that is answered by itself: behind an answer that still goes on. */
   readonly isWaiting: boolean;
+  /** As of `TalkSession.respond`. */
+  readonly items?: RespondOptions['items'];
+  readonly isApart?: boolean;
 }
 
 type AnswerEvent = Extract<TalkSessionEvent, { readonly answerId: string }>;
@@ -64,6 +67,9 @@ interface Answer {
 
 const REALTIME_ROUTE = '/v1/realtime';
 
+/** Answers beside the conversation that may be asked for at a time; they are given one after another. */
+const MOST_APART = 8;
+
 /** Frames of a model that speaks itself are tokens of 80 ms. */
 const FRAME_MS = 80;
 
@@ -88,7 +94,8 @@ class Answers implements SessionAnswers {
   }
 
   async ask(asked: AskedAnswer): Promise<void> {
-    if (this.isActive && !asked.isWaiting)
+    if (asked.isApart === true) this.#checkApart();
+    else if (!asked.isWaiting && (this.#isAsking || [...this.#answers.values()].some((answer) => answer.asked.isApart !== true)))
       throw invalid('An answer is being given: wait for response.done, or send response.cancel.', {
         code: 'conversation_already_has_active_response',
       });
@@ -103,7 +110,8 @@ class Answers implements SessionAnswers {
       if (holder !== undefined) await state.access.admit(holder);
       await state.audit.check();
       call.isAdmitted = true;
-      const id = talk.respond(answerSettings(asked.config, abilities, state.limits.outputTokens));
+      const { items, isApart } = asked;
+      const id = talk.respond(answerSettings(asked.config, abilities, state.limits.outputTokens), { items, isApart });
       const timer = setTimeout(() => this.#late(id), state.limits.requestMs);
       this.#answers.set(id, { call, asked, timer, itemId: '', writer: undefined, hasText: false, isLate: false });
     } catch (error) {
@@ -119,7 +127,15 @@ class Answers implements SessionAnswers {
     const answer = this.#answers.get(id);
     if (answer === undefined) return;
     answer.isLate = true;
-    this.#options.talk.cancel();
+    // One that waits for others ends when its turn comes.
+    if (answer.writer !== undefined) this.#options.talk.cancel();
+  }
+
+  #checkApart(): void {
+    if ([...this.#answers.values()].filter(({ asked }) => asked.isApart === true).length < MOST_APART) return;
+    throw invalid(`${MOST_APART} answers beside the conversation are being given, the most that there may be: wait for response.done.`, {
+      code: 'too_many_responses',
+    });
   }
 
   cancel(responseId: string | undefined): void {
@@ -162,12 +178,14 @@ class Answers implements SessionAnswers {
   #begin(answer: Answer, itemId: string): void {
     const { out, items, conversationId, abilities, call } = this.#options;
     answer.itemId = itemId;
-    const { config, metadata = null } = answer.asked;
+    const { config, metadata = null, isApart = false } = answer.asked;
     answer.writer = beginResponse({
-      out, items, config, metadata, itemId, conversationId, sampleRate: abilities.info.sampleRate, tokenMs: this.#tokenMs,
+      out, items, config, metadata, itemId, isApart, conversationId: isApart ? null : conversationId,
+      sampleRate: abilities.info.sampleRate, tokenMs: this.#tokenMs,
     });
     const limits = call.holder === undefined ? [] : rateLimits(call.state.access.headersOf(call.holder));
     if (limits.length > 0) out.send({ type: 'rate_limits.updated', rate_limits: limits });
+    if (answer.isLate) this.#options.talk.cancel();
   }
 
   #first({ call: { figures, startedAt } }: Answer): void {

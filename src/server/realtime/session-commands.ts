@@ -1,5 +1,5 @@
 /** What each event of a client does to its session. */
-import type { TalkSession } from '../../engine/talk/live/talker.ts';
+import type { RespondOptions, TalkSession } from '../../engine/talk/live/talker.ts';
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { isJsonObject } from '../../tensor/json.ts';
 import type { Call } from '../call.ts';
@@ -127,10 +127,24 @@ const truncate: Command = ({ talk, items }, { given }) => {
   talk.truncate(id, given['audio_end_ms'] as number);
 };
 
-const respond: Command = async ({ answers, config, abilities }, { given }) => {
+/** New items, and those of the conversation that a client names. */
+function inputOf({ items, answers }: SessionParts, input: readonly JsonObject[]): NonNullable<RespondOptions['items']> {
+  return input.map((item) => {
+    if (item['type'] !== 'item_reference') return talkItemOf(item, newId('item'));
+    const { id } = items.get(item['id'] as string);
+    return { itemId: answers.parentOf(id)?.itemId ?? id };
+  });
+}
+
+const respond: Command = async (session, { given }) => {
+  const { answers, config, abilities } = session;
   const response = (given['response'] ?? {}) as JsonObject;
   const own = responseConfig(response, config, abilities);
-  await answers.ask({ config: own, metadata: (response['metadata'] as JsonObject | undefined) ?? null, isWaiting: false });
+  const input = response['input'] as readonly JsonObject[] | undefined;
+  await answers.ask({
+    config: own, metadata: (response['metadata'] as JsonObject | undefined) ?? null, isWaiting: false,
+    items: input && inputOf(session, input), isApart: response['conversation'] === 'none',
+  });
 };
 
 const cancel: Command = ({ answers }, { given }) => answers.cancel(given['response_id'] as string | undefined);

@@ -1,6 +1,7 @@
 /** What clients of `/v1/realtime` may set of a session and of a response, in the shapes of OpenAI's: obeyed, or refused by name. */
 import type { ParameterTable } from '../parameter-table.ts';
 import type { Schema } from '../schema.ts';
+import { INPUT_ITEMS } from './item-schema.ts';
 
 const MOST_PAUSE_MS = 10_000;
 const MOST_TEXT = 100_000;
@@ -138,6 +139,9 @@ export const RESPONSE_PARAMETERS: ParameterTable = {
   metadata: {
     schema: { type: 'object', additionalProperties: { type: 'string', maxLength: 512 } }, about: 'Comes back with the response.',
   },
-  conversation: { refused: 'an answer belongs to its conversation; open another session for one that does not.', neutral: ['auto'] },
-  input: { refused: 'an answer follows the items of its conversation; open another session for others.' },
+  conversation: {
+    schema: { enum: ['auto', 'none'] },
+    about: 'none: the answer is no item of the conversation, and may be asked for beside others. Default auto.',
+  },
+  input: { schema: INPUT_ITEMS, about: 'What is answered in place of the conversation: items, and item_reference to its own.' },
 };
