@@ -37,6 +37,7 @@ timedCalls(GPUDevice, 'createBindGroup', () => 'bind group');
 timedCalls(GPUDevice, 'createComputePipelineAsync', ({ label }) => `compile ${label}`);
 timedCalls(GPUBuffer, 'mapAsync', () => 'map', 'done');
 timedCalls(GPUQueue, 'submit', () => 'submit', 'watch');
+timedCalls(GPUQueue, 'writeBuffer', () => 'write');
 
 const model = await loadModel(path, { device: flags.device, contextLength: 2048 });
 await model.ready();
@@ -87,11 +88,15 @@ function timedCalls({ prototype }, name, describe, later) {
   };
 }
 
-/** Bind groups and maps by their sums, all else in order. */
+/** Bind groups and writes by their sums, all else in order. */
 function show(title, { ms, events: all }) {
-  const groups = all.filter(({ what }) => what === 'bind group');
-  const took = groups.reduce((sum, event) => sum + event.took, 0);
-  console.log(`\n${title}: ${ms.toFixed(1)} ms; ${groups.length} bind groups in ${took.toFixed(1)} ms`);
-  for (const { what, at: from, took: own, done } of all.filter((event) => event.what !== 'bind group').sort((a, b) => a.at - b.at))
+  const summed = ['bind group', 'write'].map((name) => {
+    const own = all.filter(({ what }) => what === name);
+    const took = own.reduce((sum, event) => sum + event.took, 0);
+    return `${own.length} ${name}s in ${took.toFixed(2)} ms${own.length > 0 ? `, the first at ${own[0].at}` : ''}`;
+  });
+  console.log(`\n${title}: ${ms.toFixed(1)} ms; ${summed.join('; ')}`);
+  const rest = all.filter(({ what }) => !['bind group', 'write'].includes(what));
+  for (const { what, at: from, took: own, done } of rest.sort((a, b) => a.at - b.at))
     console.log(`  ${String(from).padStart(8)} ${what}, ${own} ms${done === undefined ? '' : `, done at ${done}`}`);
 }
