@@ -80,9 +80,11 @@ function upload(data, usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC |
 }
 
 function bindGroup(kernel, layout, bound) {
-  const entries = kernel.bindings.map(({ name }, binding) => ({ binding, resource: bound[name] }));
+  const entries = kernel.bindings.map(({ name }, binding) => ({ binding, resource: name === 'sizes' ? sizesOf(kernel) : bound[name] }));
   return device.createBindGroup({ layout, entries });
 }
+
+const sizesOf = ({ sizes }) => ({ buffer: upload(Uint32Array.from(sizes), GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST) });
 
 async function read(buffer, bytes) {
   const staging = gpu.createBuffer({ label: 'read', size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
@@ -414,7 +416,7 @@ function attempt(make) {
   }
 }
 
-const NEXT_FETCH = /if \(first \+ \d+u < \w+\) \{\nw\d = fetch[^}]*\}/g;
+const NEXT_FETCH = /if \(first \+ [^<]*< [^)]+\) \{\nw\d = fetch[^}]*\}/g;
 
 function withoutPut(text) {
   const barrier = 'workgroupBarrier();\n';
@@ -429,7 +431,7 @@ const WITHOUT = {
   'next fetch': (text) => text.replace(NEXT_FETCH, ''),
   'fetch and put': (text) => withoutPut(text).replace(NEXT_FETCH, ''),
   products: (text) => text.replaceAll(/c\d_\d = subgroupMatrixMultiplyAccumulate[^;]*;/g, ''),
-  end: (text) => text.replaceAll(/finishPiece\(\d+u[^;]*;/g, ''),
+  end: (text) => text.replaceAll(/finishPiece\(p[^;]*;/g, ''),
   'room for two in 48 KiB': (text) => text.replace(/(var<workgroup> held: array<vec4<u32>, )\d+/, '$11536'),
   'room for one in 48 KiB': (text) => text.replace(/(var<workgroup> held: array<vec4<u32>, )\d+/, '$13072'),
 };

@@ -118,7 +118,7 @@ async function runKernel(device: GPUDevice, { kernel, workgroups, buffers }: Ker
   device.pushErrorScope('validation');
   const { pipeline, layout } = await compileForTest(device, kernel);
   const made = kernel.bindings.map(({ name, access }) => {
-    const data = buffers[name];
+    const data = buffers[name] ?? (name === 'sizes' && kernel.sizes ? Uint32Array.from(kernel.sizes) : undefined);
     if (data === undefined) throw new Error(`${kernel.label}: no data for binding ${name}`);
     const size = Math.max(16, Math.ceil(data.byteLength / 16) * 16);
     const usage =

@@ -1,6 +1,7 @@
 /**
  * What a kernel is to the rest of the executor: WGSL text generated from a variant record, and the buffers it wants, by name.
- * All sizes of a model are constants in the text; only the number of rows of a step and where sequences lie are read from buffers.
+ * Sizes of a model are constants in the text, but for those of products that share one (matrix-sizes.ts); the number of rows of a step and
+ * where sequences lie are read from buffers.
  */
 
 /** How a kernel sees a buffer. `write` is `var<storage, read_write>`. */
@@ -31,6 +32,8 @@ export interface Kernel {
   readonly wgsl: string;
   /** In the order of their @binding numbers, all in @group(0). The entry point is `main`. */
   readonly bindings: readonly Binding[];
+  /** Words of its uniform `sizes`, where it has one: what kernels of one text differ in. */
+  readonly sizes?: readonly number[] | undefined;
   readonly workgroupSize: number;
   readonly needs: KernelNeeds;
 }

@@ -108,7 +108,7 @@ function expertUses(step: ExpertStep, rows: RowClass, options: UseOptions): read
   if (routes.dtype !== 'i32') return productUses([gemvProduct(shape, 1, options)], work);
   const { count, used } = shape.experts as ExpertsShape;
   return expertForms(rows, { ...options, count, used }).flatMap(({ kernel, tileRows, isFor }) => {
-    const products = kernel === 'gemm' ? gemmProducts(shape, options) : [gemvProduct(shape, tileRows as 4 | 8, options)];
+    const products = kernel === 'gemm' ? gemmProducts(shape, options, tileRows) : [gemvProduct(shape, tileRows as 4 | 8, options)];
     return productUses(products, work).map((use) => onlyFor(use, (counts) => isFor(rowsOf(counts))));
   });
 }

@@ -26,16 +26,22 @@ export interface ExpertForm {
   isFor(rows: number): boolean;
 }
 
-/** Rows that an expert has on average, from which on tiles pay. */
+/** Rows that an expert has on average, from which on tiles pay, and those of few rows on matrix units of halves (an H200). */
 const GEMM_FROM_ROWS = 16;
+const FEW_FROM_ROWS = 4;
+const FEW_TILE_ROWS = 16;
 
 export function expertForms(
   rows: RowClass, { count, used, profile }: { readonly count: number; readonly used: number } & Pick<UseOptions, 'profile'>,
 ): readonly ExpertForm[] {
   if (rows !== 'many') return [{ kernel: 'gemv', tileRows: rows === 8 ? 8 : 4, isFor: () => true }];
-  const isMany = (given: number) => given * used >= GEMM_FROM_ROWS * count;
+  const isFrom = (least: number) => (given: number) => given * used >= least * count;
+  const isMany = isFrom(GEMM_FROM_ROWS);
+  const isFew = profile.subgroupMatrix?.input === 'f16' ? isFrom(FEW_FROM_ROWS) : isMany;
   return [
-    { kernel: 'gemv', tileRows: 8, isFor: (given) => !isMany(given) },
+    { kernel: 'gemv', tileRows: 8, isFor: (given) => !isFew(given) },
+    ...(isFew === isMany
+      ? [] : [{ kernel: 'gemm', tileRows: FEW_TILE_ROWS, isFor: (given: number) => isFew(given) && !isMany(given) } as const]),
     { kernel: 'gemm', tileRows: expertTileRows(profile), isFor: isMany },
   ];
 }

@@ -72,10 +72,10 @@ function floatVariant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: Use
   return { ...rows, reduction: 'workgroup', lanes: knobs.gemvFloat.flatLanes, teams };
 }
 
-function gemmVariant(shape: LinearShape, { profile }: UseOptions): GemmVariant {
+function gemmVariant(shape: LinearShape, { profile }: UseOptions, expertRows: number): GemmVariant {
   const arithmetic = shape.input === 'f32' ? 'f32' : 'int8';
   const { tileRows: most, tileCols, tileDepth, rowsPerInvocation } = profile.knobs.gemm[arithmetic];
-  const tileRows = shape.experts ? expertTileRows(profile) : most;
+  const tileRows = shape.experts ? expertRows : most;
   let variant: GemmVariant = { shape, arithmetic, tileRows, tileCols, tileDepth, rowsPerInvocation };
   for (let next: GemmVariant | undefined = variant; next !== undefined; next = smallerTile(next)) {
     variant = next;
@@ -96,7 +96,7 @@ function smallerTile(variant: GemmVariant): GemmVariant | undefined {
 /** Pairs of a tile of a product with experts: few, for most of an expert's last tile is empty. */
 const EXPERT_TILE_ROWS = 32;
 
-/** The same for all arithmetics, since all products of a layer read one list. */
+/** Of experts with many rows; the same for all arithmetics, since all products of a layer read one list. */
 export function expertTileRows({ knobs: { gemm } }: Pick<DeviceProfile, 'knobs'>): number {
   return Math.min(EXPERT_TILE_ROWS, gemm.int8.tileRows, gemm.f32.tileRows);
 }
@@ -106,17 +106,26 @@ const NO_WORKGROUPS: Workgroups = [0, 1, 1];
 /** Rows of two passes of a GEMV. */
 const PASSES_ROWS = 16;
 
+interface MatrixRows {
+  /** Kernels for so many rows alone. */
+  readonly few?: number;
+  /** Kernels for more than so many rows. */
+  readonly above?: number;
+  /** Pairs of a tile, with experts. */
+  readonly expertRows?: number | undefined;
+}
+
 /**
  * The same on matrix units: one to three kernels for each of the table's tilings, or for the one of `few` rows; undefined where the device
  * or the shape has none.
  */
 function matrixProducts(
-  shape: LinearShape, { profile }: UseOptions, { few, above = 0 }: { readonly few?: number; readonly above?: number } = {},
+  shape: LinearShape, { profile }: UseOptions, { few, above = 0, expertRows = expertTileRows(profile) }: MatrixRows = {},
 ): readonly ProductKernel[] | undefined {
   const { subgroupMatrix: config } = profile;
   if (config === undefined || !takesMatrixUnits(shape)) return undefined;
-  const expertRows = shape.experts && expertTileRows(profile);
-  const all = tilingsFor(config, { out: matrixRows(shape), cols: shape.cols, expertRows });
+  const { cols, input, experts } = shape;
+  const all = tilingsFor(config, { out: matrixRows(shape), cols, expertRows: experts && expertRows, isFloat: input === 'f32' });
   const isMeant = ({ isFor, mostRows }: TiledRows) => (few ? isFor(few) : mostRows === undefined || mostRows > above);
   const tilings = all.filter(isMeant).map(({ tiling, ...rows }) => {
     const variant: MatrixGemmVariant = { shape: isInParts(tiling) ? unfinishedShape(shape) : shape, config, ...tiling };
@@ -138,11 +147,13 @@ function matrixProducts(
   });
 }
 
-/** A product with a matrix, for many rows. Of the kernels those run that have workgroups, in order. */
-export function gemmProducts(shape: LinearShape, options: UseOptions): readonly ProductKernel[] {
-  const products = matrixProducts(shape, options);
+/** A product for many rows, with experts by tiles of `expertRows` pairs. Of the kernels those run that have workgroups, in order. */
+export function gemmProducts(
+  shape: LinearShape, options: UseOptions, expertRows = expertTileRows(options.profile),
+): readonly ProductKernel[] {
+  const products = matrixProducts(shape, options, { expertRows });
   if (products !== undefined) return products;
-  const variant = gemmVariant(shape, options);
+  const variant = gemmVariant(shape, options, expertRows);
   return [{ kernel: gemmKernel(variant), workgroups: (rows) => gemmWorkgroups(variant, rows) }];
 }
 

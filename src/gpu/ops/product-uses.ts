@@ -27,6 +27,7 @@ export function productUses(products: readonly ProductKernel[], { buffers, cost,
       buffers: {
         ...buffers, ...(partialBytes && { y: PARTIALS }), ...(isEnd && { partials: PARTIALS }),
         ...(kernel.bindings.some(({ name }) => name === 'xHalves') && { xHalves: HALVES }),
+        ...(kernel.sizes && { sizes: { kind: 'sizes' as const, words: kernel.sizes } }),
       },
       workgroups: (counts) => workgroups(rowsOf(counts)),
       cost: (counts) => (isRun(counts) ? cost(counts) : { bytes: 0, multiplyAdds: 0 }),

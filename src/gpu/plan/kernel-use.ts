@@ -27,6 +27,8 @@ export type BufferRef =
   | { readonly kind: 'pageTable'; readonly group: number }
   /** The uniform that holds the size of a dim. */
   | { readonly kind: 'size'; readonly dim: Dim }
+  /** The uniform that holds a kernel's own sizes. */
+  | { readonly kind: 'sizes'; readonly words: readonly number[] }
   /** Partial results of split attention, and of products; what the delta rule in chunks leaves for itself. */
   | { readonly kind: 'partials' }
   /** x of a product, or keys and values of attention without a state, as halves. */

@@ -85,6 +85,8 @@ function resolverOf(base: ProgramBase, activations: Activations, inputs: Sequenc
         return { buffer: inputs.pageTable(ref.group) };
       case 'size':
         return { buffer: inputs.sizeOf(ref.dim) };
+      case 'sizes':
+        return { buffer: inputs.uniformOf(ref.words) };
       case 'partials':
         return { buffer: partials };
       case 'halves':

@@ -27,6 +27,8 @@ export interface SequenceInputs {
   pageTable(group: number): GPUBuffer;
   /** The uniform of a dim; a number's is made when it is first asked for. */
   sizeOf(dim: Dim): GPUBuffer;
+  /** A uniform that always holds these words; made when it is first asked for. */
+  uniformOf(words: readonly number[]): GPUBuffer;
   /** Counts of a run. */
   countsOf(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts;
   /** Enqueues the writes for a run. */
@@ -42,6 +44,7 @@ export interface SequenceInputs {
 const TILE_BYTES = 16;
 /** Bytes of a sequence's first row, rows, and slots read and written. */
 const SLOT_BYTES = 16;
+/** A uniform has a multiple of these. */
 const UNIFORM_BYTES = 16;
 
 function slotWords(sequences: readonly Pick<SequenceRows, 'rows' | 'slots'>[]): Uint32Array {
@@ -78,12 +81,15 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
   const put = (buffer: GPUBuffer, values: Uint32Array, offset = 0) => {
     if (values.length > 0) gpu.queue.writeBuffer(buffer, offset * 4, values as BufferSource);
   };
-  /** Of values that always have so many rows. */
-  const constants = new Map<number, GPUBuffer>();
-  const constant = (size: number): GPUBuffer => {
-    const buffer = gpu.createBuffer({ label: `size of ${size}`, size: UNIFORM_BYTES, usage: uniform });
-    put(buffer, Uint32Array.of(size));
-    constants.set(size, buffer);
+  /** By their words: of values that always have so many rows, and of kernels' own sizes. */
+  const constants = new Map<string, GPUBuffer>();
+  const uniformOf = (words: readonly number[]): GPUBuffer => {
+    const present = constants.get(words.join(' '));
+    if (present !== undefined) return present;
+    const size = Math.ceil((words.length * 4) / UNIFORM_BYTES) * UNIFORM_BYTES;
+    const buffer = gpu.createBuffer({ label: `sizes ${words.join(' ')}`, size, usage: uniform });
+    put(buffer, Uint32Array.from(words));
+    constants.set(words.join(' '), buffer);
     return buffer;
   };
   const tilesOf = (sequences: readonly SequenceRows[]) => attentionTiles(sequences, tileRows, singlesOf(sequences));
@@ -101,10 +107,11 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
     },
     sizeBytes: all.reduce((sum, { size }) => sum + size, 0),
     sizeOf(dim) {
-      const buffer = typeof dim === 'number' ? (constants.get(dim) ?? constant(dim)) : uniforms.get(dim);
+      const buffer = typeof dim === 'number' ? uniformOf([dim]) : uniforms.get(dim);
       if (buffer === undefined) throw new Error(`gpu program: no size of dim ${dim}`);
       return buffer;
     },
+    uniformOf,
     countsOf: (own, sequences) => counted(own, sequences, tilesOf(sequences)),
     write(own, sequences) {
       for (const [dim, buffer] of uniforms) put(buffer, Uint32Array.of(own[dim] as number));

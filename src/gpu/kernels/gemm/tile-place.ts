@@ -17,8 +17,8 @@ export function gemmWorkgroups(variant: PlacedTile, rows: number): Workgroups {
   return [rowTiles, tilesOf(variant).reduce((sum, count) => sum + count, 0), 1];
 }
 
-/** `tile` and `before`, from the workgroup's number; `lanes` invocations have it. */
-export function tileText(variant: PlacedTile, lanes: number): string {
+/** `tile` and `before`, from the workgroup's number; `lanes` invocations have it. `count`: WGSL of the rows of the only part of W. */
+export function tileText(variant: PlacedTile, lanes: number, count?: string): string {
   const { shape, tileRows, tileCols } = variant;
   if (shape.experts) return expertTileText(variant, lanes);
   const tiles = tilesOf(variant);
@@ -26,7 +26,7 @@ export function tileText(variant: PlacedTile, lanes: number): string {
   let before = 0;
   const branches = shape.parts.map(({ rows }, n) => {
     const first = `(workgroup.y - ${firstTile}u) * ${tileCols}u`;
-    const statement = `tile.part = ${n}u; tile.count = ${rows}u; tile.first = ${first}; before = ${before}u;`;
+    const statement = `tile.part = ${n}u; tile.count = ${count ?? `${rows}u`}; tile.first = ${first}; before = ${before}u;`;
     firstTile += tiles[n]!;
     before += rows;
     return n + 1 < tiles.length ? `if (workgroup.y < ${firstTile}u) { ${statement} } else ` : `{ ${statement} }`;

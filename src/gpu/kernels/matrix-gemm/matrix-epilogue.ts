@@ -13,6 +13,7 @@ import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { storeMatrix } from '../../wgsl/subgroup-matrix.ts';
 import { isInParts, turnsOfRows, valuesOfSums, weightFactor } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
+import { areSizesBound, sizesOf } from './matrix-sizes.ts';
 import { HELD } from './matrix-staging.ts';
 import { rowEnd } from './ready-halves.ts';
 import { hasFactors } from './row-factors.ts';
@@ -81,13 +82,14 @@ const firstColumn = ({ gated, experts }: LinearShape) => (gated ? 'tile.first >>
 
 /** Expression of quad `quad` of the piece, finished: vec4<f32>; `out` is its number among the quads of a row of the result. */
 function quadText(piece: Piece, quad: string, out: string): string {
-  const { variant: { shape, config, areHalvesReady }, geometry: { factorsAt } } = piece;
+  const { variant, geometry } = piece;
+  const { shape, config, areHalvesReady } = variant;
   const column = shape.gated ? `(${quad} / 4u * ${2 * INTERLEAVE_ROWS}u + ${quad} % 4u * 4u)` : `(4u * ${quad})`;
   const columnOf = (n: number) => (n === 0 ? column : `(${column} + ${INTERLEAVE_ROWS}u)`);
   const bias = (n: number) => (shape.bias ? ` + bias[min(before + tile.first + ${columnOf(n)}, before + tile.count - 4u) >> 2u]` : '');
   const weights = weightFactor(shape, config);
-  const ready = areHalvesReady && ` * ${rowEnd(shape, 'row')}${weights === 1 ? '' : ` * ${1 / weights}`}`;
-  const end = ready || (hasFactors(piece.variant) ? ` * bitcast<f32>(${HELD}[${factorsAt}u + line].y)` : '');
+  const ready = areHalvesReady && ` * ${rowEnd(sizesOf(variant, geometry), 'row')}${weights === 1 ? '' : ` * ${1 / weights}`}`;
+  const end = ready || (hasFactors(variant) ? ` * bitcast<f32>(${HELD}[${geometry.factorsAt}u + line].y)` : '');
   const product = (n: number) => `(${sumsAt(piece, columnOf(n))})${end}${bias(n)}`;
   return finishedQuad(shape, product, { row: yRowOf(shape, 'row'), quad: out });
 }
@@ -134,11 +136,11 @@ function finishText(piece: Piece): string {
   const blocks = columns / Q8_BLOCK;
   const areWhole = q8 !== undefined && rows * blocks >= workgroupSize;
   const quads = areWhole ? Q8_BLOCK / 4 : 1;
-  const width = outputWidth(shape);
+  const rowQuads = areSizesBound(variant) ? '(sizes.rows >> 2u)' : `${outputWidth(shape) / 4}u`;
   const row = isInParts(variant) ? `(part * tile.rows + row)` : yRowOf(shape, 'row');
   const each = (q: number) => {
     const out = `(((${firstColumn(shape)}) >> 2u) + ${quads}u * block + ${q}u)`;
-    const store = f32 ? `\n    y[${row} * ${width / 4}u + ${out}] = v${q};` : '';
+    const store = f32 ? `\n    y[${row} * ${rowQuads} + ${out}] = v${q};` : '';
     return `let v${q} = ${quadText(piece, `(${quads}u * block + ${q}u)`, out)};${store}`;
   };
   if (areWhole) return tasksText(piece, blocks, firstOfBlock(shape), `${unrolled(quads, each)}\n    ${roundText(shape)}`);

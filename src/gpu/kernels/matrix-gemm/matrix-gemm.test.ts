@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkProduct } from '../../../../test/gpu/check-product.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
-import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import { blockFormatOf, takesInt8, WEIGHT_TYPES } from '../../../tensor/formats/weight-formats.ts';
 import { isQuantized } from '../../../tensor/tensor-type.ts';
 import type { WeightType } from '../../../tensor/tensor-type.ts';
@@ -142,7 +142,15 @@ describe('matrix gemm', () => {
     }
   });
 
-  /** Two dispatches: the second reads what the first wrote. */
+  it('sums of halves made before, left to that kernel in one part or several, by one text', async () => {
+    const tiling = { tileRows: 32, subgroups: [2, 2, 1], areHalvesReady: true } as const;
+    const gated = { parts: [{ type: 'q4_0', rows: 128 }], cols: 320, input: 'q8n', gated: 'silu', outputs: q8 } as const;
+    await checkSplit(variantOf({ ...gated, tiling: { ...tiling, leavesSums: true } }));
+    const plain = { parts: [{ type: 'q4_0', rows: 36 }], residual: true } as const;
+    for (const splits of [2, 3]) await checkSplit(variantOf({ ...plain, cols: 64 * (splits + 2), tiling: { ...tiling, splits } }));
+  });
+
+  /** Two dispatches, or three: each reads what the one before wrote. */
   async function checkSplit(variant: MatrixGemmVariant, xOf?: Problem['xOf']): Promise<void> {
     const { shape } = variant;
     const product = { ...variant, shape: unfinishedShape(shape) };
@@ -151,7 +159,8 @@ describe('matrix gemm', () => {
     const run: TestDevice['run'] = async ({ buffers }) => {
       const partials = new Float32Array(partialBytes(combine, xRows) / 4).fill(NaN);
       const first = { kernel: matrixGemmKernel(product), workgroups: matrixGemmWorkgroups(product, xRows) };
-      const sums = await test.run({ ...first, buffers: { ...buffers, y: partials } });
+      const ready = variant.areHalvesReady ? await halvesOf(variant, xRows, buffers) : {};
+      const sums = await test.run({ ...first, buffers: { ...buffers, ...ready, y: partials } });
       return test.run({
         kernel: matrixCombineKernel(combine), workgroups: matrixCombineWorkgroups(combine, xRows),
         buffers: { ...buffers, partials: sums.get('y')! },
@@ -161,16 +170,18 @@ describe('matrix gemm', () => {
     await checkProduct({ ...test, run }, { kernel, workgroups: [1, 1, 1], shape, xRows, xOf, relativeError: 6e-4 });
   }
 
+  async function halvesOf(variant: MatrixGemmVariant, xRows: number, buffers: Readonly<Record<string, BufferData>>) {
+    const xHalves = new Uint32Array(halvesBytes(variant.shape.cols, xRows) / 4).fill(0xffffffff);
+    const first = { kernel: matrixRowsKernel(variant), workgroups: matrixRowsWorkgroups(xRows) };
+    return { xHalves: (await test.run({ ...first, buffers: { ...buffers, xHalves } })).get('xHalves')! };
+  }
+
   /** Two dispatches: the second reads the halves that the first made of x. */
   async function checkHalves({ xRows, xOf, ...problem }: Problem): Promise<void> {
     const variant = variantOf(problem);
     const { shape } = variant;
-    const run: TestDevice['run'] = async ({ kernel, workgroups, buffers }) => {
-      const xHalves = new Uint32Array(halvesBytes(shape.cols, xRows) / 4).fill(0xffffffff);
-      const first = { kernel: matrixRowsKernel(variant), workgroups: matrixRowsWorkgroups(xRows) };
-      const made = await test.run({ ...first, buffers: { ...buffers, xHalves } });
-      return test.run({ kernel, workgroups, buffers: { ...buffers, xHalves: made.get('xHalves')! } });
-    };
+    const run: TestDevice['run'] = async ({ kernel, workgroups, buffers }) =>
+      test.run({ kernel, workgroups, buffers: { ...buffers, ...(await halvesOf(variant, xRows, buffers)) } });
     const product = { kernel: matrixGemmKernel(variant), workgroups: matrixGemmWorkgroups(variant, xRows) };
     await checkProduct({ ...test, run }, { ...product, shape, xRows, xOf, relativeError: 6e-4 });
   }

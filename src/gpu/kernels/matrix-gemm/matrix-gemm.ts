@@ -18,8 +18,9 @@ import {
 import { gemmWorkgroups, tileText } from '../gemm/tile-place.ts';
 import { tileStruct } from '../gemm/tile-staging.ts';
 import { finishFunction, inQuads, matrixEpilogueText, roundingFunctions } from './matrix-epilogue.ts';
-import { matrixGeometry } from './matrix-geometry.ts';
+import { isInParts, matrixGeometry } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
+import { areSizesBound, SIZES_BINDING, SIZES_STRUCT, sizesOf, textVariant, wordsOf } from './matrix-sizes.ts';
 import { fetchWeightsFunction, HELD, putWeightsText, weightFunctions } from './matrix-staging.ts';
 import { HALVES, ROW_VECTORS, rowTileAt, TILE_VECTORS, withHalves } from './ready-halves.ts';
 import { rowFactorsText } from './row-factors.ts';
@@ -52,7 +53,7 @@ const MOST_EARLY = 8;
 
 /** Statements of the products of what lies in the tiles, and of what they load before the tile of W is there: x that lies ready. */
 function multiplyTexts(variant: MatrixGemmVariant, geometry: MatrixGeometry): { readonly before: string; readonly products: string } {
-  const { shape, config, tileDepth, subgroups: [, , deep], areHalvesReady } = variant;
+  const { config, tileDepth, subgroups: [, , deep], areHalvesReady } = variant;
   const memories = memoriesOf(variant);
   const { matricesDown, matricesAcross, rowsEach, colsEach, lineStride, heldRows } = geometry;
   const values = valuesOfVector(config);
@@ -74,7 +75,7 @@ ${unrolled(matricesAcross, (j) => `let b${j} = ${loadMatrix(config, 'right', w(j
 ${unrolled(matricesDown, (i) => `c${i}_${j} = ${multiplyMatrices(config, `a${i}_${c}`, `b${j}`, `c${i}_${j}`)};`)}`)}
 }`;
   const tilesDeep = tileDepth / config.k;
-  const directFirst = (i: number) => `let xFirst${i} = ${rowTileAt(shape, `down * ${matricesDown}u + ${i}u`)} + ` +
+  const directFirst = (i: number) => `let xFirst${i} = ${rowTileAt(sizesOf(variant, geometry), `down * ${matricesDown}u + ${i}u`)} + ` +
     `(k * ${tilesDeep}u${deep === 1 ? '' : ` + deep * ${chunks}u`}) * ${TILE_VECTORS}u;`;
   const deepFirst = deep === 1 ? '' : ` + deep * ${deepBy}u`;
   const first = areHalvesReady ? unrolled(matricesDown, directFirst) : `let xFirst = down * ${rowsEach * lineStride}u${deepFirst};`;
@@ -92,14 +93,15 @@ ${unrolled(chunks, chunk)}
 const namesOf = (i: number) => ({ w: `w${i}`, x: `x${i}` });
 
 /** WGSL of the first step of the workgroup's burst `turn`: parts of the depth take turns, so that together they read on where they are. */
-const firstStep = ({ splits, burst }: MatrixGemmVariant, turn: string) =>
-  `(${splits === 1 ? turn : `workgroup.z + ${turn} * ${splits}u`}) * ${burst}u`;
+const firstStep = (variant: MatrixGemmVariant, geometry: MatrixGeometry, turn: string) =>
+  `(${isInParts(variant) ? `workgroup.z + ${turn} * ${sizesOf(variant, geometry).splits}` : turn}) * ${variant.burst}u`;
 
 /** Statements that fetch the burst whose first step is `first`. */
-function fetchText({ burst, areHalvesReady }: MatrixGemmVariant, { steps }: MatrixGeometry, first: string, declare = ''): string {
+function fetchText(variant: MatrixGemmVariant, geometry: MatrixGeometry, first: string, declare = ''): string {
+  const { burst, areHalvesReady } = variant;
   return unrolled(burst, (i) => {
     const { w, x } = namesOf(i);
-    const k = burst === 1 ? first : `min(${first} + ${i}u, ${steps - 1}u)`;
+    const k = burst === 1 ? first : `min(${first} + ${i}u, ${sizesOf(variant, geometry).steps} - 1u)`;
     return `${declare}${w} = fetch(${k}, lane, tile);${areHalvesReady ? '' : ` ${declare}${x} = fetchRows(${k}, lane, tile);`}`;
   });
 }
@@ -110,22 +112,23 @@ const onlyIf = (isAlways: boolean, condition: string, text: string) => `${isAlwa
 /** The loop over the workgroup's bursts. The next one is fetched when the last step of one has left the registers. */
 function stepsText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
   const { burst, splits, areHalvesReady } = variant;
-  const { steps, bursts, burstsEach } = geometry;
   const { before, products } = multiplyTexts(variant, geometry);
-  const next = `first + ${burst * splits}u`;
+  const sizes = sizesOf(variant, geometry);
+  const next = `first + ${burst}u${isInParts(variant) ? ` * ${sizes.splits}` : ''}`;
+  const areWhole = areSizesBound(variant) ? !isInParts(variant) : geometry.bursts % splits === 0;
   const step = (i: number) => {
     const { w, x } = namesOf(i);
-    return onlyIf(i === 0 || steps % burst === 0, `first + ${i}u < ${steps}u`, `let k = first + ${i}u;
+    return onlyIf(i === 0 || geometry.isEven, `first + ${i}u < ${sizes.steps}`, `let k = first + ${i}u;
 ${before}
 workgroupBarrier();
 ${putWeightsText(variant, geometry, w)}${areHalvesReady ? '' : `\n${putRowsText(variant, geometry, x)}`}
 workgroupBarrier();
-${i < burst - 1 ? '' : `if (${next} < ${steps}u) {\n${fetchText(variant, geometry, next)}\n}`}
+${i < burst - 1 ? '' : `if (${next} < ${sizes.steps}) {\n${fetchText(variant, geometry, next)}\n}`}
 ${products}`);
   };
-  return `for (var turn = 0u; turn < ${burstsEach}u; turn++) {
-let first = ${firstStep(variant, 'turn')};
-${onlyIf(bursts % splits === 0, `first < ${steps}u`, unrolled(burst, step))}
+  return `for (var turn = 0u; turn < ${sizes.turns}; turn++) {
+let first = ${firstStep(variant, geometry, 'turn')};
+${onlyIf(areWhole, `first < ${sizes.steps}`, unrolled(burst, step))}
 }`;
 }
 
@@ -136,9 +139,9 @@ function tileSteps(variant: MatrixGemmVariant, geometry: MatrixGeometry): string
   const factors = areHalvesReady ? '' : `${rowFactorsText(variant, geometry)}${factorsOfRows(variant, geometry)}`;
   const { sum } = matrixTypes(config);
   const sums = unrolled(matricesDown, (i) => range(matricesAcross).map((j) => `var c${i}_${j}: ${sum};`).join(' '));
-  return `${tileText(variant, workgroupSize)}
+  return `${tileText(variant, workgroupSize, areSizesBound(variant) ? 'sizes.rows' : undefined)}
 let part = workgroup.z;
-${fetchText(variant, geometry, firstStep(variant, '0u'), 'var ')}
+${fetchText(variant, geometry, firstStep(variant, geometry, '0u'), 'var ')}
 ${factors}
 ${sums}
 ${stepsText(variant, geometry)}
@@ -165,7 +168,7 @@ function textOf(variant: MatrixGemmVariant): string {
   const geometry = matrixGeometry(variant);
   const forms: readonly UnitForm[] = [...(areHalvesReady ? [] : [xFormOf(shape)]), ...parts.map(unitForm)];
   const hasMinimum = parts.map(({ type }) => packedFormatOf(type)).some((format) => format.kind === 'blocks' && format.hasMinimum);
-  return `${matrixEnables(config)}${STEP_STRUCT}
+  return `${matrixEnables(config)}${STEP_STRUCT}${areSizesBound(variant) ? `\n${SIZES_STRUCT}` : ''}
 ${kernelHeader(bindingsOf(variant), {})}
 var<workgroup> ${HELD}: array<vec4<u32>, ${geometry.length}>;
 ${matrixFunctions(config, memoriesOf(variant))}
@@ -179,23 +182,25 @@ ${finishFunction(variant, geometry)}
 ${mainText(variant, geometry)}`;
 }
 
-function bindingsOf({ shape, areHalvesReady }: MatrixGemmVariant): readonly Binding[] {
-  const bindings = inQuads(linearBindings(shape, { step: true, vectorX: true }));
-  return areHalvesReady ? withHalves(bindings) : bindings;
+function bindingsOf(variant: MatrixGemmVariant): readonly Binding[] {
+  const bindings = inQuads(linearBindings(variant.shape, { step: true, vectorX: true }));
+  const all = areSizesBound(variant) ? [...bindings, SIZES_BINDING] : bindings;
+  return variant.areHalvesReady ? withHalves(all) : all;
 }
 
 /** `splits` from 2 on: binding `y` is [splits, rows, width], f32, each the sums of a part of the depth. */
 export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
   const { shape, config, tileRows, tileCols, tileDepth, splits, areHalvesReady, burst } = variant;
-  const { workgroupSize } = matrixGeometry(variant);
+  const geometry = matrixGeometry(variant);
   const parts = splits > 1 ? ` / ${splits}` : '';
   const ways = `${parts}${areHalvesReady ? ' of halves' : ''}${burst === 1 ? '' : ` by ${burst}`}`;
   const types = shape.parts.map(({ type }) => type).join('+');
   return withTextOf({
-    key: kernelKey('matrix-gemm', variant),
+    key: kernelKey('matrix-gemm', textVariant(variant, geometry)),
     label: `matrix-gemm ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}${ways}`,
     bindings: bindingsOf(variant),
-    workgroupSize,
+    sizes: wordsOf(variant, geometry),
+    workgroupSize: geometry.workgroupSize,
     needs: matrixNeeds(config),
   }, () => textOf(variant));
 }

@@ -27,6 +27,8 @@ export interface MatrixTiling {
    * which memory gives slowly.
    */
   readonly burst: 1 | 2;
+  /** True: sums are left to matrix-combine.ts even where nothing shares the depth, so that a product whose end is its own shares a text. */
+  readonly leavesSums?: true | undefined;
 }
 
 export interface MatrixGemmVariant extends MatrixTiling {
@@ -59,6 +61,8 @@ export interface MatrixGeometry {
   readonly burstsEach: number;
   /** True where the last of them reaches past the line's end. */
   readonly hasTail: boolean;
+  /** True where bursts are whole. */
+  readonly isEven: boolean;
   /** vec4s from one line of a tile to the next: one more than a line takes, so that lines begin in different banks. */
   readonly lineStride: number;
   /** Rows of x that lie in workgroup memory, before those of W. */
@@ -103,9 +107,9 @@ function pieceRowsOf(rowsEach: number, { m }: MatrixConfig, bytesOf: (rows: numb
   return rows;
 }
 
-/** Whether it leaves parts of the sums of a tile. */
-export function isInParts({ splits }: Pick<MatrixTiling, 'splits'>): boolean {
-  return splits > 1;
+/** Whether it leaves sums, or parts of them, for matrix-combine.ts to finish. */
+export function isInParts({ splits, leavesSums }: Pick<MatrixTiling, 'splits' | 'leavesSums'>): boolean {
+  return splits > 1 || leavesSums === true;
 }
 
 export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
@@ -133,6 +137,7 @@ export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
     bursts,
     burstsEach: Math.ceil(bursts / splits),
     hasTail: units % unitsPerLine !== 0,
+    isEven: steps % burst === 0,
     heldRows,
     length: factorsAt + (areHalvesReady ? 0 : tileRows),
   };

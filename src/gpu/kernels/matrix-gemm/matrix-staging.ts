@@ -9,6 +9,7 @@ import { blocksOf, CODES_STRUCT, weightSteps } from '../../wgsl/weight-codes.ts'
 import type { WeightSteps } from '../../wgsl/weight-codes.ts';
 import { weightFactor } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
+import { sizesOf } from './matrix-sizes.ts';
 import { storeUnit, unitForm, UNIT_VECTORS } from './unit-values.ts';
 import type { UnitForm } from './unit-values.ts';
 
@@ -23,11 +24,12 @@ interface Part {
   readonly hasMinimum: boolean;
 }
 
-function partsOf({ shape: { parts, cols } }: MatrixGemmVariant): readonly Part[] {
+/** Groups of 32 are counted through the whole matrix, so that functions that read one take it as one of row 0, however long rows are. */
+function partsOf({ shape: { parts } }: MatrixGemmVariant): readonly Part[] {
   return parts.map((part, n) => {
     const form = unitForm(part);
     if (packedFormatOf(part.type).kind === 'floats') return { n, form, steps: undefined, hasMinimum: false };
-    const steps = weightSteps(parts, n, cols, form === 'bytes' ? 'int8' : 'asTheyLie');
+    const steps = weightSteps(parts, n, 0, form === 'bytes' ? 'int8' : 'asTheyLie');
     return { n, form, steps, hasMinimum: blocksOf(part).hasMinimum };
   });
 }
@@ -51,12 +53,12 @@ function membersText(parts: readonly Part[], u: number): string {
   return [...range(vectors).map((i) => `r${u}_${i}: vec4<u32>,`), ...scales].join(' ');
 }
 
-/** Statements that read unit `unit` of row `row` of a part, of `units` a row. */
-function readText({ n, form, steps }: Part, units: number, u: number): string {
-  const scales = steps ? `\nf.${scaleMember(u, steps)} = scaleWords${n}(row, unit);` : '';
-  if (form === 'bytes') return `let words = codeWords${n}(row, unit);\nf.r${u}_0 = words.a;\nf.r${u}_1 = words.b;${scales}`;
+/** Statements that read unit `unit` of a part. */
+function readText({ n, form, steps }: Part, u: number): string {
+  const scales = steps ? `\nf.${scaleMember(u, steps)} = scaleWords${n}(0u, unit);` : '';
+  if (form === 'bytes') return `let words = codeWords${n}(0u, unit);\nf.r${u}_0 = words.a;\nf.r${u}_1 = words.b;${scales}`;
   const count = UNIT_VECTORS[form];
-  const element = (i: number) => `p${n}_${steps ? 'codes' : 'values'}[${count}u * (row * ${units}u + unit) + ${i}u]`;
+  const element = (i: number) => `p${n}_${steps ? 'codes' : 'values'}[${count}u * unit + ${i}u]`;
   const read = (i: number) => (form === 'f32' ? `bitcast<vec4<u32>>(${element(i)})` : element(i));
   return `${unrolled(count, (i) => `f.r${u}_${i} = ${read(i)};`)}${scales}`;
 }
@@ -82,17 +84,20 @@ ${text(u)}
   });
 }
 
-/** Where a lane's unit lies in W. */
-const placeText = ({ shape: { experts } }: MatrixGemmVariant, { unitsPerLine }: MatrixGeometry) => `let unit = k * ${unitsPerLine}u + slot;
-let row = ${experts ? 'tile.base + ' : ''}min(tile.first + line, tile.count - 1u);`;
+/** Which of W's units a lane's is, `unit`, and of its row, `ofRow`. */
+function placeText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
+  const row = `${variant.shape.experts ? 'tile.base + ' : ''}min(tile.first + line, tile.count - 1u)`;
+  return `let ofRow = k * ${geometry.unitsPerLine}u + slot;
+let unit = (${row}) * ${sizesOf(variant, geometry).units} + ofRow;`;
+}
 
 /** `Fetched` and `fn fetch(k, lane, tile) -> Fetched`, the units of step k. */
 export function fetchWeightsFunction(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
   const parts = partsOf(variant);
   const { units, hasTail, tileCols, unitsPerLine, workgroupSize } = geometry;
   const text = (u: number) => {
-    const read = byPart(parts, (part) => readText(part, units, u));
-    return `${placeText(variant, geometry)}\n${hasTail ? `if (unit < ${units}u) {\n${read}\n}` : read}`;
+    const read = byPart(parts, (part) => readText(part, u));
+    return `${placeText(variant, geometry)}\n${hasTail ? `if (ofRow < ${units}u) {\n${read}\n}` : read}`;
   };
   const count = Math.ceil((tileCols * unitsPerLine) / workgroupSize);
   return `struct Fetched {\n${unrolled(count, (u) => membersText(parts, u))}\n}
@@ -114,7 +119,7 @@ export function putWeightsText(variant: MatrixGemmVariant, geometry: MatrixGeome
   const at = (i: number) => `${line} * ${lineStride}u + slot * ${unitVectors}u + ${i}u`;
   const put = (u: number) => ({ n, form, steps, hasMinimum }: Part) => {
     const isUnpacked = form === 'bytes';
-    const made = (what: string) => `${what}Of${n}(${name}.${steps && scaleMember(u, steps)}, row, unit)`;
+    const made = (what: string) => `${what}Of${n}(${name}.${steps && scaleMember(u, steps)}, 0u, unit)`;
     const codes = isUnpacked ? `let codes = codesOf${n}(Codes(${name}.r${u}_0, ${name}.r${u}_1));\n` : '';
     return `${codes}${storeUnit(config, {
       form, at, factor: undefined,

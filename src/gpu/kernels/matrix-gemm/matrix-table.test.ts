@@ -42,8 +42,20 @@ describe.each(['nvidia', 'metalF32'] as const)('the table of tilings, %s', (name
     expect(tileOf(6144, 1024, 512)).toBe('128x192 /1');
     expect([128, 512, 1024].map((rows) => tileOf(6144, 2560, rows))).toEqual(['128x192 /4', '256x64 /1', '128x192 /1']);
     expect([128, 512, 1024].map((rows) => tileOf(2560, 9728, rows))).toEqual(['128x160 /8', '256x64 /3', '128x160 /1']);
-    expect([512, 1024].map((rows) => tileOf(3072, 8192, rows))).toEqual(['128x192 /2', '128x192 /1']);
-    expect([512, 1024].map((rows) => tileOf(5120, 3072, rows))).toEqual(['128x160 /1', '128x160 /1']);
+    expect([512, 1024].map((rows) => tileOf(3072, 8192, rows))).toEqual(['256x64 /5', '128x192 /1']);
+    expect([512, 1024].map((rows) => tileOf(5120, 3072, rows))).toEqual(['256x64 /3', '128x160 /1']);
+  });
+
+  it('products of a layer of 2,560 and more take one tile at 512 rows and leave their sums; x of floats is halves first', () => {
+    if (name !== 'nvidia') return;
+    const tilingOf = (out: number, cols: number, isFloat = false) =>
+      tilingsFor(config, { out, cols, expertRows: undefined, isFloat }).find(({ isFor }) => isFor(512))!.tiling;
+    for (const [out, cols] of [[5120, 3072], [3072, 3072], [16384, 3072], [3072, 8192], [19456, 2560], [2560, 9728]] as const)
+      expect(tilingOf(out, cols)).toMatchObject({ tileRows: 256, tileCols: 64, areHalvesReady: true, leavesSums: true });
+    // The head, whose sums would be 300 MB; Qwen3-0.6B.
+    for (const [out, cols] of [[151936, 2560], [6144, 1024]] as const) expect(tilingOf(out, cols).leavesSums).toBeUndefined();
+    expect(tilingOf(128, 2048).areHalvesReady).toBe(false);
+    expect(tilingOf(128, 2048, true).areHalvesReady).toBe(true);
   });
 
   it('experts take tiles of the rows that their lists have', () => {

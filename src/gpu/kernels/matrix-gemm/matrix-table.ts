@@ -2,6 +2,7 @@
  * Which tile a product on matrix units takes: by its rows, by how many rows and columns its matrix has, and by what the units take.
  * NVIDIA's follow measurements on an H200 (docs/experiments.md), Metal's published designs.
  */
+import { range } from '../../wgsl/expressions.ts';
 import type { MatrixConfig } from '../../wgsl/subgroup-matrix.ts';
 import type { MatrixTiling } from './matrix-geometry.ts';
 
@@ -12,6 +13,8 @@ export interface ProductClass {
   readonly cols: number;
   /** True: rows of x are pairs of an expert, of which a tile has so many. */
   readonly expertRows: number | undefined;
+  /** Whether x is of floats: tiles of many rows that unpack it read all of each row first, a lane 256 values one after another. */
+  readonly isFloat?: boolean | undefined;
 }
 
 /** A tiling, and for how many rows of x it is. */
@@ -57,6 +60,8 @@ interface MatrixTable {
   readonly few: readonly FewRows[];
   /** Of a product with experts; its rows follow the lists. */
   readonly experts: Omit<Tile, 'tileRows'>;
+  /** Where all products of a layer take one text for up to `rows` rows; of the tiles of many rows that of halves. */
+  readonly oneText?: { readonly rows: number; readonly leastWidth: number; readonly mostSums: number };
   /** Of more rows: the one for all, or those of which the fastest by estimate is taken. */
   readonly many: Tile | readonly TimedTile[];
 }
@@ -86,6 +91,8 @@ const NVIDIA: MatrixTable = {
     { most: 64, perCore: 1, wide: unpacking(fewTile(64, 160)), narrow: unpacking(fewTile(64, 160)) },
   ],
   experts: unpacking(fewTile(32, 64)),
+  // Narrower models lose more by the one tile than by several texts. Sums of a row, of all parts: 64 MB in all.
+  oneText: { rows: 512, leastWidth: 2560, mostSums: 32768 },
   many: [
     // One step a burst: its text, and so what a chunk of 128 rows loses between its kernels, is a third shorter.
     { tile: unpacking({ tileRows: 128, tileCols: 128, tileDepth: 64, subgroups: [2, 4, 1] }), stepUs: 1.33, perCore: 1 },
@@ -154,20 +161,21 @@ export function leastRows(config: MatrixConfig): number {
 }
 
 /** Each tiling with the rows that it is for; together they are for all. */
-export function tilingsFor(config: MatrixConfig, { out, cols, expertRows }: ProductClass): readonly TiledRows[] {
+export function tilingsFor(config: MatrixConfig, { out, cols, expertRows, isFloat = false }: ProductClass): readonly TiledRows[] {
   const table = tableOf(config);
   const { few, experts } = table;
   if (expertRows !== undefined) return [{ tiling: { ...experts, tileRows: expertRows, splits: 1 }, isFor: () => true }];
+  const product = { out, cols, isFloat };
   const fewTiles = few.map((rowsOfTile, i): TiledRows => {
     const { most } = rowsOfTile;
     const least = few[i - 1]?.most ?? 0;
     return { tiling: fewTiling(table, rowsOfTile, { out, cols }), mostRows: most, isFor: (rows) => rows > least && rows <= most };
   });
-  return [...fewTiles, ...manyTiles(table, { out, cols }, few.at(-1)!.most)];
+  return [...fewTiles, ...manyTiles(table, product, few.at(-1)!.most)];
 }
 
 /** Tilings for more than `least` rows. */
-function manyTiles(table: MatrixTable, product: Pick<ProductClass, 'out' | 'cols'>, least: number): readonly TiledRows[] {
+function manyTiles(table: MatrixTable, product: ManyRows, least: number): readonly TiledRows[] {
   const { many } = table;
   if ('tileRows' in many) return [{ tiling: { ...many, splits: 1 }, isFor: (rows) => rows > least }];
   const classes = MANY_ROWS.map((most, i): TiledRows => {
@@ -178,22 +186,35 @@ function manyTiles(table: MatrixTable, product: Pick<ProductClass, 'out' | 'cols
   return [...classes, { tiling: last, isFor: (rows) => rows > MANY_ROWS.at(-1)! }];
 }
 
-interface RowsOfProduct extends Pick<ProductClass, 'out' | 'cols'> {
+type ManyRows = Omit<ProductClass, 'expertRows'>;
+
+interface RowsOfProduct extends ManyRows {
   readonly rows: number;
 }
 
+/** Whether a product is of a layer that shares a text at so many rows: the narrow side of all four of a layer is the model's width. */
+function sharesText({ oneText }: MatrixTable, { rows, out, cols }: RowsOfProduct): boolean {
+  return oneText !== undefined && rows === oneText.rows && Math.min(out, cols) >= oneText.leastWidth && out <= oneText.mostSums;
+}
+
 /** The tile and the parts of its depth that take least time. */
-function fastest({ cores, mostSplits }: MatrixTable, tiles: readonly TimedTile[], { rows, out, cols }: RowsOfProduct): MatrixTiling {
-  const isMeant = ({ except = [] }: TimedTile) => !except.some((each) => each.rows === rows && each.out === out && each.cols === cols);
+function fastest(table: MatrixTable, tiles: readonly TimedTile[], product: RowsOfProduct): MatrixTiling {
+  const { cores, mostSplits, oneText: { mostSums } = { mostSums: 0 } } = table;
+  const { rows, out, cols, isFloat } = product;
+  const isShared = sharesText(table, product);
+  const isOwn = (each: RowsOfProduct) => each.rows === rows && each.out === out && each.cols === cols;
+  const isMeant = (timed: TimedTile) => (isShared || isFloat ? timed.tile.areHalvesReady : timed.except?.some(isOwn) !== true);
   const tilings = tiles.filter(isMeant).flatMap(({ tile: whole, stepUs, perCore }) => {
     const tile = fitted(whole, cols);
     const steps = Math.ceil(cols / tile.tileDepth);
-    const splits = Array.from({ length: mostSplits }, (_, i) => i + 1).filter((parts) => parts === 1 || isCut(parts, cols, tile));
+    const isRoom = (parts: number) => !isShared || parts * out <= mostSums;
+    const splits = range(mostSplits).map((i) => i + 1).filter((parts) => parts === 1 || (isCut(parts, cols, tile) && isRoom(parts)));
     return splits.map((parts) => {
       const rounds = Math.ceil((tilesOf(rows, out, tile) * parts) / (perCore * cores));
       const products = rounds * Math.ceil(steps / parts) * ((stepUs * tile.tileDepth) / whole.tileDepth);
-      const sums = parts === 1 ? 0 : SUM_US + SUM_US_A_BYTE * parts * rows * out * 4;
-      return { tiling: { ...tile, splits: parts }, us: START_US + products + sums + (tile.areHalvesReady ? HALVES_US : 0) };
+      const sums = parts === 1 && !isShared ? 0 : SUM_US + SUM_US_A_BYTE * parts * rows * out * 4;
+      const tiling = { ...tile, splits: parts, ...(isShared && { leavesSums: true as const }) };
+      return { tiling, us: START_US + products + sums + (tile.areHalvesReady ? HALVES_US : 0) };
     });
   });
   return tilings.reduce((best, each) => (each.us < best.us ? each : best)).tiling;

@@ -4,8 +4,8 @@
  * last tile a vec4 for each row holds, as f32 x, what its sums are multiplied by.
  */
 import type { Binding } from '../../kernel.ts';
-import type { LinearShape } from '../../linear-shape.ts';
-import { HALVES_TILE } from './matrix-geometry.ts';
+import { HALVES_TILE, UNIT } from './matrix-geometry.ts';
+import type { MatrixSizes } from './matrix-sizes.ts';
 
 export const HALVES = 'xHalves';
 
@@ -30,12 +30,15 @@ export function withHalves(bindings: readonly Binding[]): readonly Binding[] {
 /** WGSL of the number of tiles of rows. */
 const ROW_TILES = `((step.rows + ${HALVES_TILE - 1}u) / ${HALVES_TILE}u)`;
 
+/** WGSL of the vec4s of the tiles of 16 rows, of the product's depth. */
+const rowTileVectorsText = ({ units }: MatrixSizes) => `(${units} * ${rowTileVectors(UNIT)}u)`;
+
 /** WGSL of what the sums of a row are multiplied by. */
-export function rowEnd({ cols }: LinearShape, row: string): string {
-  return `bitcast<f32>(${HALVES}[${ROW_TILES} * ${rowTileVectors(cols)}u + ${row}].x)`;
+export function rowEnd(sizes: MatrixSizes, row: string): string {
+  return `bitcast<f32>(${HALVES}[${ROW_TILES} * ${rowTileVectorsText(sizes)} + ${row}].x)`;
 }
 
 /** WGSL of the first vec4 of tile of rows `tile`, counted from the workgroup's first; past the last one, of that. */
-export function rowTileAt({ cols }: LinearShape, tile: string): string {
-  return `min(tile.row / ${HALVES_TILE}u + ${tile}, ${ROW_TILES} - 1u) * ${rowTileVectors(cols)}u`;
+export function rowTileAt(sizes: MatrixSizes, tile: string): string {
+  return `min(tile.row / ${HALVES_TILE}u + ${tile}, ${ROW_TILES} - 1u) * ${rowTileVectorsText(sizes)}`;
 }
