@@ -4,7 +4,7 @@ import { retryNote } from '../files/http-retry.ts';
 import type { HttpRetry } from '../files/http-retry.ts';
 import { hubPageOf, parseModelId, printModelId } from '../files/hub/model-id.ts';
 import type { ModelId } from '../files/hub/model-id.ts';
-import { planPull, runPull } from '../node/hub/pull.ts';
+import { filesOf, planPull, runPull } from '../node/hub/pull.ts';
 import type { PullPlan } from '../node/hub/pull.ts';
 import { pullUrl } from '../node/hub/pull-url.ts';
 import { SHORT_NAMES } from '../files/hub/short-names.ts';
@@ -158,13 +158,13 @@ function describePlan({ id, repository, choice, totalBytes, missingBytes }: Pull
         ? 'to download'
         : `${formatBytes(missingBytes)} still to download`;
   return printable(
-    `${named}${quantization}${which}, ${plural(choice.files.length, 'file')}, ${formatBytes(totalBytes)}, ${come}; ` +
+    `${named}${quantization}${which}, ${plural(filesOf(choice).length, 'file')}, ${formatBytes(totalBytes)}, ${come}; ` +
       `commit ${repository.commit.slice(0, 8)}`,
   );
 }
 
 function tellResult({ id, repository, choice, path, totalBytes, missingBytes }: PullPlan, { dryRun, json }: PullFlags): void {
-  const files = choice.files.map(({ name, sizeBytes }) => ({ name, sizeBytes }));
+  const files = filesOf(choice).map(({ name, sizeBytes }) => ({ name, sizeBytes }));
   if (json === true) {
     const { quantization } = choice;
     const told = {

@@ -24,6 +24,8 @@ export interface Choice<File extends NamedFile = NamedFile> {
   readonly kind: 'gguf' | 'folder';
   /** Small ones first, so that weights that are there mean that all is. */
   readonly files: readonly File[];
+  /** The tower of a GGUF model that sees, in the same folder of the repository (llama.cpp's mmproj). */
+  readonly projector?: File | undefined;
   readonly quantization?: string | undefined;
   /** Why this one, where nobody named it. */
   readonly reason?: string | undefined;
@@ -69,10 +71,13 @@ const PREFERRED = [
 /** Small models lose most by four bits and are fast with eight. */
 const SMALL_BYTES = 1.5e9;
 
+const PROJECTOR = /(^|[-._/])mmproj/i;
+const NO_MODEL = /(^|[-._/])(mmproj|imatrix)/i;
+
 export function ggufModels<File extends NamedFile>(files: readonly File[]): readonly GgufModel<File>[] {
   const groups = new Map<string, File[]>();
   for (const file of files) {
-    if (!/\.gguf$/i.test(file.name) || /(^|[-._/])(mmproj|imatrix)/i.test(file.name)) continue;
+    if (!/\.gguf$/i.test(file.name) || NO_MODEL.test(file.name)) continue;
     const split = parseSplitName(file.name);
     const key = split ? `${split.prefix} of ${split.count}` : file.name;
     groups.set(key, [...(groups.get(key) ?? []), file]);
@@ -101,8 +106,8 @@ export function chooseFiles<File extends NamedFile>(files: readonly File[], opti
   const { repository, quantization } = options;
   const models = ggufModels(files).filter(({ isWhole }) => isWhole);
   const folder = folderFiles(files);
-  if (quantization !== undefined) return namedModel(models, quantization, options);
-  if (models.length > 0) return proposedModel(models, options);
+  if (quantization !== undefined) return withProjector(namedModel(models, quantization, options), files);
+  if (models.length > 0) return withProjector(proposedModel(models, options), files);
   const found = folder ?? voiceFiles(files);
   if (found !== undefined) return { kind: 'folder', files: smallFirst(found) };
   const kinds = [...new Set(files.map(({ name }) => /\.[a-z0-9]+$/i.exec(name)?.[0] ?? name))].slice(0, 8).join(', ');
@@ -110,6 +115,16 @@ export function chooseFiles<File extends NamedFile>(files: readonly File[], opti
     `${repository} holds no model that Ingot reads: expected GGUF files, or config.json with model.safetensors, ` +
       `found ${kinds || 'no files'}.`,
   );
+}
+
+/** Of several towers the one that loading takes where all lie beside the model: of f16 before others. */
+function withProjector<File extends NamedFile>(choice: Choice<File>, files: readonly File[]): Choice<File> {
+  const folderOf = (name: string) => name.slice(0, name.lastIndexOf('/') + 1);
+  const folder = folderOf(choice.files[0]!.name);
+  const beside = files.filter(({ name }) => /\.gguf$/i.test(name) && PROJECTOR.test(name) && folderOf(name) === folder);
+  const sorted = beside.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const projector = sorted.find(({ name }) => /(?<!b)f16/i.test(name)) ?? sorted[0];
+  return projector === undefined ? choice : { ...choice, projector };
 }
 
 /** The type as written, or what the name of one file alone holds. */

@@ -29,6 +29,9 @@ const folder = {
 };
 const repositories = {
   'o/big': { 'big-Q4_0.gguf': big, 'README.md': utf8({}) },
+  'o/seeing': {
+    'a-Q4_0.gguf': big.subarray(0, 3000), 'mmproj-a-BF16.gguf': big.subarray(0, 1500), 'mmproj-a-F16.gguf': big.subarray(0, 2000),
+  },
   'o/small': { 'small.gguf': smallGguf() },
   'o/folder': folder,
 };
@@ -71,6 +74,15 @@ describe('the cache', () => {
     const path = await pull('o/folder');
     expect(readdirSync(path).toSorted()).toEqual(['config.json', 'model.safetensors', 'tokenizer.json']);
     expect(readdirSync(join(cache(), 'models--o--folder', 'blobs'))).toContain(gitSha1(folder['config.json']));
+  });
+
+  test('a model that sees comes with its tower, which loading then finds beside it', async () => {
+    const path = await pull('o/seeing');
+    expect(readdirSync(join(path, '..')).toSorted()).toEqual(['a-Q4_0.gguf', 'mmproj-a-F16.gguf']);
+    expect(path.endsWith('a-Q4_0.gguf')).toBe(true);
+    expect((await locate(path)).projector).toMatchObject({ fileName: 'mmproj-a-F16.gguf' });
+    const { missingBytes, totalBytes } = await planPull(id('o/seeing'), { environment, ...quick });
+    expect([totalBytes, missingBytes]).toEqual([5000, 0]);
   });
 
   test('what is there is not asked for again: a second use asks nobody', async () => {

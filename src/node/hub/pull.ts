@@ -74,10 +74,16 @@ async function planOf(id: ModelId, access: HubAccess<HubSettings>, { signal, roo
   const folder = repositoryFolder(settings.cacheFolder, id.repository);
   const snapshot = join(folder, 'snapshots', repository.commit);
   const path = choice.kind === 'folder' ? snapshot : join(snapshot, choice.files[0]!.name);
-  const totalBytes = choice.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const files = filesOf(choice);
+  const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let missingBytes = totalBytes;
-  for (const file of choice.files) missingBytes -= await haveBytes(file, folder, snapshot);
+  for (const file of files) missingBytes -= await haveBytes(file, folder, snapshot);
   return { id, repository, choice, access, path, totalBytes, missingBytes, close: () => access.fetch.close() };
+}
+
+/** All that comes, in order: a model's weights are the last, so that with them all is there. */
+export function filesOf({ files, projector }: Choice<HubFile>): readonly HubFile[] {
+  return projector === undefined ? files : [projector, ...files];
 }
 
 function weightRoom(): number {
@@ -118,7 +124,7 @@ export async function runPull(
   let loaded = 0;
   const report = (note?: string) => onProgress?.({ phase: 'download', loaded, total: totalBytes, note });
   report();
-  for (const file of choice.files) {
+  for (const file of filesOf(choice)) {
     if (await isWhole(join(snapshot, file.name), file.sizeBytes)) loaded += file.sizeBytes;
     else await pullFile(file);
     report();

@@ -113,10 +113,12 @@ describe.each(['in this process', 'over HTTP'])('%s', (where) => {
 
   it('tells what is refused, and what cannot be read', async () => {
     await expect(generateText({ ...asked(), model: ingot('other') })).rejects.toMatchObject({ statusCode: 404, name: 'AI_APICallError' });
-    const file = { type: 'file' as const, data: new Uint8Array([1]), mediaType: 'image/png' };
-    const messages = [{ role: 'user' as const, content: [file] }];
     const { prompt: _prompt, ...rest } = asked();
-    await expect(generateText({ ...rest, messages })).rejects.toThrow(/type string "file" .* models read text/);
+    const shown = (mediaType: string) => generateText({
+      ...rest, messages: [{ role: 'user', content: [{ type: 'file', data: new Uint8Array([1]), mediaType }] }],
+    });
+    await expect(shown('application/pdf')).rejects.toThrow(/type string "file" .* models read text, and of users images/);
+    await expect(shown('image/png')).rejects.toThrow(/this model sees no images/);
   });
 });
 

@@ -9,11 +9,18 @@ import type { CancelSignal, Platform } from '../../tensor/platform.ts';
 export interface PromptPart {
   readonly type: string;
   readonly text?: string | undefined;
+  /** Of a file: `image/png`, or `image` where nobody knows more, and its bytes, as base64 too. */
+  readonly mediaType?: string | undefined;
+  readonly data?: FileData | undefined;
   readonly toolCallId?: string | undefined;
   readonly toolName?: string | undefined;
   readonly input?: unknown;
   readonly output?: { readonly type: string; readonly value?: unknown; readonly reason?: string | undefined } | undefined;
 }
+
+export type FileData =
+  | { readonly type: 'data'; readonly data: Uint8Array | string }
+  | { readonly type: 'url' | 'reference' | 'text' };
 
 export interface PromptMessage {
   readonly role: string;

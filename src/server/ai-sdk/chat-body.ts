@@ -1,11 +1,14 @@
 /** A call of the AI SDK as the body of a chat completion: what the route does not obey, it refuses by name. */
+import { imagePart } from '../../engine/images/image-source.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { describeValue } from '../../tensor/option-names.ts';
+import { imageUrlPart } from '../images/request-content.ts';
 import type { LanguageCallOptions, PromptMessage, PromptPart, ProviderTool } from './api.ts';
 
 function unsupported(part: PromptPart, role: string): InputError {
   return new InputError(
-    `A part of the type ${describeValue(part.type)} in a message of the ${role} cannot be read here: models read text.`,
+    `A part of the type ${describeValue(part.type)} in a message of the ${role} cannot be read here: models read text, and of users ` +
+      'images.',
   );
 }
 
@@ -13,9 +16,20 @@ function textsOf(parts: readonly PromptPart[], type: string): string {
   return parts.flatMap((part) => (part.type === type ? [part.text ?? ''] : [])).join('');
 }
 
+/** An image's part; undefined for another file: what lies in the web the SDK fetches itself. What kind of image it is its bytes say. */
+function imageOf({ type, mediaType = '', data }: PromptPart): object | undefined {
+  if (type !== 'file' || !/^image(\/|$)/.test(mediaType)) return undefined;
+  if (data?.type !== 'data') return undefined;
+  return typeof data.data === 'string' ? imageUrlPart(`data:image/*;base64,${data.data}`) : imagePart(data.data);
+}
+
 function userMessage(parts: readonly PromptPart[]): object {
-  for (const part of parts) if (part.type !== 'text') throw unsupported(part, 'user');
-  return { role: 'user', content: parts.map(({ text }) => ({ type: 'text', text })) };
+  const content = parts.map((part) => {
+    const own = part.type === 'text' ? { type: 'text', text: part.text } : imageOf(part);
+    if (own === undefined) throw unsupported(part, 'user');
+    return own;
+  });
+  return { role: 'user', content };
 }
 
 function assistantMessage(parts: readonly PromptPart[]): object {
@@ -88,7 +102,7 @@ function choiceOf(choice: LanguageCallOptions['toolChoice']): unknown {
   return choice?.type === 'tool' ? { type: 'function', function: { name: choice.toolName } } : choice?.type;
 }
 
-/** @throws InputError for files, and for tools of other providers */
+/** @throws InputError for files that are no images, and for tools of other providers */
 export function chatBody(modelId: string, options: LanguageCallOptions): object {
   const { tools = [], stopSequences = [], reasoning, providerOptions } = options;
   return {

@@ -23,11 +23,6 @@ const texts = (...others: readonly Schema[]): Schema => ({
   anyOf: [TEXT, { type: 'array', items: { anyOf: [TEXT_BLOCK, ...others] }, maxItems: 1000 }],
 });
 
-const TOOL_RESULT = block(
-  'tool_result',
-  { tool_use_id: { type: 'string', minLength: 1, maxLength: 200 }, content: { ...texts(), nullable: true }, is_error: { type: 'boolean' } },
-  ['tool_use_id'],
-);
 const TOOL_USE = block(
   'tool_use', { id: { type: 'string', minLength: 1, maxLength: 200 }, name: { type: 'string', minLength: 1 }, input: { type: 'object' } },
   ['id', 'name', 'input'],
@@ -52,6 +47,15 @@ const IMAGE = block(
     },
   },
   ['source'],
+);
+
+const TOOL_RESULT = block(
+  'tool_result',
+  {
+    tool_use_id: { type: 'string', minLength: 1, maxLength: 200 }, content: { ...texts(IMAGE), nullable: true },
+    is_error: { type: 'boolean' },
+  },
+  ['tool_use_id'],
 );
 
 const MESSAGES: Schema = {
@@ -88,7 +92,7 @@ export type Block =
   | { readonly type: 'tool_use'; readonly id: string; readonly name: string; readonly input: JsonObject }
   | {
       readonly type: 'tool_result'; readonly tool_use_id: string; readonly is_error?: boolean;
-      readonly content?: string | readonly { readonly text: string }[] | null;
+      readonly content?: string | readonly Extract<Block, { readonly type: 'text' | 'image' }>[] | null;
     };
 
 export interface RequestMessage {

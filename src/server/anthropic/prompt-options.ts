@@ -22,12 +22,23 @@ function partsOf(block: Block): readonly ContentPart[] {
   return [imageUrlPart(source.type === 'url' ? source.url : `data:${source.media_type};base64,${source.data}`)];
 }
 
-/** Results are messages of their own for chat templates, and stand before what the user says beside them. */
+/** What a call gave, as blocks. */
+function resultBlocks({ content }: BlockOf<'tool_result'>): readonly Block[] {
+  return typeof content === 'string' ? [{ type: 'text', text: content }] : (content ?? []);
+}
+
+/**
+ * Results are messages of their own for chat templates, and stand before what the user says beside them. Their images stand there, before
+ * it: templates read images of users alone.
+ */
 function userMessages(blocks: readonly Block[]): ChatMessage[] {
-  const results = blocksOf(blocks, 'tool_result').map(({ tool_use_id: id, content, is_error: isError }) => ({
-    role: 'tool', tool_call_id: engineCallId(id), content: `${isError === true ? 'Error: ' : ''}${textOfContent(content)}`,
+  const calls = blocksOf(blocks, 'tool_result');
+  const results = calls.map((result) => ({
+    role: 'tool', tool_call_id: engineCallId(result.tool_use_id),
+    content: `${result.is_error === true ? 'Error: ' : ''}${textOfContent(blocksOf(resultBlocks(result), 'text'))}`,
   }));
-  const content = engineContent(blocks.flatMap(partsOf));
+  const shown = calls.flatMap((result) => blocksOf(resultBlocks(result), 'image'));
+  const content = engineContent([...shown, ...blocks].flatMap(partsOf));
   return content === '' && results.length > 0 ? results : [...results, { role: 'user', content }];
 }
 

@@ -1,5 +1,6 @@
 /** Images in requests, by the official clients, to a golden that sees (../shared/golden/qwen3_vl). */
 import Anthropic from '@anthropic-ai/sdk';
+import { generateText } from 'ai';
 import { Ollama } from 'ollama';
 import OpenAI, { BadRequestError } from 'openai';
 import { createServer as createHttpServer } from 'node:http';
@@ -15,6 +16,7 @@ import type { Listener } from '../../cli/serve/listen.ts';
 import type { Model } from '../../engine/api.ts';
 import { collect } from '../../engine/collect.ts';
 import { imagePart } from '../../engine/images/image-source.ts';
+import { createIngot } from '../ai-sdk/create-ingot.ts';
 import type { Server } from '../api.ts';
 import { createServer } from '../create-server.ts';
 
@@ -136,7 +138,40 @@ describe.skipIf(!hasShared('golden/qwen3_vl/golden.json'))('images', () => {
     const answer = await new Ollama({ host: listener.origin }).chat({
       model: 'seeing', messages: [{ role: 'user', content: 'What?', images: [png] }], options: { temperature: 0, num_predict: 6 },
     });
-    expect(answer.message.content).toBe(own.content);
+    expect(answer.message.content).toBe(own.text);
+    const generated = await new Ollama({ host: listener.origin }).generate({
+      model: 'seeing', prompt: 'What?', images: [png], options: { temperature: 0, num_predict: 6 },
+    });
+    expect(generated.response).toBe(own.text);
+    const raw = new Ollama({ host: listener.origin }).generate({ model: 'seeing', prompt: 'What?', images: [png], raw: true });
+    await expect(raw).rejects.toThrow(/images goes into the chat template/);
+  });
+
+  it('by the AI SDK, which fetches those of the web itself', async () => {
+    const own = await expected({ type: 'text', text: 'What is ' }, imagePart(png));
+    const seeing = createIngot({ baseURL: `${listener.origin}/v1/` })('seeing');
+    for (const [data, mediaType] of [[png, 'image/png'], [base64, 'image']] as const) {
+      const content = [{ type: 'text' as const, text: 'What is ' }, { type: 'file' as const, data, mediaType }];
+      const { text } = await generateText({
+        model: seeing, messages: [{ role: 'user', content }], temperature: 0, maxOutputTokens: 6, maxRetries: 0,
+      });
+      expect(text).toBe(own.text);
+    }
+  });
+
+  it('that a call gave, by Anthropic’s client, stand before what the user says', async () => {
+    const source = { type: 'base64' as const, media_type: 'image/png' as const, data: base64 };
+    const called = { role: 'assistant' as const, content: [{ type: 'tool_use' as const, id: 'toolu_1', name: 'look', input: {} }] };
+    const tokensOf = async (content: Anthropic.ToolResultBlockParam['content']) => {
+      const result = { type: 'tool_result' as const, tool_use_id: 'toolu_1', content };
+      const messages: Anthropic.MessageParam[] = [{ role: 'user', content: 'Look.' }, called, { role: 'user', content: [result] }];
+      return (await anthropic().messages.countTokens({ model: 'seeing', messages })).input_tokens;
+    };
+    const [without, shown] = [await tokensOf([{ type: 'text', text: 'Seen.' }]),
+      await tokensOf([{ type: 'text', text: 'Seen.' }, { type: 'image', source }])];
+    // The image's own tokens, its marks, and a message of the user's around them.
+    const { images } = model.countTokens({ messages: [{ role: 'user', content: [imagePart(png)] }] });
+    expect(shown - without).toBeGreaterThan(images[0]!.tokens);
   });
 
   it('of the web are fetched from the hosts that the server was told, redirects among them', async () => {

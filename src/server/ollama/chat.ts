@@ -2,12 +2,12 @@
 import type { ChatMessage } from '../../engine/api.ts';
 import type { JsonObject } from '../../tensor/checkpoint.ts';
 import type { Call } from '../call.ts';
-import { engineContent, imageUrlPart } from '../images/request-content.ts';
 import { typed } from '../openai/decoding-parameters.ts';
 import { functionTool } from '../openai/tools.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { runGeneration } from '../run-generation.ts';
 import type { Schema } from '../schema.ts';
+import { contentOf, IMAGES } from './image-content.ts';
 import { answerOptions, findOllamaModel, keepAliveMs, unloadModel } from './answer-options.ts';
 import { loadedAnswer, respond } from './answer-lines.ts';
 import type { Said } from './answer-lines.ts';
@@ -35,7 +35,7 @@ const MESSAGE: Schema = {
     role: { enum: ['system', 'user', 'assistant', 'tool'] },
     content: { ...TEXT, nullable: true },
     thinking: { ...TEXT, nullable: true },
-    images: { type: 'array', items: TEXT, maxItems: 64, nullable: true, description: 'Files in base64.' },
+    images: IMAGES,
     tool_calls: { type: 'array', items: CALL, maxItems: 128, nullable: true },
     tool_name: { type: 'string', maxLength: 200, nullable: true },
     tool_call_id: { type: 'string', maxLength: 200, nullable: true },
@@ -78,7 +78,7 @@ function engineMessages(messages: readonly OllamaMessage[]): ChatMessage[] {
     if (named.length > 0) open = named.map(({ id }) => id);
     const id = role === 'tool' ? (callId ?? open.shift()) : undefined;
     return {
-      role, content: engineContent([...(images ?? []).map((data) => imageUrlPart(`data:image/*;base64,${data}`)), { text: content ?? '' }]),
+      role, content: contentOf(content, images),
       ...(thinking ? { reasoning_content: thinking } : {}),
       ...(toolName ? { name: toolName } : {}),
       ...(id === undefined ? {} : { tool_call_id: id }),
