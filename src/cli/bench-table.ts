@@ -99,5 +99,6 @@ function shareOf(limit: LimitShare | null | undefined): string {
 
 function figureText(value: number): string {
   if (value >= 99.95) return withThousands(Math.round(value));
+  if (value < 0.1) return value.toPrecision(2);
   return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }

@@ -34,6 +34,10 @@ describe('advice by results', () => {
         'TTFT 16 2.00 times as fast (10.0 and 20.0 ms)',
     );
     expect(said(rows.slice(0, 4)).join()).not.toContain('llama-bench');
+    // Of a rival's settings the best counts, and nothing of another machine does.
+    expect(said([...rows, rival('prefill 512', 1500)])[0]).toMatch(/work\. prefill 512 2\.00 times as fast \(1800 and 900 tok\/s\)$/);
+    const elsewhere = { ...rival('prefill 512', 9000), ...device('gpu', 'gpu (another)') };
+    expect(said([...own, elsewhere]).join()).not.toContain('llama-bench');
   });
 
   it('takes the smallest file that answers as the best', () => {
@@ -56,7 +60,7 @@ describe('advice by results', () => {
     // 20 ms a token behind 128 and 30 ms behind 4,224: 100 ms, at which people read, are 32,896 away.
     const [advice] = said([decode(128, 50), decode(4224, 1000 / 30)]);
     expect(advice).toContain('Keep conversations below about 32768 tokens (--context 32768).');
-    expect(said([decode(128, 50), decode(4096, 49.9)])[0]).toContain('hardly matters');
+    expect(said([decode(128, 50), decode(4096, 49.9)])[0]).toContain('as long as there is room for');
   });
 
   it('keeps keys and values in what is faster', () => {

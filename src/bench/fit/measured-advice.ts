@@ -4,7 +4,7 @@ import { isMoreBetter } from '../task.ts';
 import type { ResultRow } from '../read-results.ts';
 import { advise, LIMITS } from './advice.ts';
 import type { Advice, Usage } from './advice.ts';
-import { decodeOf, DECODE, measuredModels, medianOf, series, STREAM_DECODE } from './measured-model.ts';
+import { decodeOf, DECODE, deviceNameOf, measuredModels, medianOf, series, STREAM_DECODE } from './measured-model.ts';
 import type { MeasuredModel } from './measured-model.ts';
 
 export interface AdvisedModel {
@@ -23,6 +23,8 @@ const DRIFT_SHARE = 0.9;
 /** Choices of a quantisation are those of the model where it is no further from it. */
 const CLOSE_NATS = 0.05;
 const CLOSE_PERPLEXITY = 1.02;
+/** Told of a rival. */
+const MOST_WINS = 3;
 
 const figure = (value: number) => (value >= 100 ? String(Math.round(value)) : value.toPrecision(3));
 const rate = (value: number) => `${figure(value)} tokens/s`;
@@ -51,7 +53,7 @@ export function adviseByResults(rows: readonly ResultRow[], usage: Usage): Advis
 function deviceAdvice(model: MeasuredModel, models: readonly MeasuredModel[]): Advice[] {
   const own = decodeOf(model);
   if (own === undefined) return [];
-  const others = models.filter((other) => other !== model && other.file === model.file)
+  const others = models.filter((other) => other.device !== model.device && other.file === model.file)
     .flatMap((other) => {
       const row = other.rows.find(({ measure }) => measure === own.measure);
       return row === undefined ? [] : [{ device: other.device, median: row.median }];
@@ -64,20 +66,26 @@ function deviceAdvice(model: MeasuredModel, models: readonly MeasuredModel[]): A
   return isBest ? [{ advice: 'This is its device.', because: `${because}, of the next best, ${best.device}` }] : [];
 }
 
-/** A rival that is faster at something that was measured of both. */
+/** A rival that is faster at something that was measured of both on one device, at its best setting; what differs most comes first. */
 function engineAdvice(model: MeasuredModel, rows: readonly ResultRow[]): Advice[] {
-  const rivals = rows.filter((row) => row.engine.name !== 'ingot' && row.model.file === model.file && row.device?.kind === model.kind);
-  const wins = new Map<string, string[]>();
-  for (const rival of rivals) {
+  const found = new Map<string, Map<string, { readonly times: number; readonly words: string }>>();
+  for (const rival of rows) {
+    if (rival.engine.name === 'ingot' || rival.model.file !== model.file || deviceNameOf(rival) !== model.device) continue;
     const own = model.rows.find(({ measure }) => measure === rival.measure);
     if (own === undefined) continue;
     const times = isMoreBetter(rival.unit) ? rival.median / own.median : own.median / rival.median;
-    if (times <= CLEARLY) continue;
+    const wins = found.get(rival.engine.name) ?? new Map();
+    found.set(rival.engine.name, wins);
+    if (times <= Math.max(CLEARLY, wins.get(rival.measure)?.times ?? 0)) continue;
     const both = `${figure(rival.median)} and ${figure(own.median)} ${rival.unit}`;
-    const words = `${rival.measure} ${times.toFixed(2)} times as fast (${both})`;
-    wins.set(rival.engine.name, [...(wins.get(rival.engine.name) ?? []), words]);
+    wins.set(rival.measure, { times, words: `${rival.measure} ${times.toFixed(2)} times as fast (${both})` });
   }
-  return [...wins].map(([name, words]) => ({ advice: `Look at ${name} for this work.`, because: words.slice(0, 3).join('; ') }));
+  return [...found].filter(([, wins]) => wins.size > 0).map(([name, wins]) => {
+    const sorted = [...wins.values()].sort((x, y) => y.times - x.times);
+    const more = sorted.length > MOST_WINS ? `; and ${sorted.length - MOST_WINS} more` : '';
+    const because = `${sorted.slice(0, MOST_WINS).map(({ words }) => words).join('; ')}${more}`;
+    return { advice: `Look at ${name} for this work.`, because };
+  });
 }
 
 /** Files of one model differ in how their weights are kept: its name without that. */
@@ -133,7 +141,10 @@ function contextAdvice(model: MeasuredModel): Advice[] {
   const least = LIMITS.readingTokensPerSecond;
   if (first.row.median < least) return [];
   const reach = slope <= 0 ? Infinity : first.x + (1 / least - 1 / first.row.median) / slope;
-  if (reach > 8 * last.x) return [{ advice: 'The length of a conversation hardly matters to its speed.', because: words }];
+  if (reach > 8 * last.x) {
+    const because = `${words}, and people read ${least}`;
+    return [{ advice: 'Conversations may be as long as there is room for: none keeps a reader waiting.', because }];
+  }
   const rounded = Math.floor(reach / 256) * 256;
   return [
     {

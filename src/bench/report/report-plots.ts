@@ -154,16 +154,16 @@ function ownNames(models: readonly string[]): Map<string, string> {
   return new Map(models.map((model, i) => [model, words[i]!.slice(shared).join('-')]));
 }
 
-/** Points with their models' names beside them: to the left where there is no room to the right. */
+/** Points with their models' names above and below them. */
 function placePlot(chart: Chart, width: number): SVGElement {
   const nameOf = ownNames(chart.points.map(({ model }) => model));
   const points = chart.points.map((point) => ({ ...point, x: Number(point.x), name: nameOf.get(point.model) }));
-  const middle = (Math.min(...points.map(({ x }) => x)) + Math.max(...points.map(({ x }) => x))) / 2;
-  const names = (isRight: boolean) =>
-    Plot.text(points.filter(({ x }) => x > middle === isRight), {
-      x: 'x', y: 'y', text: 'name', textAnchor: isRight ? 'end' : 'start', dx: isRight ? -9 : 9, lineWidth: width > 560 ? 24 : 10,
-      textOverflow: 'ellipsis', fontSize: 11,
-    });
+  // Neighbours' names keep out of each other's way: above and below their points, near and far.
+  const names = [-10, 10, -22, 22].map((dy, turn) =>
+    Plot.text(points.filter((_, i) => i % 4 === turn), {
+      x: 'x', y: 'y', text: 'name', dy, lineWidth: 12, textOverflow: 'ellipsis', fontSize: 11,
+    }),
+  );
   return Plot.plot({
     ...frame(width),
     height: 320,
@@ -171,16 +171,14 @@ function placePlot(chart: Chart, width: number): SVGElement {
     marginRight: 28,
     marginTop: 26,
     marginBottom: 38,
-    insetTop: 12,
-    insetBottom: 12,
+    inset: 28,
     x: { label: chart.xLabel, grid: true, nice: true, zero: true, ticks: width > 560 ? undefined : 4, tickFormat: (x: number) => short(x) },
     y: { label: chart.unit, grid: true, nice: true, tickFormat: (y: number) => short(y) },
     marks: [
       Plot.dot(points, {
         x: 'x', y: 'y', r: 5, fill: ({ engine }: Point) => colourOf(engine), title: (point: Point) => tipOf(chart, point), tip: true,
       }),
-      names(false),
-      names(true),
+      ...names,
     ],
   });
 }
