@@ -42,6 +42,8 @@ export function entryOf(name: string, { shape, type = 'f32', bytes }: MemoryTens
     fileName: 'memory',
     fileOffset: 0,
     async read(byteOffset, into) {
+      if (byteOffset < 0 || byteOffset + into.length > sizeBytes)
+        throw new RangeError(`${name} has ${sizeBytes} bytes; ${into.length} from ${byteOffset} on are not all inside it`);
       into.set((bytes ?? new Uint8Array(sizeBytes)).subarray(byteOffset, byteOffset + into.length));
     },
   };

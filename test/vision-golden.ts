@@ -10,7 +10,9 @@ import { openDecoder } from '../src/models/open-decoder.ts';
 import { deepName, pictureReach, pictureTokens, SEEING, seenRun, towerRun } from '../src/models/vision.ts';
 import type { Picture, VisionTower } from '../src/models/vision.ts';
 import { locate } from '../src/node/open-path.ts';
+import type { Checkpoint, JsonObject, TensorEntry } from '../src/tensor/checkpoint.ts';
 import { f32Of, readFixtureTensors, sharedPath } from './fixture-tensors.ts';
+import { entryOf } from './memory-checkpoint.ts';
 import { expectClose } from './relative-error.ts';
 
 export const VISION_GOLDENS = ['lfm2_vl', 'qwen3_vl', 'qwen3_5_vl'] as const;
@@ -176,4 +178,50 @@ export async function checkParts({ program, tower }: LoadedVision, golden: Visio
   expect(copied(rows!.get(layer))).toEqual(wanted.rows);
   await expect(program.run([{ ...text(), part: { from: 0, to: 1, of: 2 } }])).rejects.toThrow('it has states, and comes in no parts');
   await expect(program.run([{ ...whole, part: { from: 1, to: 1, of: 2 } }])).rejects.toThrow('expected a part of 2, found 1 to 1');
+}
+
+/** The tower's layers with `kept` of the values between their two products: the others are zeros, or, `isCut`, not in the file. */
+async function narrowed(path: string, kept: number, isCut: boolean): Promise<Checkpoint> {
+  const { config = {}, ...checkpoint } = await openCheckpoint(await locate(path));
+  const tensors = new Map(checkpoint.tensors);
+  for (const [name, entry] of tensors) {
+    if (/vision_tower.*mlp\.fc[12]\./.test(name) && !name.endsWith('fc2.bias')) tensors.set(name, await narrowedTensor(entry, kept, isCut));
+  }
+  const vision = { ...(config['vision_config'] as JsonObject), ...(isCut && { intermediate_size: kept }) };
+  return { ...checkpoint, config: { ...config, vision_config: vision }, tensors };
+}
+
+async function narrowedTensor(entry: TensorEntry, kept: number, isCut: boolean): Promise<TensorEntry> {
+  const bytes = new Uint8Array(entry.sizeBytes);
+  await entry.read(0, bytes);
+  const [rows, inner = 1] = entry.shape as readonly [number, number?];
+  const isWide = entry.name.endsWith('fc2.weight');
+  const [lines, most] = isWide ? [rows, inner] : [1, rows];
+  const each = bytes.length / (lines * most);
+  const width = isCut ? kept : most;
+  const own = new Uint8Array(lines * width * each);
+  for (let line = 0; line < lines; line++)
+    own.set(bytes.subarray(line * most * each, (line * most + kept) * each), line * width * each);
+  const shape = isWide ? [rows, width] : entry.shape.length === 1 ? [width] : [width, inner];
+  return entryOf(entry.name, { shape, type: entry.type, bytes: own });
+}
+
+/** A file whose layers have a width that is no whole number of blocks makes what one makes that has zeros there. */
+export async function checkWidened(executor: Executor, tolerance: number): Promise<void> {
+  const { folder, picture } = readVisionGolden('lfm2_vl');
+  const patches = picture.rows * picture.columns;
+  const made: Float32Array[] = [];
+  for (const isCut of [true, false]) {
+    const checkpoint = await narrowed(folder, 70, isCut);
+    const { model, weights, vision } = await openDecoder(checkpoint);
+    const kv = { type: 'f32', pageTokens: 16, maxPages: 1 } as const;
+    const program = await executor.load({ model, weights, kv, sizes: { rows: 16, patches, [SEEING.seen.pictureRows]: patches / 4 } });
+    await checkpoint.close();
+    const [run] = await program.run([towerRun(vision!, picture, [SEEING.tower.embeddings])]);
+    made.push(Float32Array.from(run!.get(SEEING.tower.embeddings)!));
+    await program.dispose();
+  }
+  const [found, wanted] = made as [Float32Array, Float32Array];
+  expectClose('embeddings', { found, wanted }, tolerance);
+  expect(wanted.some((value) => Math.abs(value) > 0.01)).toBe(true);
 }

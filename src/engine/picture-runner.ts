@@ -76,8 +76,11 @@ export function createPictureRunner({ tower, graph, run }: PictureRunnerOptions)
       current = undefined;
       await run([{ ...seen.run, part: { from: seen.done, to, of: steps } }], signal);
       current = seen;
-      taken.work = taken.work * KEPT + (seen.work * (to - seen.done)) / steps;
-      taken.ms = taken.ms * KEPT + performance.now() - startMs;
+      // The first part brings the patches to the device, which others do not.
+      if (seen.done > 0 || to === steps) {
+        taken.work = taken.work * KEPT + (seen.work * (to - seen.done)) / steps;
+        taken.ms = taken.ms * KEPT + performance.now() - startMs;
+      }
       seen.done = to;
       return !isBeside && seen.done === steps;
     },

@@ -268,7 +268,8 @@ function paddedReader({ of, shape }: Of<'padded'>, reading: Reading): Reader {
       const bytes = new Uint8Array(count * unitBytes);
       const there = Math.max(0, Math.min(count, rows - first));
       const own = new Uint8Array(there * ownBytes);
-      await from.read(first * ownBytes, own, options);
+      // Behind the last row nothing is there to be read, not even nothing.
+      if (there > 0) await from.read(first * ownBytes, own, options);
       for (let i = 0; i < there; i++) bytes.set(own.subarray(i * ownBytes, (i + 1) * ownBytes), i * unitBytes);
       return bytes;
     },

@@ -4,7 +4,7 @@ import { openCheckpoint } from '../../src/files/open-checkpoint.ts';
 import { locate } from '../../src/node/open-path.ts';
 import { checkAnswers, checkStreams } from '../check-seeing.ts';
 import { hasShared } from '../fixture-tensors.ts';
-import { checkParts, checkSeen, checkTower, loadVision, readVisionGolden, VISION_GOLDENS } from '../vision-golden.ts';
+import { checkParts, checkSeen, checkTower, checkWidened, loadVision, readVisionGolden, VISION_GOLDENS } from '../vision-golden.ts';
 import { TEST_PROFILES } from './executor-check.ts';
 import { softwareExecutor } from './shared-device.ts';
 
@@ -29,3 +29,6 @@ describe.each(VISION_GOLDENS.filter((name) => hasShared(`golden/${name}/golden.j
     await model.dispose();
   }, 240_000);
 });
+
+it.runIf(hasShared('golden/lfm2_vl/golden.json'))('layers of any width are widened as they are read, part by part', async () =>
+  checkWidened(await softwareExecutor({ profile: TEST_PROFILES.float }), 1e-5), 240_000);
