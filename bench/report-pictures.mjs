@@ -1,6 +1,6 @@
 // Pictures of a report for the docs: node bench/report-pictures.mjs RESULTS... [--out site/pictures] (default: what bench/results/ has
-// of an H200 and of ember's quantisations). A desk's width in light, a phone's in dark, as WebP, both together under 150 kB. Needs dist/ and the
-// Chromium of peers/.
+// of an H200 and of ember's quantisations). A desk's width in light, a phone's in dark, as WebP, both together under 150 kB.
+// Needs dist/ and the Chromium of peers/.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
