@@ -11,7 +11,7 @@ export interface EngineHost {
   readonly engine: Remote<WorkerEngine, typeof ENGINE_SHAPE>;
   /** Settles when the worker is gone, with why. Never rejects. */
   readonly ended: Promise<Error>;
-  /** Ends the worker, and all that it holds. What still waits rejects with `error`. Idempotent. */
+  /** Ends the worker, and all that it holds, within seconds. What still waits rejects with `error` at once. Idempotent. */
   end(error: Error): void;
 }
 
@@ -21,19 +21,31 @@ export interface EngineHost {
  */
 export function startEngine(url?: string | PlatformUrl): EngineHost {
   const worker = url === undefined ? ownWorker() : workerOf(new URL(url, location.href));
-  const port: PeerPort = { postMessage: (message) => worker.postMessage(message), onmessage: null };
+  let isReady = false;
+  // A worker's program that is still on its way would not hear what it is sent.
+  const early: unknown[] = [];
+  const port: PeerPort = {
+    postMessage(message) {
+      if (isReady) worker.postMessage(message);
+      // A copy at once, as it would be sent: what no worker can have is refused to who asks.
+      else early.push(structuredClone(message));
+    },
+    onmessage: null,
+  };
   const peer = createPeer(port);
   let announce: (error: Error) => void = () => {};
   const ended = new Promise<Error>((resolve) => (announce = resolve));
   const end = (error: Error) => {
-    worker.terminate();
     peer.end(error);
     announce(error);
+    // Chromium keeps the threads of a worker, and their memory, where they end in the very moment in which it does.
+    setTimeout(() => worker.terminate(), THREADS_END_MS);
   };
-  let isReady = false;
   worker.onmessage = (event: MessageEvent<unknown>) => {
-    if (event.data === 'ready') isReady = true;
-    else port.onmessage?.(event);
+    if (event.data === 'ready') {
+      isReady = true;
+      for (const message of early.splice(0)) worker.postMessage(message);
+    } else port.onmessage?.(event);
   };
   worker.onerror = (event) => {
     event.preventDefault?.();
@@ -73,5 +85,8 @@ function notStarted(message: string): Error {
       '"ingot/browser/worker" too: else copy that file and pass its URL as `worker`. A Content-Security-Policy must allow it (worker-src).',
   );
 }
+
+/** What threads that were told to stop take until they are gone, with room for a busy machine. */
+const THREADS_END_MS = 1500;
 
 export const disposedError = () => new InputError('The model was disposed of: load it again.');

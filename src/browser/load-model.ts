@@ -48,6 +48,9 @@ const LOAD_NAMES: NamesOf<BrowserLoadOptions> = {
   onProgress: true,
 };
 
+/** How long an aborted load may take to end, in milliseconds: longer than a product of weights, or a piece of a download. */
+const PATIENCE_MS = 3000;
+
 /**
  * Loads a model, as `loadModel` of Node does, in a worker of its own. Call its `dispose()` when done: the worker ends then, and all its
  * memory is free.
@@ -60,8 +63,9 @@ export async function loadModel(source: ModelSource, options: BrowserLoadOptions
   const { worker, kernels, imageDecoders, ...rest } = options;
   rest.signal?.throwIfAborted();
   const host = startEngine(worker);
-  // An abort ends the worker at once, whatever it computes.
-  const onAbort = () => host.end(rest.signal?.reason as Error);
+  // The worker frees what it took, and its threads, by itself; one that hears nothing is ended.
+  let patience: ReturnType<typeof setTimeout> | undefined;
+  const onAbort = () => (patience = setTimeout(() => host.end(rest.signal?.reason as Error), PATIENCE_MS));
   rest.signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const urls = { kernels: hrefsOf(kernels), imageDecoders: hrefsOf(imageDecoders) };
@@ -73,6 +77,7 @@ export async function loadModel(source: ModelSource, options: BrowserLoadOptions
     throw error;
   } finally {
     rest.signal?.removeEventListener('abort', onAbort);
+    clearTimeout(patience);
   }
 }
 

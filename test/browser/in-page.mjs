@@ -148,3 +148,60 @@ export async function blobHashes() {
   }
   return found.toSorted();
 }
+
+const HEN = { messages: [{ role: 'user', content: 'Where does a hen live?' }], temperature: 0, maxTokens: 12 };
+let kept;
+
+export async function keepModel(source, options) {
+  kept = await loadModel(source, { cache: 'none', ...options });
+}
+
+async function textOf(model, request) {
+  let text = '';
+  for await (const piece of model.generate(request)) text += piece.text;
+  return text;
+}
+
+export function askKept() {
+  return textOf(kept, HEN).catch(said);
+}
+
+/** 400 tokens, or as many as the model has room for; told by their number. */
+export async function askKeptForLong() {
+  const maxTokens = Math.min(400, kept.info.contextLength - 20);
+  try {
+    return `${(await tokensOf(kept, { prompt: 'Once', temperature: 0, ignoreEos: true, maxTokens })).length} tokens`;
+  } catch (error) {
+    return said(error);
+  }
+}
+
+export async function disposeKept() {
+  await kept.dispose();
+}
+
+/** A worker whose program fails while it answers, as one that runs out of memory may. */
+export async function failInWorker(source) {
+  // It fails once an answer has begun.
+  const program = `const post = globalThis.postMessage.bind(globalThis);
+    globalThis.postMessage = (message) => {
+      post(message);
+      if (message.type === 'piece') setTimeout(() => { throw new Error('no more'); });
+    };
+    import('${new URL('../../dist/browser/engine-worker.min.js', import.meta.url)}');`;
+  const worker = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+  const model = await loadModel(source, { device: 'cpu', contextLength: 2048, cache: 'none', worker });
+  const ended = [];
+  for (let i = 0; i < 2; i++)
+    ended.push(
+      await tokensOf(model, { prompt: 'Once', temperature: 0, ignoreEos: true, maxTokens: 2000 }).then(
+        (tokens) => `${tokens.length}`,
+        said,
+      ),
+    );
+  await model.dispose();
+  const again = await loadModel(source, { device: 'cpu', contextLength: 128, cache: 'none' });
+  const text = await textOf(again, HEN);
+  await again.dispose();
+  return [...ended, text];
+}

@@ -67,7 +67,7 @@ describe.skipIf(!hasChromium)('loadModel in Chromium', () => {
     await page.close();
   });
 
-  it("comes from another origin's static host, as a CDN is", async () => {
+  it("comes from another origin's static host, as a CDN is", { tags: ['slow'] }, async () => {
     const cdn = await serveStatic({ 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': 'Content-Range' });
     const page = await pageAt(plain);
     const text = await page.evaluate(`import('${cdn.origin}/dist/browser/load.js').then(async ({ loadModel }) => {
