@@ -9,7 +9,7 @@ import { hasChromium, launchChromium } from './chromium.ts';
 import { serveIsolated } from './isolated-server.ts';
 
 const MODEL = '/models/ember-21m-q4_0.gguf';
-/** Loads of one page, and how much larger its process may be after the last than after the first few, in MB: one model that stayed has 60. */
+/** Loads of one page, and how much larger its process may be after the last than after the first few, in MB: one model has 60. */
 const LOADS = 20;
 const SETTLED = 5;
 const MOST_GROWTH_MB = 30;
