@@ -7,7 +7,8 @@ import { childrenOf, shownTurns, withChangedTurn, withTurn } from './conversatio
 import type { Attachment, Conversation, Turn } from './conversation.ts';
 import { change, conversations, current, currentId, keep, startConversation } from './conversations.ts';
 import { messagesOf, toolsOf } from './messages.ts';
-import { ensureLoaded, model, nameOf, transportInUse } from './models.ts';
+import { ensureLoaded, model, modelsFailure, nameOf, transportInUse } from './models.ts';
+import { newId } from './new-id.ts';
 import { tell, tellFailure } from './notices.ts';
 
 export interface Running {
@@ -90,7 +91,11 @@ async function stream(id: string, turn: Turn, modelId: string): Promise<void> {
 }
 
 function newTurn(role: Turn['role'], parent: string | undefined, text: string): Turn {
-  return { id: crypto.randomUUID(), parent, role, text, createdAt: Date.now(), state: 'done' };
+  return { id: newId(), parent, role, text, createdAt: Date.now(), state: 'done' };
+}
+
+function tellNoModel(): void {
+  tell(modelsFailure.value ?? 'There is no model to ask. Choose one first.');
 }
 
 /** A model's answer to a turn, beside those that it may have. */
@@ -98,7 +103,7 @@ function answerTo(conversation: Conversation, parent: string): void {
   if (running.value.has(conversation.id)) return;
   const chosen = model.value;
   if (chosen === undefined) {
-    tell('There is no model to ask. Choose one first.');
+    tellNoModel();
     return;
   }
   try {
@@ -116,7 +121,11 @@ function answerTo(conversation: Conversation, parent: string): void {
 
 /** Whether the message was taken. */
 export function send(text: string, attachments: readonly Attachment[] = []): boolean {
-  if ((text.trim() === '' && attachments.length === 0) || model.value === undefined || currentRunning.value !== undefined) return false;
+  if ((text.trim() === '' && attachments.length === 0) || currentRunning.value !== undefined) return false;
+  if (model.value === undefined) {
+    tellNoModel();
+    return false;
+  }
   const conversation = current.value ?? startConversation();
   const parent = shownTurns(conversation).at(-1)?.id;
   const turn: Turn = { ...newTurn('user', parent, text.trim()), ...(attachments.length === 0 ? {} : { attachments }) };
@@ -143,7 +152,7 @@ export function edit(id: string, text: string): void {
   const turn = conversation?.turns[id];
   if (conversation === undefined || turn === undefined || running.value.has(conversation.id)) return;
   const last = childrenOf(conversation, turn.parent).at(-1)?.createdAt ?? 0;
-  const own = { id: crypto.randomUUID(), text: text.trim(), createdAt: Math.max(Date.now(), last + 1) };
+  const own = { id: newId(), text: text.trim(), createdAt: Math.max(Date.now(), last + 1) };
   const changed = withTurn(conversation, { ...turn, ...own });
   keep(changed);
   if (turn.role === 'user') answerTo(changed, own.id);
@@ -180,7 +189,7 @@ export function fork(id: string): void {
   const path = shownTurns(conversation);
   const kept = path.slice(0, path.findIndex((turn) => turn.id === id) + 1);
   const now = Date.now();
-  let made: Conversation = { ...conversation, id: crypto.randomUUID(), turns: {}, chosen: {}, createdAt: now, isNamed: true };
+  let made: Conversation = { ...conversation, id: newId(), turns: {}, chosen: {}, createdAt: now, isNamed: true };
   for (const turn of kept) made = withTurn(made, turn.state === 'writing' ? { ...turn, state: 'stopped' } : turn);
   keep(made);
   currentId.value = made.id;

@@ -1,4 +1,5 @@
 /** A conversation is a tree of turns: an answer made again, or a question put differently, is another child of the same parent. */
+import { newId } from './new-id.ts';
 import type { Sampling, ToolCall, Usage } from '../transport/transport.ts';
 
 export interface Attachment {
@@ -64,17 +65,7 @@ const TITLE_LENGTH = 60;
 
 export function newConversation(settings: ChatSettings, model: string | undefined): Conversation {
   const now = Date.now();
-  return {
-    id: crypto.randomUUID(),
-    title: 'New chat',
-    isNamed: false,
-    createdAt: now,
-    updatedAt: now,
-    model,
-    settings,
-    turns: {},
-    chosen: {},
-  };
+  return { id: newId(), title: 'New chat', isNamed: false, createdAt: now, updatedAt: now, model, settings, turns: {}, chosen: {} };
 }
 
 /** The children of a turn (`undefined`: the first turns), in the order in which they were made. */

@@ -3,7 +3,7 @@ import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { colourCode } from '../text/colour-code.ts';
 import { drawFormulas } from '../text/draw-formulas.ts';
 import { blocksOf, renderMarkdown } from '../text/render-markdown.ts';
-import { tell } from '../state/notices.ts';
+import { copyText } from '../state/copy-text.ts';
 
 function copyButton(text: string): HTMLElement {
   const button = document.createElement('button');
@@ -11,14 +11,11 @@ function copyButton(text: string): HTMLElement {
   button.className = 'quiet copy-code';
   button.textContent = 'Copy';
   button.addEventListener('click', () => {
-    void navigator.clipboard.writeText(text).then(
-      () => {
-        button.textContent = 'Copied';
-        tell('Copied.');
-        setTimeout(() => (button.textContent = 'Copy'), 2000);
-      },
-      () => tell('The browser did not let the page copy.'),
-    );
+    void copyText(text).then((isCopied) => {
+      if (!isCopied) return;
+      button.textContent = 'Copied';
+      setTimeout(() => (button.textContent = 'Copy'), 2000);
+    });
   });
   return button;
 }

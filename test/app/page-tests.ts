@@ -167,7 +167,16 @@ function hostTests(rig: AppRig): void {
     await rig.page.unroute('**/v1/models');
   });
 
+  it('chats and copies also where the page has no TLS, and no random ids and clipboard of its own', async () => {
+    await rig.fresh();
+    await rig.read("(() => { crypto.randomUUID = undefined; Object.defineProperty(navigator, 'clipboard', { value: undefined }); })()");
+    await rig.ask('Plain');
+    await rig.press('Alt+KeyC');
+    await rig.until("document.querySelector('.notices').innerText.includes('Copied')");
+  });
+
   it('can be installed, and opens without a network', async () => {
+    await rig.press('Alt+KeyN');
     await rig.until('navigator.serviceWorker.controller !== null');
     const manifest = await rig.read<any>("fetch(document.querySelector('link[rel=manifest]').href).then((one) => one.json())");
     expect([manifest.name, manifest.display, manifest.icons.length]).toEqual(['Ingot', 'standalone', 4]);
@@ -179,6 +188,10 @@ function hostTests(rig: AppRig): void {
     await rig.press('Enter');
     await rig.until(`${isIdle} && document.querySelector('.formula math')`);
     await rig.picture('offline');
+    await rig.read("document.getElementById('message').focus()");
+    await rig.type('Is anybody there?');
+    await rig.press('Enter');
+    await rig.until("document.querySelector('.notices').innerText.includes('cannot be reached')");
     await rig.page.context().setOffline(false);
   });
 }

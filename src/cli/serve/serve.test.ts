@@ -157,6 +157,7 @@ describe.skipIf(!existsSync(main))('ingot serve', () => {
   it('answers, writes a line for each request without what was asked, and lets a stream end before it stops', async () => {
     const many = ['--alias', 'other=ember', '--memory', '2000000000', '--idle-ms', '600000'];
     const server = await started([...many, `ember=${bundledModelPath()}`]);
+    expect(await (await fetch(`${server.origin}/`)).text()).toContain('content="server"');
     expect((await (await fetch(`${server.origin}/v1/models/other`)).json() as any)).toMatchObject({ alias_of: 'ember', status: 'loaded' });
     const url = `${server.origin}/v1/chat/completions`;
     const [{ id: model }] = (await (await fetch(`${server.origin}/v1/models`)).json() as any).data;
