@@ -25,7 +25,7 @@ describe.skipIf(!existsSync(main) || !existsSync(espeak) || !hasModels)('ingot t
     process.env['INGOT_ESPEAK'] = espeak;
     flags = [
       '--model', bundledModelPath(), '--ears', MOONSHINE, '--tokenizer', `${sharedPath}/vocab/llama-spm.gguf`,
-      '--voice-model', makeVoiceFolder(join(folder, 'voice')), '--device', 'cpu', '--threads', '1', '--max-tokens', '12',
+      '--voice-model', makeVoiceFolder(join(folder, 'voice')), '--device', 'cpu', '--threads', '1', '--max-tokens', '6',
       '--temperature', '0',
     ];
     writeFileSync(join(folder, 'said.wav'), await espeakSound('We went to the market and bought some fresh bread.', 'en-us'));

@@ -20,7 +20,7 @@ const SPOKEN = { modalities: ['text', 'audio'] as ('text' | 'audio')[], audio: {
 describe.skipIf(!hasRealtimeModels)('a chat', () => {
   const rig = realtimeRig();
   const ask = (rest: object) => rig.client.chat.completions.create({
-    model: 'ember', temperature: 0, max_tokens: 20, ...rest,
+    model: 'ember', temperature: 0, max_tokens: 8, ...rest,
   } as OpenAI.ChatCompletionCreateParamsNonStreaming);
 
   async function samplesOf(bytes: Uint8Array): Promise<number> {
@@ -71,7 +71,7 @@ describe.skipIf(!hasRealtimeModels)('a chat', () => {
     const whole = await ask({ messages, ...SPOKEN });
     const wav = whole.choices[0]!.message.audio!;
     const stream = await rig.client.chat.completions.create({
-      model: 'ember', temperature: 0, max_tokens: 20, messages, stream: true, stream_options: { include_usage: true }, ...SPOKEN,
+      model: 'ember', temperature: 0, max_tokens: 8, messages, stream: true, stream_options: { include_usage: true }, ...SPOKEN,
       audio: { voice: 'af_heart', format: 'pcm16' },
     });
     const deltas: any[] = [];
