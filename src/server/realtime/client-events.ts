@@ -43,7 +43,7 @@ export const CLIENT_EVENTS: Readonly<Record<string, ParameterTable>> = {
 /** Events of the reference that nothing here answers. */
 const REFUSED: Readonly<Record<string, string>> = {
   'output_audio_buffer.clear': 'it is for WebRTC, where the server plays: stop your own player, and send conversation.item.truncate.',
-  'transcription_session.update': 'sessions that only hear are not here: ask /v1/audio/transcriptions.',
+  'transcription_session.update': 'say session.update with the type transcription.',
 };
 
 export interface ClientEvent {

@@ -66,6 +66,24 @@ describe.skipIf(!hasRealtimeModels)('a session', () => {
     expect(off).toMatchObject({ instructions: INSTRUCTIONS, audio: { input: { turn_detection: null }, output: { speed: 1.5 } } });
   });
 
+  it('of transcription tells what was said, and answers nothing', async () => {
+    const client = await rig.open();
+    const session = await update(client, { type: 'transcription', audio: { input: { turn_detection: null } } });
+    expect(session).toMatchObject({
+      type: 'transcription', object: 'realtime.transcription_session', audio: { input: { transcription: { model: 'hear' } } },
+    });
+    say(client, recordedSpeech(0, 4));
+    client.send({ type: 'input_audio_buffer.commit' });
+    const { transcript } = await client.until('conversation.item.input_audio_transcription.completed');
+    expect(transcript).toMatch(/Dublin/);
+    client.send({ type: 'response.create' });
+    expect((await client.until('error'))['error']).toMatchObject({ code: 'unsupported_event' });
+    expect(types(client.events)).not.toContain('response.created');
+    client.send({ type: 'session.update', session: { type: 'transcription', instructions: 'x' } });
+    expect((await client.until('error'))['error']).toMatchObject({ param: 'session.instructions' });
+    expect(await update(client, { type: 'realtime' })).toMatchObject({ type: 'realtime', output_modalities: ['audio'] });
+  });
+
   it('answers beside the conversation: other items, or its own, which stays as it is', async () => {
     const client = await rig.open();
     await update(client, PLAIN);
@@ -291,7 +309,8 @@ describe.skipIf(!hasRealtimeModels)('what is not obeyed', () => {
   it('is refused by name, of a session and of a response', async () => {
     const client = await rig.open();
     const refused: readonly (readonly [object, string])[] = [
-      [{ type: 'transcription' }, 'session.type'], [{ type: 'realtime', model: 'hear' }, 'session.model'],
+      [{ type: 'transcription', audio: { output: { speed: 1 } } }, 'session.audio.output'],
+      [{ type: 'realtime', model: 'hear' }, 'session.model'],
       [input({ format: { type: 'audio/pcmu' } }), 'session.audio.input.format.type'],
       [audio({ output: { format: { type: 'audio/pcma' } } }), 'session.audio.output.format.type'],
       [input({ format: { type: 'audio/pcm', rate: 16_000 } }), 'session.audio.input.format.rate'],

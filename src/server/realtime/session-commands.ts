@@ -138,6 +138,10 @@ function inputOf({ items, answers }: SessionParts, input: readonly JsonObject[])
 
 const respond: Command = async (session, { given }) => {
   const { answers, config, abilities } = session;
+  if (config.isTranscription)
+    throw invalid('A session of transcription answers nothing: send session.update with type realtime.', {
+      param: 'type', code: 'unsupported_event',
+    });
   const response = (given['response'] ?? {}) as JsonObject;
   const own = responseConfig(response, config, abilities);
   const input = response['input'] as readonly JsonObject[] | undefined;

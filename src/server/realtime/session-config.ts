@@ -31,6 +31,8 @@ export interface AnswerConfig {
 }
 
 export interface SessionConfig extends AnswerConfig {
+  /** It hears and answers nothing. */
+  readonly isTranscription: boolean;
   readonly speed: number;
   /** Undefined: commit alone ends a turn. */
   readonly turns: TurnDetection | undefined;
@@ -57,6 +59,7 @@ export function firstConfig({ info: { abilities } }: SessionAbilities): SessionC
   return {
     instructions: undefined, modality: abilities.speaks ? 'audio' : 'text', tools: [], toolChoice: 'auto', mostTokens: 'inf',
     temperature: undefined, voice: undefined, speed: 1, turns: abilities.hears ? TURNS : undefined, transcription: undefined,
+    isTranscription: false,
   };
 }
 
@@ -138,16 +141,18 @@ export function updatedConfig(
 ): SessionConfig {
   const [input, output] = [objectAt(given['audio'], 'input'), objectAt(given['audio'], 'output')];
   const rawInput = objectAt(raw['audio'], 'input');
-  if (given['type'] === 'transcription') throw refused('session.type', 'a session answers: what only hears is /v1/audio/transcriptions.');
+  const isTranscription = given['type'] === 'transcription';
+  if (isTranscription) checkTranscription(given, abilities);
   if (given['model'] !== undefined && given['model'] !== abilities.model)
     throw refused('session.model', `this session was opened with ${abilities.model}; open another.`);
   checkFormat(input['format'], 'session.audio.input.format');
   checkFormat(output['format'], 'session.audio.output.format');
   const config: SessionConfig = {
     ...answerConfig(given, before),
+    isTranscription,
     speed: (output['speed'] as number | undefined) ?? before.speed,
     turns: turnsOf(input, rawInput, before.turns),
-    transcription: transcriptionOf(input, rawInput, { before: before.transcription, abilities }),
+    transcription: transcriptionOf(input, rawInput, { before: before.transcription ?? (isTranscription ? {} : undefined), abilities }),
   };
   const { hears, voice: hasVoice } = abilities.info.abilities;
   if (config.turns !== undefined && !hears)
@@ -157,13 +162,26 @@ export function updatedConfig(
   return config;
 }
 
+/** What a session of transcription may say. */
+const OF_TRANSCRIPTION = ['type', 'audio', 'include'];
+
+/** @throws Failure (400) for what is of sessions that answer, and where nothing tells what was said */
+function checkTranscription(given: JsonObject, { ears, info }: SessionAbilities): void {
+  if (!info.abilities.transcripts || ears.length === 0)
+    throw refused('session.type', 'nothing here tells what was said as text in this session. Say realtime.');
+  const other = Object.keys(given).find((name) => !OF_TRANSCRIPTION.includes(name));
+  if (other !== undefined) throw refused(`session.${other}`, 'a session of transcription answers nothing. Leave it out.');
+  if (isJsonObject(given['audio'] as JsonValue) && (given['audio'] as JsonObject)['output'] !== undefined)
+    throw refused('session.audio.output', 'a session of transcription answers nothing. Leave it out.');
+}
+
 function transcriptionOf(
   input: JsonObject, raw: JsonObject,
-  { before, abilities }: { readonly before: SessionConfig['transcription']; readonly abilities: SessionAbilities },
+  { before, abilities }: { readonly before: { readonly model?: string } | undefined; readonly abilities: SessionAbilities },
 ): SessionConfig['transcription'] {
   if (raw['transcription'] === null) return undefined;
-  const given = input['transcription'] as { readonly model?: string } | undefined;
-  if (given === undefined) return before;
+  const given = (input['transcription'] as { readonly model?: string } | undefined) ?? before;
+  if (given === undefined) return undefined;
   const { ears, info } = abilities;
   if (!info.abilities.transcripts || ears.length === 0)
     throw refused('session.audio.input.transcription', 'nothing here tells what was said as text in this session. Say null.');
@@ -223,16 +241,19 @@ export function sessionJson(
   config: SessionConfig, { model }: SessionAbilities, more: { readonly id: string; readonly expires_at: number },
 ): object {
   const { instructions, modality, tools, toolChoice, mostTokens, temperature, voice, speed, turns, transcription } = config;
+  const input = {
+    format: FORMAT, transcription: transcription ?? null, noise_reduction: null,
+    turn_detection: turns === undefined ? null : { ...turns, idle_timeout_ms: null },
+  };
+  if (config.isTranscription)
+    return { type: 'transcription', object: 'realtime.transcription_session', ...more, include: null, audio: { input } };
   return {
     type: 'realtime', object: 'realtime.session', ...more, model, output_modalities: [modality],
     ...(instructions === undefined ? {} : { instructions }), tools, tool_choice: toolChoice,
     max_output_tokens: mostTokens, ...(temperature === undefined ? {} : { temperature }), tracing: null, prompt: null, include: null,
     truncation: 'disabled',
     audio: {
-      input: {
-        format: FORMAT, transcription: transcription ?? null, noise_reduction: null,
-        turn_detection: turns === undefined ? null : { ...turns, idle_timeout_ms: null },
-      },
+      input,
       output: { format: FORMAT, voice: voice ?? null, speed },
     },
   };

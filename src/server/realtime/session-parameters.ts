@@ -112,7 +112,9 @@ const ANSWERS: ParameterTable = {
 };
 
 export const SESSION_PARAMETERS: ParameterTable = {
-  type: { schema: { enum: ['realtime', 'transcription'] }, isRequired: true, about: 'realtime; transcription is refused.' },
+  type: {
+    schema: { enum: ['realtime', 'transcription'] }, isRequired: true, about: 'transcription: what is heard is told, nothing answered.',
+  },
   model: { schema: { type: 'string', minLength: 1, maxLength: 200 }, about: 'The one that the session was opened with.' },
   ...ANSWERS,
   audio: {

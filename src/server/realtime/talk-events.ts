@@ -44,7 +44,7 @@ function tellDeaf({ out }: SessionParts, itemId: string, error: unknown): void {
 
 /** A turn that a pause has ended is answered by itself, where the client wants that. */
 function answerTurn({ answers, config, out }: SessionParts): void {
-  if (config.turns?.create_response !== true) return;
+  if (config.isTranscription || config.turns?.create_response !== true) return;
   answers.ask({ config, isWaiting: true }).catch((error: unknown) => out.send(errorEvent(failureOf(error), null)));
 }
 
