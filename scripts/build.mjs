@@ -104,7 +104,8 @@ async function bundleWorker() {
   const input = join(dist, 'browser', 'engine-worker.js');
   const bundle = await rolldown({ input, platform: 'browser', onLog: refuseLog, checks: { pluginTimings: false } });
   const file = join(dist, 'browser', 'engine-worker.min.js');
-  await bundle.write({ file, format: 'esm', minify: true, codeSplitting: false, comments: { legal: false } });
+  // Without an export nothing says that it is a module.
+  await bundle.write({ file, format: 'esm', minify: true, codeSplitting: false, comments: { legal: false }, postFooter: 'export {};' });
   await bundle.close();
 }
 

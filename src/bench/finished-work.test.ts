@@ -27,13 +27,21 @@ describe('results of a run that is gone on with', () => {
 
   it('lose a line that was cut, and keep one that lacks its end alone', () => {
     const path = join(folder, 'cut.jsonl');
-    writeFileSync(path, '{"a":1}\n{"b":"\u00e9');
+    writeFileSync(path, '{"a":1}\n{"time":"\u00e9');
     expect(mendLastLine(path)).toContain('ended within a line');
     expect(readFileSync(path, 'utf8')).toBe('{"a":1}\n');
     writeFileSync(path, '{"a":1}\n{"b":2}');
     expect(mendLastLine(path)).toBeUndefined();
     expect(readFileSync(path, 'utf8')).toBe('{"a":1}\n{"b":2}\n');
     expect([mendLastLine(path), mendLastLine(join(folder, 'none.jsonl'))]).toEqual([undefined, undefined]);
+  });
+
+  it('are not looked for in another file, which stays as it is', () => {
+    const path = join(folder, 'plan.json');
+    const plan = '{\n  "models": ["a.gguf"]\n}';
+    writeFileSync(path, plan);
+    expect(() => mendLastLine(path)).toThrow('plan.json holds no results');
+    expect(readFileSync(path, 'utf8')).toBe(plan);
   });
 
   it('say what took no part, once', () => {

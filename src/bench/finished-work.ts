@@ -1,7 +1,7 @@
 /** What a file of results holds already, so that a second run of a plan measures only what is missing. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, truncateSync } from 'node:fs';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
+import { InputError } from '../tensor/errors.ts';
 
 /** The same for the same work: of all that is asked for and may change a figure. */
 export function keyOfWork(asked: object): string {
@@ -25,8 +25,12 @@ export function readFinishedWork(path: string): FinishedWork {
   return { has: (key) => keys.has(key) };
 }
 
+/** How a line of results begins. */
+const BEGINNINGS = ['{"time":"', '{"note":"'];
+
 /**
  * A run that was killed may leave a part of a line. What is a whole line but for its end gets one; what is not goes.
+ * @throws InputError where what would go is no part of a result: the file is another one
  * @returns what was done, for people; undefined where nothing had to be
  */
 export function mendLastLine(path: string): string | undefined {
@@ -39,6 +43,9 @@ export function mendLastLine(path: string): string | undefined {
     appendFileSync(path, '\n');
     return undefined;
   } catch {
+    const cut = bytes.subarray(start).toString('utf8');
+    if (!BEGINNINGS.some((beginning) => cut.startsWith(beginning) || beginning.startsWith(cut)))
+      throw new InputError(`${path} holds no results: its last line is none. Name another file, or one that is not there yet.`);
     truncateSync(path, start);
     return `${path} ended within a line, which is taken away: its figure is measured again`;
   }

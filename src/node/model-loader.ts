@@ -1,4 +1,5 @@
 /** A model that somebody else loads when it is needed: `createServer` takes these beside loaded ones. */
+import { existsSync } from 'node:fs';
 import { memoryNeeds } from '../engine/memory-needs.ts';
 import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import type { Model } from '../engine/api.ts';
@@ -30,6 +31,8 @@ export interface ModelLoader {
   load(options?: ModelLoadOptions): Promise<Model>;
   /** What it takes at least, by its headers. */
   memoryNeeds(options?: { readonly signal?: CancelSignal | undefined }): Promise<MemoryNeeds>;
+  /** Whether its files are on this machine, so that `memoryNeeds` downloads nothing. */
+  isHere(): boolean;
 }
 
 /** @param options as of `loadModel`; nothing is read before it is asked for */
@@ -37,6 +40,7 @@ export function modelLoader(pathOrUrl: string, options: Omit<LoadModelOptions, '
   const { device, threads, contextLength, kvType, snapshotBytes, perLayerTable, quantize, mmproj } = options;
   return {
     kind: 'text',
+    isHere: () => existsSync(pathOrUrl),
     // What a client of a server asks for is as it means it.
     load: ({ signal, spareMemory } = {}) => loadModel(pathOrUrl, { onHint: () => {}, ...options, signal, spareMemory }),
     async memoryNeeds({ signal } = {}) {
@@ -54,12 +58,15 @@ export interface SpeechModelLoader {
   load(options?: { readonly signal?: CancelSignal | undefined }): Promise<SpeechModel>;
   /** What it takes, by its headers. @throws InputError for a model that does not hear */
   memoryNeeds(options?: { readonly signal?: CancelSignal | undefined }): Promise<MemoryNeeds>;
+  /** Whether its files are on this machine, so that `memoryNeeds` downloads nothing. */
+  isHere(): boolean;
 }
 
 /** As {@link modelLoader}, of a model that hears. */
 export function speechModelLoader(pathOrUrl: string, options: Omit<LoadSpeechModelOptions, 'signal'> = {}): SpeechModelLoader {
   return {
     kind: 'speech',
+    isHere: () => existsSync(pathOrUrl),
     load: ({ signal } = {}) => loadSpeechModel(pathOrUrl, { ...options, signal }),
     async memoryNeeds({ signal } = {}) {
       const needs = await speechMemoryNeeds(pathOrUrl, { quantize: options.quantize, signal, onProgress: options.onProgress });
@@ -75,12 +82,15 @@ export interface VoiceModelLoader {
   load(options?: { readonly signal?: CancelSignal | undefined }): Promise<VoiceModel>;
   /** What it takes, by its headers. @throws InputError for a model that does not speak */
   memoryNeeds(options?: { readonly signal?: CancelSignal | undefined }): Promise<MemoryNeeds>;
+  /** Whether its files are on this machine, so that `memoryNeeds` downloads nothing. */
+  isHere(): boolean;
 }
 
 /** As {@link modelLoader}, of a model that speaks. */
 export function voiceModelLoader(pathOrUrl: string, options: Omit<LoadVoiceModelOptions, 'signal'> = {}): VoiceModelLoader {
   return {
     kind: 'voice',
+    isHere: () => existsSync(pathOrUrl),
     load: ({ signal } = {}) => loadVoiceModel(pathOrUrl, { ...options, signal }),
     async memoryNeeds({ signal } = {}) {
       const needs = await voiceMemoryNeeds(pathOrUrl, { mostFrames: options.mostFrames, signal, onProgress: options.onProgress });
@@ -96,12 +106,15 @@ export interface TalkModelLoader {
   load(options?: { readonly signal?: CancelSignal | undefined }): Promise<TalkModel>;
   /** What it takes, by its headers. @throws InputError for a model that does not hear and speak */
   memoryNeeds(options?: { readonly signal?: CancelSignal | undefined }): Promise<MemoryNeeds>;
+  /** Whether its files are on this machine, so that `memoryNeeds` downloads nothing. */
+  isHere(): boolean;
 }
 
 /** As {@link modelLoader}, of a model that answers speech with speech. */
 export function talkModelLoader(pathOrUrl: string, options: Omit<LoadTalkModelOptions, 'signal'> = {}): TalkModelLoader {
   return {
     kind: 'talk',
+    isHere: () => existsSync(pathOrUrl),
     load: ({ signal } = {}) => loadTalkModel(pathOrUrl, { ...options, signal }),
     async memoryNeeds({ signal } = {}) {
       const needs = await talkMemoryNeeds(pathOrUrl, { ...options, signal });

@@ -71,6 +71,11 @@ export interface ModelLoader {
   load(options: { readonly signal: CancelSignal; readonly spareMemory: () => number }): Promise<ServedModel>;
   /** What it takes at least. Without it, a model is loaded whether or not others leave it room. */
   memoryNeeds?(options: { readonly signal: CancelSignal }): Promise<MemoryNeeds>;
+  /**
+   * Whether its files are on this machine, so that `memoryNeeds` reads and downloads nothing: a list of models tells then what an unloaded
+   * one needs. Default: nobody knows.
+   */
+  isHere?(): boolean;
 }
 
 /** What models of text hear and speak with, where a conversation has sound. */

@@ -72,7 +72,8 @@ function loaderOf({ name, path, kind }: KnownPath, options: TextOptions, start: 
     }
   };
   const { memoryNeeds } = loader();
-  return { kind, memoryNeeds, load: (told) => loadTold(name, start, (onProgress) => loader(onProgress).load(told)) };
+  // All headers were read at the start, behind the downloads.
+  return { kind, memoryNeeds, isHere: () => true, load: (told) => loadTold(name, start, (onProgress) => loader(onProgress).load(told)) };
 }
 
 /** Where nobody named a budget, the largest model may have what it needs, as it may alone. */

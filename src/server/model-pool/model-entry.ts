@@ -21,6 +21,8 @@ export interface ModelEntry {
   model: ServedModel | undefined;
   /** As its files were when it was loaded last, or looked at. */
   needs: MemoryNeeds | undefined;
+  /** Asked once, for lists; undefined where the headers cannot be read. */
+  needsByHeaders?: Promise<MemoryNeeds | undefined> | undefined;
   /** Bytes that are its, from before it is loaded until it is gone. */
   reserved: number;
   /** Requests that it answers. */

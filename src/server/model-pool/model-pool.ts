@@ -71,7 +71,7 @@ export interface ModelPool {
    * Bytes that a model has, or needs, and whether it fits once all that may go have gone; undefined where nobody knows. Of one that was
    * never loaded it reads the headers, once.
    */
-  roomOf(id: string, signal: CancelSignal): Promise<ModelRoom | undefined>;
+  roomOf(id: string): Promise<ModelRoom | undefined>;
   /**
    * Waits until the model is loaded, and keeps it so.
    * @throws Failure: 404 for a name that there is not, 503 where it is not loaded in time, does not fit or cannot be loaded; the signal's
@@ -119,11 +119,14 @@ class Pool implements ModelPool {
     return { name, kind, aliases, status, isPinned, model, users, waiting: waiters.size, memoryBytes: memoryOf(entry), idleUntil };
   }
 
-  async roomOf(id: string, signal: CancelSignal): Promise<ModelRoom | undefined> {
+  async roomOf(id: string): Promise<ModelRoom | undefined> {
     const entry = this.#known(id);
     if (entry.status === 'loaded') return { bytes: memoryOf(entry), fits: true };
-    // Files that cannot be read are told by a load.
-    entry.needs ??= await entry.loader?.memoryNeeds?.({ signal }).catch(() => undefined);
+    // A list downloads nothing; files that cannot be read are told by a load, and are not read for each list.
+    if (entry.needs === undefined && entry.loader?.isHere?.() === true) {
+      const { signal } = new AbortController();
+      entry.needs = await (entry.needsByHeaders ??= entry.loader.memoryNeeds?.({ signal }).catch(() => undefined));
+    }
     return entry.needs && { bytes: entry.needs.bytes, fits: this.#room.hasRoom(entry, entry.needs) };
   }
 

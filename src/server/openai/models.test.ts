@@ -77,6 +77,29 @@ describe('two models in the memory of one', () => {
   });
 });
 
+it('a list tells what models on this machine need, asks once for that, and nothing of what is elsewhere', async () => {
+  let asked = 0;
+  const needing = (isHere: boolean) => ({
+    ...loader(),
+    isHere: () => isHere,
+    memoryNeeds: () => {
+      asked++;
+      return Promise.reject(new InputError('a file that is no model'));
+    },
+  });
+  const own = createServer({ models: { here: loader(), broken: needing(true), away: needing(false) }, aliases: { same: 'broken' } });
+  try {
+    for (let time = 0; time < 2; time++) {
+      const { data } = (await (await own.fetch(new Request('http://localhost/v1/models'))).json()) as any;
+      expect(data.map(({ id, needed_bytes: bytes }: any) => [id, bytes > 0])).toEqual(
+        [['here', true], ['broken', false], ['same', false], ['away', false]]);
+    }
+    expect(asked).toBe(1);
+  } finally {
+    await own.close();
+  }
+});
+
 it('a file that is no model is told without its path, and its cause to the record', async () => {
   const [told, broken] = [[] as RequestRecord[], modelLoader('/no/such/model.gguf', { device: 'cpu' })];
   const own = createServer({ models: { broken }, onRequest: (record) => told.push(record) });

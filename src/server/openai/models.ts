@@ -28,8 +28,8 @@ function entryOf(id: string, state: ModelState, { created, room }: { readonly cr
   };
 }
 
-async function described({ state: { models, createdAt: created }, signal }: Call, id: string) {
-  return entryOf(id, models.describe(id), { created, room: await models.roomOf(id, signal) });
+async function described({ state: { models, createdAt: created } }: Call, id: string) {
+  return entryOf(id, models.describe(id), { created, room: await models.roomOf(id) });
 }
 
 export async function listModels(call: Call): Promise<Response> {
