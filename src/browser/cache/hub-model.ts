@@ -1,4 +1,5 @@
 /** A model of the hub in a browser: from the cache where it is there whole, which asks nobody; else it is downloaded. */
+import { missingBytes } from '../../files/hub/blob-place.ts';
 import { chooseFiles } from '../../files/hub/choose-files.ts';
 import { downloadBlob } from '../../files/hub/download-blob.ts';
 import type { HubAccess, HubEndpoint, HubFetch } from '../../files/hub/hub-access.ts';
@@ -100,7 +101,7 @@ async function download(
   const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let loaded = 0;
   const report = (note?: string) => onProgress?.({ phase: 'download', loaded, total, note });
-  const missing = await Promise.all(files.map((file) => missingBytes(folder, file)));
+  const missing = await Promise.all(files.map(({ blob, sizeBytes }) => missingBytes(opfsBlobPlace(folder.blobs, blob), sizeBytes)));
   await makeRoom(folder, { name, id: name, missingBytes: missing.reduce((sum, bytes) => sum + bytes, 0), onNote: report });
   report();
   for (const file of files)
@@ -116,11 +117,4 @@ async function download(
       },
       onNote: report,
     });
-}
-
-async function missingBytes(folder: CacheFolder, { blob, sizeBytes }: HubFile): Promise<number> {
-  const place = opfsBlobPlace(folder.blobs, blob);
-  if ((await place.wholeBytes()) === sizeBytes) return 0;
-  // A part that another tab writes is not opened: what it has counts as missing.
-  return sizeBytes - Math.min(sizeBytes, (await place.partBytes()) ?? 0);
 }

@@ -73,6 +73,29 @@ export async function presentBytes({ blobs }: CacheFolder, { files }: ModelRecor
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
+/** Bytes of blobs, and of parts of them, that would be free without these records: what others name stays. */
+export async function blobBytes(folder: CacheFolder, gone: readonly ModelRecord[]): Promise<number> {
+  const { blobs } = folder;
+  const ids = new Set(gone.map(({ id }) => id));
+  const staying = blobsOf((await readRecords(folder)).filter(({ id }) => !ids.has(id)));
+  const going = blobsOf(gone);
+  let bytes = 0;
+  for (const name of await namesIn(blobs)) {
+    const blob = blobOfFile(name);
+    if (going.has(blob) && !staying.has(blob)) bytes += (await fileIn(blobs, name))?.size ?? 0;
+  }
+  return bytes;
+}
+
+function blobsOf(records: readonly ModelRecord[]): ReadonlySet<string> {
+  return new Set(records.flatMap(({ files }) => files.map(({ blob }) => blob)));
+}
+
+/** Of a part of it too, and of the list of its pieces. */
+function blobOfFile(name: string): string {
+  return name.replace(/\.(part|pieces)$/, '');
+}
+
 export async function isWhole({ blobs }: CacheFolder, { files }: ModelRecord): Promise<boolean> {
   const there = await Promise.all(files.map(async ({ blob, sizeBytes }) => (await fileIn(blobs, blob))?.size === sizeBytes));
   return there.length > 0 && there.every(Boolean);
@@ -96,10 +119,10 @@ export function removeUnnamed(folder: CacheFolder): Promise<number> {
     const { blobs, models } = folder;
     for (const name of await namesIn(models))
       if ((await parsed(await fileIn(models, name))) === undefined) await removeFrom(models, name);
-    const named = new Set((await readRecords(folder)).flatMap(({ files }) => files.map(({ blob }) => blob)));
+    const named = blobsOf(await readRecords(folder));
     let freed = 0;
     for (const name of await namesIn(blobs)) {
-      const blob = name.replace(/\.(part|pieces)$/, '');
+      const blob = blobOfFile(name);
       if (named.has(blob)) continue;
       const size = (await fileIn(blobs, name))?.size ?? 0;
       if ((await ifFree(blobLock(blob), () => removeFrom(blobs, name))) !== undefined) freed += size;

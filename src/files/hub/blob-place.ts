@@ -35,6 +35,12 @@ export interface BlobPlace {
   discard(): Promise<void>;
 }
 
+/** Bytes of a file that are still to come. Of a part the place where it ends counts: somebody may be writing it, so it is not opened. */
+export async function missingBytes(place: BlobPlace, sizeBytes: number): Promise<number> {
+  if ((await place.wholeBytes()) === sizeBytes) return 0;
+  return sizeBytes - Math.min(sizeBytes, (await place.partBytes()) ?? 0);
+}
+
 export interface PartFile {
   /** Pieces that are there: of a list that cannot be read, or is of another file, none. */
   readPieces(sizes: PieceSizes): Promise<Set<number>>;

@@ -7,6 +7,7 @@ import { checkHttpFile } from '../http-check.ts';
 import type { HttpOptions } from '../http-options.ts';
 import { openHttpFile } from '../http-source.ts';
 import { checkFileNameBelow } from '../read-range.ts';
+import { missingBytes } from './blob-place.ts';
 import type { BlobPlace } from './blob-place.ts';
 import { downloadBlob } from './download-blob.ts';
 import type { BlobFile } from './download-blob.ts';
@@ -194,8 +195,8 @@ async function fetchFile(folder: UrlFolder, asking: Asking, first: Exclude<Found
 async function fetchBlob(folder: UrlFolder, { fileName, url, http, signal }: Asking, facts: RangesRefused['facts']): Promise<void> {
   const { store, options, report } = folder;
   const { sizeBytes, etag, lastModified } = facts;
-  await store.checkRoom(store.url + fileName, sizeBytes ?? 1);
   const place = await store.placeFor(fileName, facts, { hasMarks: etag !== null || lastModified !== null });
+  await store.checkRoom(store.url + fileName, sizeBytes === undefined ? 1 : await missingBytes(place, sizeBytes));
   const file: BlobFile = {
     name: fileName,
     sizeBytes,

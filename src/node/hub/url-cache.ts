@@ -58,16 +58,27 @@ export async function writeUrlEntry({ folder, url }: UrlPlace, fileName: string,
 export async function urlBlobPath(
   { folder }: UrlPlace, fileName: string, facts: object, { hasMarks }: { readonly hasMarks: boolean },
 ): Promise<string> {
-  const ofName = hashOf(fileName);
-  const path = join(folder, 'blobs', `${ofName.slice(0, 24)}${hashOf(JSON.stringify(facts)).slice(0, 40)}`);
-  for (const name of await readdir(dirname(path)).catch(() => [])) {
-    const isOfFile = name.startsWith(ofName.slice(0, 24));
-    const isGoneOnWith = hasMarks && name.startsWith(basename(path));
-    const isLeft = isOfFile && !isGoneOnWith && !name.endsWith('.ingot-lock');
-    // Windows keeps what somebody reads.
-    if (isLeft) await rm(join(dirname(path), name), { force: true }).catch(() => undefined);
-  }
+  const path = join(folder, 'blobs', `${blobStart(fileName)}${hashOf(JSON.stringify(facts)).slice(0, 40)}`);
+  if (!hasMarks) await removeBlobs(folder, (name) => name.startsWith(basename(path)));
   return path;
+}
+
+/** Takes away what is there of a file beside its blob: earlier ones, and parts of them. */
+export async function removeOldBlobs({ folder }: UrlPlace, fileName: string, blobPath: string): Promise<void> {
+  const start = blobStart(fileName);
+  await removeBlobs(folder, (name) => name.startsWith(start) && !name.startsWith(basename(blobPath)));
+}
+
+async function removeBlobs(folder: string, isLeft: (name: string) => boolean): Promise<void> {
+  const blobs = join(folder, 'blobs');
+  for (const name of await readdir(blobs).catch(() => []))
+    // Windows keeps what somebody reads.
+    if (isLeft(name) && !name.endsWith('.ingot-lock')) await rm(join(blobs, name), { force: true }).catch(() => undefined);
+}
+
+/** What all blobs of a file begin with. */
+function blobStart(fileName: string): string {
+  return hashOf(fileName).slice(0, 24);
 }
 
 function entryPath(folder: string, fileName: string): string {

@@ -103,6 +103,17 @@ describe('a URL whose files are kept', () => {
     expect(blobs()).toHaveLength(1);
   });
 
+  test('another file that does not come leaves the copy', async () => {
+    await read('m.gguf');
+    files['m.gguf'] = other;
+    answer = (request, response, bytes, range) => {
+      if (request.headers.range === 'bytes=0-0') good(request, response, bytes, range);
+      else response.destroy();
+    };
+    await errorOf(read('m.gguf'));
+    expect(sha256((await read('m.gguf', { offline: true }))!)).toBe(sha256(model));
+  });
+
   test('the secret of its query is not written, nor is the token of the hub sent', async () => {
     await read('config.json');
     const texts = readdirSync(home, { recursive: true, withFileTypes: true })

@@ -11,7 +11,7 @@ import { fileBlobPlace } from './file-blob-place.ts';
 import { createHubFetch } from './hub-fetch.ts';
 import { hubSettings } from './hub-settings.ts';
 import type { Environment, HubSettings } from './hub-settings.ts';
-import { readUrlEntry, urlBlobPath, urlPlace, writeUrlEntry } from './url-cache.ts';
+import { readUrlEntry, removeOldBlobs, urlBlobPath, urlPlace, writeUrlEntry } from './url-cache.ts';
 
 export interface UrlFolderOptions extends FolderOptions {
   /** Default: this process's. */
@@ -44,6 +44,7 @@ function urlStore(base: URL, settings: HubSettings, environment: Environment): U
       await rm(linked, { force: true });
       await linkFile(linked, paths.get(blob)!);
       await writeUrlEntry(place, fileName, entry);
+      await removeOldBlobs(place, fileName, paths.get(blob)!);
     },
     openFetch: () => createHubFetch(settings, environment),
   };
