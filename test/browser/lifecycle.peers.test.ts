@@ -9,7 +9,10 @@ import { hasChromium, launchChromium } from './chromium.ts';
 import { serveIsolated } from './isolated-server.ts';
 
 const MODEL = '/models/ember-21m-q4_0.gguf';
-/** Loads of one page (20 by INGOT_LOADS=20), and how much larger its process may be after the last than after the first few, in MB: one model has 60. */
+/**
+ * Loads of one page (20 by INGOT_LOADS=20), and how much larger its process may be after the last than after the first few, in MB: one
+ * model has 60.
+ */
 const LOADS = Number(process.env['INGOT_LOADS'] ?? 10);
 const SETTLED = 5;
 const MOST_GROWTH_MB = 30;
