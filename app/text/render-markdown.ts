@@ -4,6 +4,7 @@
  */
 import DOMPurify from 'dompurify';
 import { Marked } from 'marked';
+import { isTooDeep } from './markdown-blocks.ts';
 import { escapeHtml, mathTokens } from './math-tokens.ts';
 
 const marked = new Marked(mathTokens, {
@@ -51,17 +52,24 @@ const ALLOWED = {
   ALLOWED_URI_REGEXP: /^(https?:|mailto:)/i,
 };
 
-/** The blocks of a text, paragraphs, lists and so on, each as it was written: while a text grows, only its last block changes. */
-export function blocksOf(text: string): readonly string[] {
-  return marked
-    .lexer(text)
-    .map(({ raw }) => raw)
-    .filter((raw) => raw.trim() !== '');
+/** A text as it was written, where it cannot be read as Markdown. */
+function plain(text: string): string {
+  return `<pre><code>${escapeHtml(text)}</code></pre>`;
 }
 
-/** Nodes of a Markdown text. */
+/** Each level of nesting takes a part of the stack, which a text can use up. */
+function markupOf(text: string): string {
+  if (text.split('\n').some(isTooDeep)) return plain(text);
+  try {
+    return marked.parse(text) as string;
+  } catch {
+    return plain(text);
+  }
+}
+
+/** Nodes of a Markdown text; of one that cannot be read as Markdown, its characters. */
 export function renderMarkdown(text: string): DocumentFragment {
-  const fragment = DOMPurify.sanitize(marked.parse(text) as string, { ...ALLOWED, RETURN_DOM_FRAGMENT: true });
+  const fragment = DOMPurify.sanitize(markupOf(text), { ...ALLOWED, RETURN_DOM_FRAGMENT: true });
   for (const link of fragment.querySelectorAll('a')) {
     link.target = '_blank';
     link.rel = 'noopener noreferrer';

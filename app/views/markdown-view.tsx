@@ -2,7 +2,8 @@
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { colourCode } from '../text/colour-code.ts';
 import { drawFormulas } from '../text/draw-formulas.ts';
-import { blocksOf, renderMarkdown } from '../text/render-markdown.ts';
+import { blocksOf } from '../text/markdown-blocks.ts';
+import { renderMarkdown } from '../text/render-markdown.ts';
 import { copyText } from '../state/copy-text.ts';
 
 function copyButton(text: string): HTMLElement {
@@ -53,7 +54,9 @@ function Block({ text, isWhole }: { readonly text: string; readonly isWhole: boo
 
 /** @param props.isWhole nothing more comes: its last block is coloured and its formulas are drawn too */
 export function MarkdownView({ text, isWhole }: { readonly text: string; readonly isWhole: boolean }) {
-  const blocks = useMemo(() => blocksOf(text), [text]);
+  const before = useRef<readonly string[]>([]);
+  // A text that is whole is read as a whole: a formula of many lines is one only once its end is there.
+  const blocks = useMemo(() => (before.current = blocksOf(text, isWhole ? [] : before.current)), [text, isWhole]);
   return (
     <div class="markdown">
       {blocks.map((block, index) => (

@@ -1,5 +1,5 @@
 /** A turn of a chat: what was said, what was thought and called, and what can be done with it. */
-import { useState } from 'preact/hooks';
+import { useErrorBoundary, useState } from 'preact/hooks';
 import type { Turn } from '../state/conversation.ts';
 import { change, current, families } from '../state/conversations.ts';
 import { withSibling } from '../state/conversation.ts';
@@ -107,12 +107,29 @@ function AssistantTurn({ turn, isLast }: { readonly turn: Turn; readonly isLast:
   );
 }
 
+/** A turn that could not be drawn takes no other with it, and can be copied and deleted. */
+function Undrawn({ turn }: { readonly turn: Turn }) {
+  return (
+    <article class={`turn ${turn.role}`} aria-label="Message" data-turn={turn.id}>
+      <p class="failure" role="alert">
+        This message could not be drawn. It was written like this:
+      </p>
+      <pre class="undrawn">{turn.text}</pre>
+      <div class="turn-foot">
+        <TurnActions turn={turn} onEdit={() => {}} />
+      </div>
+    </article>
+  );
+}
+
 interface TurnProps {
   readonly turn: Turn;
   readonly isLast: boolean;
 }
 
 export function TurnView({ turn, isLast }: TurnProps) {
+  const [failure] = useErrorBoundary();
+  if (failure !== undefined) return <Undrawn turn={turn} />;
   switch (turn.role) {
     case 'user':
       return <UserTurn turn={turn} />;
