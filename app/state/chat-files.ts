@@ -1,16 +1,13 @@
 /** Chats as files: all of them as JSON, which comes back, and one as Markdown, for people. */
 import { dataUrlOf } from '../transport/request-messages.ts';
 import { shownTurns } from './conversation.ts';
-import type { Attachment, Conversation, Turn } from './conversation.ts';
+import type { Conversation, Turn } from './conversation.ts';
 import { conversations, keep } from './conversations.ts';
 import { tell } from './notices.ts';
+import { FORMAT, readChats } from './read-chats.ts';
+import type { WrittenTurn } from './read-chats.ts';
 
-const FORMAT = 'ingot-chats';
 const VERSION = 1;
-
-type WrittenTurn = Omit<Turn, 'attachments'> & {
-  readonly attachments?: readonly (Omit<Attachment, 'blob'> & { readonly data: string })[];
-};
 
 async function writtenTurn(turn: Turn): Promise<WrittenTurn> {
   const { attachments, ...rest } = turn;
@@ -22,32 +19,6 @@ async function writtenTurn(turn: Turn): Promise<WrittenTurn> {
 async function writtenConversation(conversation: Conversation): Promise<object> {
   const turns = await Promise.all(Object.values(conversation.turns).map(writtenTurn));
   return { ...conversation, turns: Object.fromEntries(turns.map((turn) => [turn.id, turn])) };
-}
-
-/** A data URL's bytes, without asking for it as if it were an address. */
-function blobOf(url: string): Blob {
-  const [, type = '', data = ''] = /^data:([^;,]*)(?:;[^,]*)?;base64,(.*)$/s.exec(url) ?? [];
-  return new Blob([Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))], { type });
-}
-
-function readTurn({ attachments, ...rest }: WrittenTurn): Turn {
-  const state = rest.state === 'writing' ? 'stopped' : rest.state;
-  if (attachments === undefined) return { ...rest, state };
-  return { ...rest, state, attachments: attachments.map(({ data, ...own }) => ({ ...own, blob: blobOf(data) })) };
-}
-
-function isWritten(one: unknown): one is Conversation & { readonly turns: Readonly<Record<string, WrittenTurn>> } {
-  if (typeof one !== 'object' || one === null) return false;
-  const { id, title, turns, chosen, settings } = one as Partial<Record<keyof Conversation, unknown>>;
-  const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (typeof id !== 'string' || typeof title !== 'string' || !isRecord(turns) || !isRecord(chosen) || !isRecord(settings)) return false;
-  return Object.values(turns).every(
-    (turn: Partial<Turn>) =>
-      isRecord(turn) &&
-      typeof turn.id === 'string' &&
-      typeof turn.text === 'string' &&
-      ['user', 'assistant', 'tool'].includes(turn.role ?? ''),
-  );
 }
 
 export function saveFile(blob: Blob, name: string): void {
@@ -83,24 +54,17 @@ export function exportMarkdown(conversation: Conversation): void {
   saveFile(new Blob([`${text}\n`], { type: 'text/markdown' }), fileName(conversation.title, 'md'));
 }
 
-/** Puts the chats of a file beside those that are there; one of the same id takes its place where it is newer. */
+/** Puts the chats of a file beside those that are there; one of the same id takes its place where it is newer. Of a bad file nothing stays. */
 export async function importChats(file: Blob): Promise<void> {
-  let read: { readonly format?: unknown; readonly conversations?: unknown };
+  let read: readonly Conversation[];
   try {
-    read = JSON.parse(await file.text()) as typeof read;
-  } catch {
-    tell('This file holds no chats: it is no JSON.');
-    return;
-  }
-  if (read.format !== FORMAT || !Array.isArray(read.conversations) || !read.conversations.every(isWritten)) {
-    tell('This file holds no chats of Ingot.');
+    read = readChats(await file.text());
+  } catch (error) {
+    tell(`This file holds no chats of Ingot that can be read: ${error instanceof Error ? error.message : String(error)}.`);
     return;
   }
   const there = new Map(conversations.value.map((one) => [one.id, one.updatedAt]));
-  const fresh = read.conversations.filter(({ id, updatedAt }) => (there.get(id) ?? -1) < updatedAt);
-  for (const one of fresh) {
-    const turns = Object.values(one.turns).map((turn) => [turn.id, readTurn(turn)] as const);
-    keep({ ...one, turns: Object.fromEntries(turns) });
-  }
+  const fresh = read.filter(({ id, updatedAt }) => (there.get(id) ?? -1) < updatedAt);
+  for (const one of fresh) keep(one);
   tell(fresh.length === 1 ? 'One chat was read.' : `${fresh.length} chats were read.`);
 }

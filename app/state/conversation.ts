@@ -89,8 +89,10 @@ export function familiesOf({ turns }: Conversation): ReadonlyMap<string | undefi
 /** The turns that are shown, from the first on. */
 export function shownTurns(conversation: Conversation): readonly Turn[] {
   const path: Turn[] = [];
+  const count = Object.keys(conversation.turns).length;
   let next = conversation.chosen[ROOT];
-  while (next !== undefined) {
+  // A record that leads back to itself has an end too.
+  while (next !== undefined && path.length < count) {
     const turn = conversation.turns[next];
     if (turn === undefined) break;
     path.push(turn);

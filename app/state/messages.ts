@@ -21,13 +21,13 @@ export function toolsOf({ tools }: Pick<ChatSettings, 'tools'>): readonly object
 /** The turns up to one, from the first on. */
 function pathTo(conversation: Conversation, last: Turn): Turn[] {
   const path: Turn[] = [];
-  for (
-    let turn: Turn | undefined = last;
-    turn !== undefined;
-    turn = turn.parent === undefined ? undefined : conversation.turns[turn.parent]
-  )
-    path.unshift(turn);
-  return path;
+  const count = Object.keys(conversation.turns).length;
+  let turn: Turn | undefined = last;
+  while (turn !== undefined && path.length < count) {
+    path.push(turn);
+    turn = turn.parent === undefined ? undefined : conversation.turns[turn.parent];
+  }
+  return path.toReversed();
 }
 
 function saysNothing({ role, text, toolCalls = [] }: Turn): boolean {
