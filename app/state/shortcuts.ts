@@ -9,6 +9,7 @@ import { closeDrawer, focusComposer, focusSearch, isDrawerOpen, openDialog, togg
 import { ears, voice } from './models.ts';
 import { exportChats } from './chat-files.ts';
 import { theme } from './settings.ts';
+import { typesLetter } from './types-letter.ts';
 import { toggleSpeaking } from './voice.ts';
 
 export interface Shortcut {
@@ -107,8 +108,16 @@ export const shortcuts: readonly Shortcut[] = [
   },
 ];
 
+/** Elsewhere Alt makes no letters, and keys are told by their place on keyboards that have other letters there. */
+const isMac = /^(Mac|iP)/.test(globalThis.navigator?.platform ?? '');
+
+function isWriting({ target }: KeyboardEvent): boolean {
+  return target instanceof Element && target.closest('input, textarea, [contenteditable]') !== null;
+}
+
 function onKey(event: KeyboardEvent): void {
-  if (event.isComposing) return;
+  // Safari ends what an input method composes before the key that ended it: 229 tells of it.
+  if (event.isComposing || event.keyCode === 229) return;
   if (event.key === 'Escape' && openDialog.value === undefined) {
     if (isDrawerOpen.value) closeDrawer();
     else if (currentRunning.value !== undefined) stop();
@@ -116,7 +125,7 @@ function onKey(event: KeyboardEvent): void {
   }
   if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const shortcut = shortcuts.find(({ code }) => code === event.code);
-  if (shortcut?.run === undefined) return;
+  if (shortcut?.run === undefined || (isMac && isWriting(event) && typesLetter(event))) return;
   event.preventDefault();
   shortcut.run();
 }

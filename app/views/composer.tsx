@@ -19,7 +19,8 @@ function submit(): void {
 }
 
 function onKey(event: KeyboardEvent): void {
-  if (event.key !== 'Enter' || event.shiftKey || event.altKey || event.isComposing) return;
+  // The Enter that takes what an input method composed sends nothing; Safari tells of it by 229 alone.
+  if (event.key !== 'Enter' || event.shiftKey || event.altKey || event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   submit();
 }
