@@ -54,7 +54,7 @@ export function exportMarkdown(conversation: Conversation): void {
   saveFile(new Blob([`${text}\n`], { type: 'text/markdown' }), fileName(conversation.title, 'md'));
 }
 
-/** Puts the chats of a file beside those that are there; one of the same id takes its place where it is newer. Of a bad file nothing stays. */
+/** Puts the chats of a file beside those that are there: a newer one of the same id takes its place. A bad file leaves nothing. */
 export async function importChats(file: Blob): Promise<void> {
   let read: readonly Conversation[];
   try {
