@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { imageFile } from '../../../test/image-fixtures.ts';
 import { readImageSettings } from '../../image/image-settings.ts';
 import { openImageDecoder } from '../../node/image-decoder.ts';
@@ -59,6 +59,25 @@ describe('the cache of images', () => {
     expect(decoded).toEqual(['b']);
     // What was left is no failure of the image.
     expect(await cache.read(png, 'd')).toMatchObject({ width: 29, height: 19 });
+  });
+
+  it('hears no signal any more once an image is there, or has failed', async () => {
+    const cache = cacheOf();
+    const [left, other] = [new AbortController(), new AbortController()];
+    const listeners = [left.signal, other.signal].map((signal) =>
+      [vi.spyOn(signal, 'addEventListener'), vi.spyOn(signal, 'removeEventListener')] as const);
+    const png = content(imageFile('rgb.png'));
+    const [image] = await Promise.all([cache.read(png, 'a', left.signal), cache.read(png, 'b', other.signal)]);
+    expect(await cache.read(png, 'c', left.signal)).toBe(image);
+    await expect(cache.read(content(new Uint8Array([1, 2, 3])), 'bad', other.signal)).rejects.toThrow(/expected a PNG/);
+    for (const [added, removed] of listeners) {
+      expect(added).toHaveBeenCalled();
+      expect(removed.mock.calls).toEqual(added.mock.calls.map(([name, listener]) => [name, listener]));
+    }
+    const { bytes } = cache;
+    for (const one of [left, other]) one.abort(new Error('left'));
+    expect(cache.bytes).toBe(bytes);
+    expect(await cache.read(png, 'd')).toBe(image);
   });
 
   it('leaves the oldest out over its budget, and keeps no failures', async () => {

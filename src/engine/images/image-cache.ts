@@ -65,8 +65,8 @@ export interface ImageCacheOptions extends ImageLimits {
 
 interface Kept {
   readonly image: Promise<KeptImage>;
-  /** Takes in one more who waits for it. */
-  readonly wait: (signal: CancelSignal | undefined) => void;
+  /** Who waits for it. */
+  readonly waiting: Waiting;
   bytes: number;
 }
 
@@ -100,23 +100,18 @@ export function createImageCache(options: ImageCacheOptions): ImageCache {
       if (found !== undefined) {
         kept.delete(key);
         kept.set(key, found);
-        if (found.bytes === 0) found.wait(signal);
+        found.waiting.add(signal);
         return found.image;
       }
       const left = new AbortController();
-      const signals: (CancelSignal | undefined)[] = [];
-      const wait = (one: CancelSignal | undefined) => {
-        signals.push(one);
-        one?.addEventListener('abort', () => {
-          if (left.signal.aborted || kept.get(key) !== entry || !signals.every((each) => each?.aborted === true)) return;
-          // Before anyone else can ask for what will not come.
-          drop(key);
-          left.abort(one.reason);
-        }, { once: true });
-      };
-      const entry: Kept = { image: see(content, where, { ...options, left: left.signal }), wait, bytes: 0 };
+      const waiting = createWaiting((reason) => {
+        // Before anyone else can ask for what will not come.
+        if (kept.get(key) === entry) drop(key);
+        left.abort(reason);
+      });
+      const entry: Kept = { image: see(content, where, { ...options, left: left.signal }), waiting, bytes: 0 };
       kept.set(key, entry);
-      wait(signal);
+      waiting.add(signal);
       try {
         const image = await entry.image;
         settle(key, entry, image.pictures.reduce((sum, { size }) => sum + size, key.length));
@@ -125,8 +120,40 @@ export function createImageCache(options: ImageCacheOptions): ImageCache {
         if (kept.get(key) === entry) kept.delete(key);
         throw error;
       } finally {
+        waiting.end();
         signal?.throwIfAborted();
       }
+    },
+  };
+}
+
+/** Those who wait for one image, until it is there or has failed. */
+interface Waiting {
+  add(signal: CancelSignal | undefined): void;
+  /** Lets go of all signals: one that aborts later is no matter of the image. */
+  end(): void;
+}
+
+/** @param onLeft called once, where all who wait have left, with the reason of the last */
+function createWaiting(onLeft: (reason: unknown) => void): Waiting {
+  const signals: (CancelSignal | undefined)[] = [];
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    for (const one of signals.splice(0)) one?.removeEventListener('abort', check);
+  };
+  const check = () => {
+    if (!signals.every((one) => one?.aborted === true)) return;
+    const reason: unknown = signals.at(-1)?.reason;
+    end();
+    onLeft(reason);
+  };
+  return {
+    end,
+    add(signal) {
+      if (isOver) return;
+      signals.push(signal);
+      signal?.addEventListener('abort', check, { once: true });
     },
   };
 }
