@@ -12,14 +12,14 @@ export interface MultiplyAdds {
   readonly outRow: number;
 }
 
-/** Of a run of a graph without experts whose dims have these sizes, attention over all rows included. */
-export function runMultiplyAdds({ nodes }: Pick<Graph, 'nodes'>, sizes: DimSizes): number {
+/** Of each node in a run of a graph without experts whose dims have these sizes, attention over all rows included. */
+export function runMultiplyAdds({ nodes }: Pick<Graph, 'nodes'>, sizes: DimSizes): readonly number[] {
   const sizeOf = (dim: Dim | undefined) => (typeof dim === 'string' ? (sizes[dim] ?? 0) : (dim ?? 0));
-  return nodes.reduce((sum, { op, inputs }) => {
+  return nodes.map(({ op, inputs }) => {
     const rows = sizeOf(inputs[0]?.shape[0]);
-    if (op.kind === 'linear') return sum + rows * elementsOf(op.weight.shape);
-    return op.kind === 'fullAttention' ? sum + rows * sizeOf(inputs[1]?.shape[0]) * op.heads * (op.keyDim + op.valueDim) : sum;
-  }, 0);
+    if (op.kind === 'linear') return rows * elementsOf(op.weight.shape);
+    return op.kind === 'fullAttention' ? rows * sizeOf(inputs[1]?.shape[0]) * op.heads * (op.keyDim + op.valueDim) : 0;
+  });
 }
 
 export function multiplyAddsOf({ nodes }: Pick<Graph, 'nodes'>): MultiplyAdds {
