@@ -1,10 +1,14 @@
 /** Large files on a thread. What decoders make of files is in ../image/image-decoder.test.ts. */
+import { getEventListeners } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { deflateSync } from 'node:zlib';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { createImageDecoder } from '../image/image-decoder.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { openImageDecoder } from './image-decoder.ts';
 import { DECODER_MODULES } from './image-modules.ts';
+
+const { postMessage } = Worker.prototype;
 
 function crc(bytes: Uint8Array): number {
   let sum = 0xffffffff;
@@ -65,4 +69,41 @@ it('a signal ends the thread at once, and who waits behind it has another', asyn
   expect(performance.now() - startMs).toBeLessThan(2000);
   expect(await behind).toMatchObject({ width: 600, height: 600 });
   await expect(decoder.decode(file, { signal: left.signal })).rejects.toThrow('left');
+});
+
+it('who waits for a turn leaves at once, and nothing hears the signal afterwards', async () => {
+  const decoder = openImageDecoder();
+  const [left, stays] = [new AbortController(), new AbortController()];
+  const first = decoder.decode(png(3000), { signal: stays.signal });
+  let isFirst = false;
+  void first.then(() => (isFirst = true));
+  const waiting = decoder.decode(png(600), { signal: left.signal });
+  setTimeout(() => left.abort(new Error('left')), 5);
+  await expect(waiting).rejects.toThrow('left');
+  expect(isFirst).toBe(false);
+  expect(await first).toMatchObject({ width: 3000, height: 3000 });
+  for (const { signal } of [left, stays]) expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
+
+it('a thread that ends while it waits, or while it decodes, is no more than that', async () => {
+  const workers: Worker[] = [];
+  const post = vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (this: Worker, ...asked) {
+    workers.push(this);
+    return postMessage.apply(this, asked);
+  });
+  const decoder = openImageDecoder();
+  const signal = new AbortController().signal;
+  await decoder.decode(png(600), { signal });
+  // As Node tells of an error that a thread does not catch.
+  workers[0]!.emit('error', new Error('no memory'));
+  await workers[0]!.terminate();
+  expect(await decoder.decode(png(600), { signal })).toMatchObject({ width: 600 });
+  const asked = decoder.decode(png(3000), { name: 'large.png', signal });
+  await vi.waitUntil(() => workers.length === 3);
+  void workers[2]!.terminate();
+  await expect(asked).rejects.toThrow('large.png: the thread that decodes it ended');
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+  expect(await decoder.decode(png(600))).toMatchObject({ width: 600 });
+  expect(workers.map((worker) => workers.indexOf(worker))).toEqual([0, 1, 1, 3]);
+  post.mockRestore();
 });

@@ -9,6 +9,7 @@ import type { ImageDecoder } from '../image/image-decoder.ts';
 import { readImageHeader } from '../image/image-header.ts';
 import { CapacityError, FormatError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
+import { untilAborted } from '../tensor/until-aborted.ts';
 import { DECODER_MODULES } from './image-modules.ts';
 import type { DecodedMessage, DecodeMessage } from './image-modules.ts';
 
@@ -36,21 +37,35 @@ export function openImageDecoder(): ImageDecoder {
 
 type Decode = (message: DecodeMessage, signal: CancelSignal | undefined) => Promise<Image>;
 
+interface Idle {
+  readonly worker: Worker;
+  readonly timer: NodeJS.Timeout;
+}
+
 /** One image at a time: a large one takes a gigabyte. */
 function createThread(): Decode {
   let before: Promise<unknown> = Promise.resolve();
-  let idle: { readonly worker: Worker; readonly timer: NodeJS.Timeout } | undefined;
-  const take = (): Worker => {
-    const worker = idle?.worker ?? new Worker(WORKER, { execArgv: [], stdin: false });
-    clearTimeout(idle?.timer);
+  let idle: Idle | undefined;
+  const forget = (worker: Worker) => {
+    if (idle?.worker !== worker) return;
+    clearTimeout(idle.timer);
     idle = undefined;
+  };
+  const start = (): Worker => {
+    const worker = new Worker(WORKER, { execArgv: [], stdin: false });
+    // It may end while it waits: an error that nobody hears would end the process.
+    return worker.on('error', () => forget(worker)).on('exit', () => forget(worker));
+  };
+  const take = (): Worker => {
+    const worker = idle?.worker ?? start();
+    forget(worker);
     worker.ref();
     return worker;
   };
   const leave = (worker: Worker) => {
     worker.unref();
     const timer = setTimeout(() => {
-      idle = undefined;
+      forget(worker);
       void worker.terminate();
     }, IDLE_MS);
     timer.unref();
@@ -59,36 +74,40 @@ function createThread(): Decode {
   const decode: Decode = async (message, signal) => {
     signal?.throwIfAborted();
     const worker = take();
+    let isAnswered = false;
     try {
       const answer = await answerOf(worker, message, signal);
+      isAnswered = true;
       leave(worker);
       if ('image' in answer) return answer.image;
       throw errorOf(answer);
     } finally {
       // It was ended, or ended by itself.
-      if (idle?.worker !== worker) void worker.terminate();
+      if (!isAnswered) void worker.terminate();
     }
   };
-  return (message, signal) => {
+  return async (message, signal) => {
     const image = before.then(() => decode(message, signal));
     before = image.catch(() => {});
-    return image;
+    // Who waits for a turn leaves at once; when it comes, nothing is done.
+    return untilAborted(image, signal);
   };
 }
 
 function answerOf(worker: Worker, message: DecodeMessage, signal: CancelSignal | undefined): Promise<DecodedMessage> {
   return new Promise((resolve, reject) => {
-    const fail = (cause: unknown) =>
-      reject(new CapacityError(`${message.name}: the thread that decodes it ended. It may have had no memory for it.`, { cause }));
-    const ended = (code: number) => fail(new Error(`code ${code}`));
-    const abort = () => reject(signal?.reason);
-    const settle = (answer: DecodedMessage) => {
-      worker.off('error', fail).off('exit', ended);
-      signal?.removeEventListener('abort', abort);
-      resolve(answer);
+    const settle = (settled: () => void) => {
+      worker.off('message', answered).off('error', failed).off('exit', ended);
+      signal?.removeEventListener('abort', left);
+      settled();
     };
-    worker.once('message', settle).once('error', fail).once('exit', ended);
-    signal?.addEventListener('abort', abort, { once: true });
+    const answered = (answer: DecodedMessage) => settle(() => resolve(answer));
+    const failed = (cause: unknown) => settle(() =>
+      reject(new CapacityError(`${message.name}: the thread that decodes it ended. It may have had no memory for it.`, { cause })));
+    const ended = (code: number) => failed(new Error(`code ${code}`));
+    const left = () => settle(() => reject(signal?.reason));
+    worker.on('message', answered).on('error', failed).on('exit', ended);
+    signal?.addEventListener('abort', left, { once: true });
     worker.postMessage(message);
   });
 }
