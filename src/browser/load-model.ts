@@ -6,7 +6,7 @@ import { InputError } from '../tensor/errors.ts';
 import type { PlatformUrl } from '../tensor/platform.ts';
 import { disposedError, startEngine } from './engine-host.ts';
 import type { BrowserModel } from './model-shape.ts';
-import type { ModelSource } from './open-source.ts';
+import type { HubOptions, ModelSource } from './open-source.ts';
 import type { BrowserDevice } from './open-executor.ts';
 import type { EngineLoadOptions } from './engine-shape.ts';
 
@@ -30,6 +30,7 @@ const LOAD_NAMES: NamesOf<BrowserLoadOptions> = {
   worker: true,
   cache: true,
   hub: true,
+  mmproj: true,
   kernels: true,
   imageDecoders: true,
   contextLength: true,
@@ -48,6 +49,10 @@ const LOAD_NAMES: NamesOf<BrowserLoadOptions> = {
   onProgress: true,
 };
 
+const HUB_NAMES: NamesOf<HubOptions> = { endpoint: true, token: true };
+const KERNEL_NAMES: NamesOf<NonNullable<BrowserLoadOptions['kernels']>> = { plain: true, relaxed: true };
+const DECODER_NAMES: NamesOf<NonNullable<BrowserLoadOptions['imageDecoders']>> = { raster: true, webp: true };
+
 /** How long an aborted load may take to end, in milliseconds: longer than a product of weights, or a piece of a download. */
 const PATIENCE_MS = 3000;
 
@@ -61,6 +66,9 @@ export async function loadModel(source: ModelSource, options: BrowserLoadOptions
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
   checkOperation(options);
   const { worker, kernels, imageDecoders, ...rest } = options;
+  if (rest.hub !== undefined) checkOptionNames(rest.hub, HUB_NAMES, 'hub of loadModel');
+  if (kernels !== undefined) checkOptionNames(kernels, KERNEL_NAMES, 'kernels of loadModel');
+  if (imageDecoders !== undefined) checkOptionNames(imageDecoders, DECODER_NAMES, 'imageDecoders of loadModel');
   rest.signal?.throwIfAborted();
   const host = startEngine(worker);
   // The worker frees what it took, and its threads, by itself; one that hears nothing is ended.

@@ -6,5 +6,5 @@ export { loadModel } from './load-model.ts';
 export type { BrowserLoadOptions } from './load-model.ts';
 export type { BrowserChat, BrowserModel, BrowserTokenizer } from './model-shape.ts';
 export type { BrowserDevice } from './open-executor.ts';
-export type { CacheChoice, ModelSource } from './open-source.ts';
+export type { CacheChoice, HubOptions, ModelSource, ProjectorSource } from './open-source.ts';
 export type { RunsOn } from './runs-on.ts';

@@ -5,17 +5,17 @@ import { hubPageOf, parseModelId, printModelId } from '../files/hub/model-id.ts'
 import { decodeUrlName, hashOfFragment } from '../files/hub/url-hash.ts';
 import { httpFolder } from '../files/http-source.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
-import { FormatError, InputError } from '../tensor/errors.ts';
+import { InputError } from '../tensor/errors.ts';
 import { describeValue } from '../tensor/option-names.ts';
 import type { Platform } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
-import { blobSource, filesFolder, handleFolder, pathOf } from './blob-source.ts';
 import { openCacheFolder } from './cache/cache-folder.ts';
 import type { CacheFolder } from './cache/cache-folder.ts';
-import { locateHubModel } from './cache/hub-model.ts';
+import { hubFetch, locateHubModel } from './cache/hub-model.ts';
 import { modelLock } from './cache/model-records.ts';
 import { locateUrlModel } from './cache/url-model.ts';
 import { holdShared } from './cache/web-lock.ts';
+import { locateFile, locateFiles } from './locate-files.ts';
 
 /**
  * An id of the Hugging Face hub (`Qwen/Qwen3-0.6B-GGUF`, with `:Q8_0` or `@REVISION` after it, or a short name as `qwen3:0.6b`); the URL of
@@ -28,14 +28,29 @@ export type ModelSource =
   | readonly Platform<'File', { readonly name: string }>[]
   | Platform<'FileSystemHandle', { readonly kind: string }>;
 
+/** One file, as a {@link ModelSource} is given. */
+export type ProjectorSource =
+  string | Platform<'Blob', { readonly size: number }> | Platform<'FileSystemHandle', { readonly kind: string }>;
+
 /** `keep`: what comes over the web stays in the private file system. `none`: it is read by ranges, and not kept. */
 export type CacheChoice = 'keep' | 'none';
+
+export interface HubOptions {
+  readonly endpoint?: string | undefined;
+  /** Sent to the endpoint's own host alone. */
+  readonly token?: string | undefined;
+}
 
 export interface SourceOptions {
   /** Default `keep`; where the browser gives the page no private file system, nothing is kept, which a note of `onProgress` says. */
   readonly cache?: CacheChoice | undefined;
   /** Default: https://huggingface.co, without a token. */
-  readonly hub?: { readonly endpoint?: string | undefined; readonly token?: string | undefined } | undefined;
+  readonly hub?: HubOptions | undefined;
+  /**
+   * The file of a GGUF model's tower and projector (llama.cpp's mmproj): its URL, a Blob or File, or the handle of a file. Default: the
+   * one beside the model, where there is one among the files, in the folder, or in the hub's repository.
+   */
+  readonly mmproj?: ProjectorSource | undefined;
   /** What URLs are relative to: the page's. */
   readonly baseUrl: string;
 }
@@ -55,53 +70,56 @@ export interface OpenedSource {
  * refuse
  */
 export async function openSource(source: ModelSource, options: OpenSourceOptions): Promise<OpenedSource> {
-  if (typeof source === 'string') return openText(source, options);
-  return { location: await openLocal(source), release() {} };
+  const { mmproj, cache } = options;
+  checkCache(cache);
+  const isOfWeb = typeof source === 'string' || typeof mmproj === 'string';
+  const folder = isOfWeb && cache !== 'none' ? await openKept(options) : undefined;
+  const web: WebOptions = { ...options, hub: endpointOf(options.hub), folder };
+  const model = typeof source === 'string' ? await openText(source, web) : { location: await locateFiles(source), release() {} };
+  if (mmproj === undefined) return model;
+  try {
+    const { location, release } = await openProjector(mmproj, web);
+    return {
+      location: { ...model.location, projector: { ...location, isNamed: true } },
+      release() {
+        release();
+        model.release();
+      },
+    };
+  } catch (error) {
+    model.release();
+    throw error;
+  }
 }
 
-async function openLocal(source: Exclude<ModelSource, string>): Promise<CheckpointLocation> {
-  if (source instanceof Blob) return openBlob(source);
-  if (Array.isArray(source) && source.length > 0 && source.every((file) => file instanceof File))
-    return openFiles(source as readonly File[]);
-  if (isHandle(source)) return openHandle(source);
-  throw new InputError(
-    `Expected a model's URL, its id on the hub, a Blob, a list of files, or a handle of a file or folder; found ${describeValue(source)}.`,
-  );
+interface OpenedProjector extends OpenedSource {
+  readonly location: CheckpointLocation & { readonly fileName: string };
 }
 
-function isHandle(source: unknown): source is FileSystemFileHandle | FileSystemDirectoryHandle {
-  return typeof source === 'object' && source !== null && 'kind' in source && (source.kind === 'file' || source.kind === 'directory');
+async function openProjector(mmproj: ProjectorSource, options: WebOptions): Promise<OpenedProjector> {
+  const file = await locateFile(mmproj);
+  if (file !== undefined) return { location: file, release() {} };
+  const url = typeof mmproj === 'string' && URL.canParse(mmproj, options.baseUrl) ? new URL(mmproj, options.baseUrl) : undefined;
+  if (url === undefined || !/\.gguf$/i.test(url.pathname))
+    throw new InputError(
+      `mmproj must be the URL of a .gguf file, a Blob or File, or the handle of a file, found ${describeValue(mmproj)}.`,
+    );
+  return (await openUrl(url.href, options)) as OpenedProjector;
 }
 
-/** What is in it its first bytes say. */
-function openBlob(blob: Blob): CheckpointLocation {
-  const fileName = blob instanceof File ? blob.name : 'model';
-  const folder = { name: fileName, open: async (name: string) => (name === fileName ? blobSource(blob, fileName) : undefined) };
-  return { folder, fileName };
-}
-
-function openFiles(files: readonly File[]): CheckpointLocation {
-  if (files.length === 1) return openBlob(files[0]!);
-  const name = `${files.length} files`;
-  return { folder: filesFolder(files, name), fileName: modelIn(files.map(pathOf), name) };
-}
-
-async function openHandle(handle: FileSystemFileHandle | FileSystemDirectoryHandle): Promise<CheckpointLocation> {
-  if (handle.kind === 'file') return openBlob(await handle.getFile());
-  const names: string[] = [];
-  for await (const name of (handle as unknown as { keys(): AsyncIterable<string> }).keys()) names.push(name);
-  return { folder: handleFolder(handle), fileName: modelIn(names, handle.name || 'the folder') };
+interface WebOptions extends Omit<OpenSourceOptions, 'hub'> {
+  readonly hub: HubEndpoint;
+  /** Undefined: nothing is kept. */
+  readonly folder: CacheFolder | undefined;
 }
 
 /** An id of the hub, or the URL of one's page there; else a URL. */
-async function openText(text: string, options: OpenSourceOptions): Promise<OpenedSource> {
-  checkCache(options.cache);
-  const folder = options.cache === 'none' ? undefined : await openKept(options);
+async function openText(text: string, options: WebOptions): Promise<OpenedSource> {
   const id = hubPageOf(text) ?? parseModelId(text);
-  if (id === undefined) return openUrl(text, { ...options, folder });
-  const release = folder === undefined ? () => {} : await holdShared(modelLock(printModelId(id)));
+  if (id === undefined) return openUrl(text, options);
+  const release = options.folder === undefined ? () => {} : await holdShared(modelLock(printModelId(id)));
   try {
-    return { location: await locateHubModel(id, { ...options, hub: endpointOf(options.hub), folder }), release };
+    return { location: await locateHubModel(id, options), release };
   } catch (error) {
     release();
     throw error;
@@ -120,16 +138,19 @@ async function openKept({ onProgress }: OpenSourceOptions): Promise<CacheFolder 
   return undefined;
 }
 
-function endpointOf({ endpoint = 'https://huggingface.co', token }: NonNullable<SourceOptions['hub']> = {}): HubEndpoint {
+function endpointOf({ endpoint = 'https://huggingface.co', token }: HubOptions = {}): HubEndpoint {
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
     throw new InputError(`hub.endpoint must be an http or https URL, found ${describeValue(endpoint)}.`);
   return { endpoint: endpoint.replace(/\/+$/, ''), token };
 }
 
-/** A URL whose last part ends as a model file does names a file, any other a folder. `#sha256=` says which bytes it has to have. */
+/**
+ * A URL whose last part ends as a model file does names a file, any other a folder. `#sha256=` says which bytes it has to have. The hub's
+ * own files are asked for with its token.
+ */
 async function openUrl(
   text: string,
-  { folder, baseUrl, hub: _hub, cache: _cache, ...options }: OpenSourceOptions & { readonly folder: CacheFolder | undefined },
+  { folder, baseUrl, hub, cache: _cache, mmproj: _mmproj, ...options }: WebOptions,
 ): Promise<OpenedSource> {
   if (!URL.canParse(text, baseUrl)) throw new InputError(`${JSON.stringify(text)} is neither a URL nor an id of the hub.`);
   const url = new URL(text, baseUrl);
@@ -140,19 +161,11 @@ async function openUrl(
   const fileName = /\.(gguf|safetensors|json|bin)$/i.test(last) ? decodeUrlName(last) : undefined;
   const sha256 = hashOfFragment(hash, fileName);
   if (fileName !== undefined) url.pathname = url.pathname.slice(0, -last.length);
-  if (folder === undefined) return { location: { folder: httpFolder(url, options), fileName }, release() {} };
+  if (folder === undefined) {
+    const web = hubFetch(hub);
+    const fetch: HttpOptions['fetch'] = options.fetch ?? ((asked, init) => web(asked as URL, init));
+    return { location: { folder: httpFolder(url, { ...options, fetch }), fileName }, release() {} };
+  }
   const release = await holdShared(modelLock(id));
-  return { location: locateUrlModel({ id, base: url, fileName }, { ...options, folder, sha256 }), release };
-}
-
-/** The one that is meant among files: undefined for a folder of safetensors. */
-function modelIn(names: readonly string[], where: string): string | undefined {
-  if (names.includes('model.safetensors') || names.includes('model.safetensors.index.json')) return undefined;
-  const models = names.filter((name) => /\.gguf$/i.test(name));
-  if (models.length === 1) return models[0];
-  if (models.length === 0)
-    throw new FormatError(`${where}: there is no model: expected config.json with model.safetensors, or one .gguf file.`);
-  throw new InputError(
-    `${where}: there are ${models.length} GGUF models (${models.slice(0, 10).join(', ')}). Give the one that you mean.`,
-  );
+  return { location: locateUrlModel({ id, base: url, fileName }, { ...options, hub, folder, sha256 }), release };
 }

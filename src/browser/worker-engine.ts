@@ -14,13 +14,13 @@ import type { ModelSource } from './open-source.ts';
 export const workerEngine: WorkerEngine = { loadModel };
 
 async function loadModel(source: ModelSource, options: EngineLoadOptions): Promise<ModelInWorker> {
-  const { device, threads, kernels, imageDecoders, cache, hub, baseUrl, signal, onProgress, ...settings } = options;
+  const { device, threads, kernels, imageDecoders, cache, hub, mmproj, baseUrl, signal, onProgress, ...settings } = options;
   signal?.throwIfAborted();
   const { executor, runsOn } = await openBrowserExecutor({ device, threads, kernels, signal });
   let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
   const report = (event: ProgressEvent) => onProgress?.((last = event));
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
-  const { location, release } = await openSource(source, { cache, hub, baseUrl, signal, onProgress: report, onRetry });
+  const { location, release } = await openSource(source, { cache, hub, mmproj, baseUrl, signal, onProgress: report, onRetry });
   let isRead = false;
   try {
     const checkpoint = await openCheckpoint(location, { signal });

@@ -9,6 +9,7 @@ import { hubPageOf } from '../files/hub/model-id.ts';
 import type { ModelId } from '../files/hub/model-id.ts';
 import { decodeUrlName, hashOfFragment } from '../files/hub/url-hash.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
+import { projectorBeside } from '../files/projector-beside.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { directorySource, pathError } from './file-source.ts';
 import { hubIdOf } from './hub/hub-id.ts';
@@ -45,7 +46,7 @@ export async function locate(pathOrUrl: string, options?: LocateOptions): Promis
   return withProjector(await locatePath(id === undefined ? pathOrUrl : await pathOfHub(id, options)), options);
 }
 
-/** With the projector that is named, or lies beside a GGUF file: of several, of f16 before others. */
+/** With the projector that is named, or lies beside a GGUF file. */
 async function withProjector(location: CheckpointLocation, options?: LocateOptions): Promise<CheckpointLocation> {
   const { folder, fileName } = location;
   const mmproj = options?.mmproj;
@@ -55,16 +56,8 @@ async function withProjector(location: CheckpointLocation, options?: LocateOptio
     if (name === undefined || !/\.gguf$/i.test(name)) throw new InputError(`mmproj must be a .gguf file, found ${JSON.stringify(mmproj)}.`);
     return { ...location, projector: { folder: own, fileName: name, isNamed: true } };
   }
-  if (fileName === undefined || !/\.gguf$/i.test(fileName) || isProjector(fileName)) return location;
-  const beside = (await readdir(folder.name).catch(() => [])).filter((name) => /\.gguf$/i.test(name) && isProjector(name)).toSorted();
-  const own = beside.filter((name) => name.toLowerCase() === `mmproj-${fileName.toLowerCase()}`);
-  const found = [...own, ...beside.filter((name) => /(?<!b)f16/i.test(name)), ...beside][0];
+  const found = projectorBeside(await readdir(folder.name).catch(() => []), fileName);
   return found === undefined ? location : { ...location, projector: { folder, fileName: found, isNamed: false } };
-}
-
-/** Whether a GGUF file is of a tower, by its name. */
-function isProjector(name: string): boolean {
-  return /(^|[-._])mmproj/i.test(name);
 }
 
 /** What asks the hub is loaded where it is needed. */

@@ -1,6 +1,6 @@
 /** A model of the hub in a browser: from the cache where it is there whole, which asks nobody; else it is downloaded. */
 import { missingBytes } from '../../files/hub/blob-place.ts';
-import { chooseFiles } from '../../files/hub/choose-files.ts';
+import { chooseFiles, filesOf } from '../../files/hub/choose-files.ts';
 import { downloadBlob } from '../../files/hub/download-blob.ts';
 import type { HubAccess, HubEndpoint, HubFetch } from '../../files/hub/hub-access.ts';
 import { printModelId } from '../../files/hub/model-id.ts';
@@ -10,6 +10,7 @@ import type { HubFile, Repository } from '../../files/hub/repository.ts';
 import type { HttpOptions } from '../../files/http-options.ts';
 import { httpSource } from '../../files/http-source.ts';
 import type { CheckpointLocation } from '../../files/open-checkpoint.ts';
+import type { SourceFolder } from '../../tensor/byte-source.ts';
 import type { OnProgress } from '../../tensor/progress.ts';
 import type { CacheFolder } from './cache-folder.ts';
 import { cachedFolder } from './cached-folder.ts';
@@ -27,6 +28,12 @@ export interface HubModelOptions extends HttpOptions {
 
 /** Weights that a browser may take where nobody names a file: WebAssembly addresses 4 GiB, conversations and work memory in it. */
 const ROOM_BYTES = 3.2e9;
+
+const ADVICE: HubAccess['advice'] = {
+  token: 'pass it as hub.token',
+  network: 'Check the network and hub.endpoint. What is in the cache works without.',
+  endpoint: 'hub.endpoint',
+};
 
 /** A token goes to the hub's own host: browsers take it off where that redirects to another. What is downloaded is not kept twice. */
 export function hubFetch({ endpoint, token }: HubEndpoint): HubFetch {
@@ -47,18 +54,19 @@ export async function locateHubModel(id: ModelId, options: HubModelOptions): Pro
   const name = printModelId(id);
   const known = folder && (await readRecord(folder, name));
   if (folder !== undefined && known !== undefined && (await isWhole(folder, known))) return locationOf(folder, await used(folder, known));
-  const access: HubAccess = { settings: hub, fetch: hubFetch(hub), onRetry };
+  const access: HubAccess = { settings: hub, fetch: hubFetch(hub), advice: ADVICE, onRetry };
   const repository = await readRepository(id, access, signal as AbortSignal | undefined);
-  const { files, kind } = chooseFiles(repository.files, {
+  const choice = chooseFiles(repository.files, {
     quantization: id.quantization,
     roomBytes: ROOM_BYTES,
     repository: id.repository,
   });
-  const fileName = kind === 'folder' ? undefined : files[0]!.name;
-  if (folder === undefined) return { folder: remoteFolder({ name, repository, access, files }, options), fileName };
+  const files = filesOf(choice);
+  const meant = { fileName: choice.kind === 'folder' ? undefined : choice.files[0]!.name, projector: choice.projector?.name };
+  if (folder === undefined) return locationIn(remoteFolder({ name, repository, access, files }, options), meant);
   const record = await changeRecord(folder, name, () => ({
     id: name,
-    fileName,
+    ...meant,
     lastUsedMs: Date.now(),
     files: files.map(({ name: file, blob, sizeBytes }) => ({ name: file, blob, sizeBytes })),
   }));
@@ -71,7 +79,11 @@ function used(folder: CacheFolder, record: ModelRecord): Promise<ModelRecord> {
 }
 
 function locationOf(folder: CacheFolder, record: ModelRecord): CheckpointLocation {
-  return { folder: cachedFolder(folder, record), fileName: record.fileName };
+  return locationIn(cachedFolder(folder, record), record);
+}
+
+function locationIn(folder: SourceFolder, { fileName, projector }: Pick<ModelRecord, 'fileName' | 'projector'>): CheckpointLocation {
+  return { folder, fileName, projector: projector === undefined ? undefined : { folder, fileName: projector, isNamed: false } };
 }
 
 interface Chosen {
@@ -82,7 +94,7 @@ interface Chosen {
 }
 
 /** Files of the hub by ranges. */
-function remoteFolder({ name, repository, access, files }: Chosen, options: HubModelOptions): CheckpointLocation['folder'] {
+function remoteFolder({ name, repository, access, files }: Chosen, options: HubModelOptions): SourceFolder {
   const http: HttpOptions = { ...options, fetch: (url, init) => access.fetch(url as URL, init) };
   return {
     name,

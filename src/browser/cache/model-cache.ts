@@ -4,7 +4,7 @@ import { checkOptionNames } from '../../tensor/option-names.ts';
 import type { NamesOf } from '../../tensor/option-names.ts';
 import { openCacheFolder } from './cache-folder.ts';
 import type { CacheFolder } from './cache-folder.ts';
-import { isWhole, presentBytes, readRecord, readRecords, removeModel, removeUnnamed } from './model-records.ts';
+import { filesOfModel, isWhole, presentBytes, readRecord, readRecords, removeModel, removeUnnamed } from './model-records.ts';
 
 export interface CachedModel {
   /** What `loadModel` takes: the hub's id, or the URL. */
@@ -74,7 +74,7 @@ async function listModels(folder: CacheFolder): Promise<readonly CachedModel[]> 
   return Promise.all(
     (await readRecords(folder)).map(async (record) => ({
       id: record.id,
-      sizeBytes: record.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      sizeBytes: filesOfModel(record).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       presentBytes: await presentBytes(folder, record),
       isWhole: await isWhole(folder, record),
       lastUsed: new Date(record.lastUsedMs),

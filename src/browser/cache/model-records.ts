@@ -21,7 +21,11 @@ export interface ModelRecord {
   readonly id: string;
   /** The file that is meant; absent: the folder. */
   readonly fileName?: string | undefined;
+  /** The file of its tower and projector, where it has one. */
+  readonly projector?: string | undefined;
   readonly files: readonly RecordedFile[];
+  /** Of a URL: files that are on their way, each beside the one that is there until then. */
+  readonly coming?: readonly RecordedFile[] | undefined;
   readonly lastUsedMs: number;
 }
 
@@ -67,9 +71,14 @@ export function changeRecord(
   });
 }
 
+/** The files that make the model: those that are there, and those to come that have no earlier one. */
+export function filesOfModel({ files, coming = [] }: ModelRecord): readonly RecordedFile[] {
+  return [...files, ...coming.filter((file) => !files.some(({ name }) => name === file.name))];
+}
+
 /** Bytes of a record's files that are there, parts left out. */
-export async function presentBytes({ blobs }: CacheFolder, { files }: ModelRecord): Promise<number> {
-  const sizes = await Promise.all(files.map(async ({ blob }) => (await fileIn(blobs, blob))?.size ?? 0));
+export async function presentBytes({ blobs }: CacheFolder, record: ModelRecord): Promise<number> {
+  const sizes = await Promise.all(filesOfModel(record).map(async ({ blob }) => (await fileIn(blobs, blob))?.size ?? 0));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
@@ -88,7 +97,7 @@ export async function blobBytes(folder: CacheFolder, gone: readonly ModelRecord[
 }
 
 function blobsOf(records: readonly ModelRecord[]): ReadonlySet<string> {
-  return new Set(records.flatMap(({ files }) => files.map(({ blob }) => blob)));
+  return new Set(records.flatMap(({ files, coming = [] }) => [...files, ...coming].map(({ blob }) => blob)));
 }
 
 /** Of a part of it too, and of the list of its pieces. */
@@ -96,8 +105,8 @@ function blobOfFile(name: string): string {
   return name.replace(/\.(part|pieces)$/, '');
 }
 
-export async function isWhole({ blobs }: CacheFolder, { files }: ModelRecord): Promise<boolean> {
-  const there = await Promise.all(files.map(async ({ blob, sizeBytes }) => (await fileIn(blobs, blob))?.size === sizeBytes));
+export async function isWhole({ blobs }: CacheFolder, record: ModelRecord): Promise<boolean> {
+  const there = await Promise.all(filesOfModel(record).map(async ({ blob, sizeBytes }) => (await fileIn(blobs, blob))?.size === sizeBytes));
   return there.length > 0 && there.every(Boolean);
 }
 

@@ -1,5 +1,6 @@
 /** A model of a URL in a browser's cache. */
 import type { HttpOptions } from '../../files/http-options.ts';
+import type { HubEndpoint } from '../../files/hub/hub-access.ts';
 import { folderUrlOf, urlFolderIn } from '../../files/hub/url-folder.ts';
 import type { UrlStore } from '../../files/hub/url-folder.ts';
 import type { CheckpointLocation } from '../../files/open-checkpoint.ts';
@@ -10,11 +11,12 @@ import { fileIn, removeFrom, syncHandle } from './cache-folder.ts';
 import type { CacheFolder } from './cache-folder.ts';
 import { hubFetch } from './hub-model.ts';
 import { makeRoom } from './make-room.ts';
-import { changeRecord, readRecord } from './model-records.ts';
-import type { RecordedFile } from './model-records.ts';
+import { changeRecord, readRecord, removeUnnamed } from './model-records.ts';
+import type { ModelRecord, RecordedFile } from './model-records.ts';
 import { opfsBlobPlace } from './opfs-blob-place.ts';
 
 export interface UrlModelOptions extends HttpOptions {
+  readonly hub: HubEndpoint;
   readonly folder: CacheFolder;
   readonly onProgress?: OnProgress | undefined;
   readonly sha256?: { readonly fileName: string; readonly hex: string } | undefined;
@@ -23,13 +25,14 @@ export interface UrlModelOptions extends HttpOptions {
 /** @param id what `loadModel` was given, absolute */
 export function locateUrlModel(
   { id, base: given, fileName }: { readonly id: string; readonly base: URL; readonly fileName: string | undefined },
-  { folder, ...options }: UrlModelOptions,
+  { folder, hub, ...options }: UrlModelOptions,
 ): CheckpointLocation {
   const base = folderUrlOf(given);
   const store = urlStore(folder, {
     id,
     base,
     fileName,
+    hub,
     onNote: (note) => options.onProgress?.({ phase: 'download', loaded: 0, total: 0, note }),
   });
   return { folder: urlFolderIn(store, given, { ...options, reads: 'all' }), fileName };
@@ -39,22 +42,21 @@ interface StoreOptions {
   readonly id: string;
   readonly base: URL;
   readonly fileName: string | undefined;
+  readonly hub: HubEndpoint;
   readonly onNote: (note: string) => void;
 }
 
-function urlStore(folder: CacheFolder, { id, base, fileName: meant, onNote }: StoreOptions): UrlStore {
+function urlStore(folder: CacheFolder, { id, base, fileName: meant, hub, onNote }: StoreOptions): UrlStore {
   const { blobs } = folder;
   const url = base.origin + base.pathname;
   /** Names of blobs while they come. */
   const names = new WeakMap<object, string>();
   const fileOf = async (fileName: string) => (await readRecord(folder, id))?.files.find(({ name }) => name === fileName);
-  const put = (file: RecordedFile) =>
-    changeRecord(folder, id, (record) => ({
-      id,
-      fileName: meant,
-      lastUsedMs: Date.now(),
-      files: [...(record?.files ?? []).filter(({ name }) => name !== file.name), file],
-    }));
+  const note = (change: (files: Pick<ModelRecord, 'files' | 'coming'>) => Partial<ModelRecord>) =>
+    changeRecord(folder, id, (record) => {
+      const { files = [], coming } = record ?? {};
+      return { id, fileName: meant, lastUsedMs: Date.now(), files, coming, ...change({ files, coming }) };
+    });
   return {
     url,
     offline: undefined,
@@ -63,7 +65,7 @@ function urlStore(folder: CacheFolder, { id, base, fileName: meant, onNote }: St
       const found = await fileOf(fileName);
       const file = found && (await fileIn(blobs, found.blob));
       if (found?.entry === undefined || file?.size !== found.sizeBytes) return undefined;
-      await put(found);
+      await note(() => ({}));
       return found.entry;
     },
     async openFile(fileName) {
@@ -75,22 +77,30 @@ function urlStore(folder: CacheFolder, { id, base, fileName: meant, onNote }: St
       const blob = await hashOf(base.href + fileName + JSON.stringify(facts));
       const sizeBytes = (facts as { readonly sizeBytes?: number | undefined }).sizeBytes ?? 0;
       const place = opfsBlobPlace(blobs, blob);
-      await put({ name: fileName, blob, sizeBytes });
+      // What is there stays until all of the new one is.
+      await note(({ coming }) => ({ coming: [...without(coming, fileName), { name: fileName, blob, sizeBytes }] }));
       if (!hasMarks) await place.exclusively({}, () => place.discard());
       names.set(place, blob);
       return place;
     },
     async keep(fileName, place, entry) {
       const from = names.get(place)!;
-      // A tab that ends between the two leaves a blob that no record names, which goes with the next model that is removed.
-      await place.exclusively({}, async () => {
-        await put({ name: fileName, blob: entry.sha256, sizeBytes: entry.sizeBytes, entry });
+      const file = { name: fileName, blob: entry.sha256, sizeBytes: entry.sizeBytes, entry };
+      // A tab that ends between the two leaves a blob that no record names, and the earlier one.
+      const move = async () => {
         if ((await fileIn(blobs, entry.sha256)) === undefined) await (await syncHandle(blobs, from)).move(entry.sha256);
         else await removeFrom(blobs, from);
-      });
+        await note(({ files, coming }) => ({ files: [...without(files, fileName), file], coming: without(coming, fileName) }));
+      };
+      await place.exclusively({}, () => opfsBlobPlace(blobs, entry.sha256).exclusively({}, move));
+      await removeUnnamed(folder);
     },
-    openFetch: async () => hubFetch({ endpoint: base.origin, token: undefined }),
+    openFetch: async () => hubFetch(hub),
   };
+}
+
+function without(files: readonly RecordedFile[] = [], fileName: string): readonly RecordedFile[] {
+  return files.filter(({ name }) => name !== fileName);
 }
 
 async function hashOf(text: string): Promise<string> {

@@ -1,6 +1,7 @@
 /** Which files of a repository make the model that is meant. Pure functions over names and sizes. */
 import { parseSplitName } from '../gguf-reader.ts';
 import { PART_FOLDERS } from '../hf-folder.ts';
+import { projectorsBeside } from '../projector-beside.ts';
 import { CapacityError, InputError } from '../../tensor/errors.ts';
 import { formatBytes } from '../../tensor/format-bytes.ts';
 
@@ -71,7 +72,6 @@ const PREFERRED = [
 /** Small models lose most by four bits and are fast with eight. */
 const SMALL_BYTES = 1.5e9;
 
-const PROJECTOR = /(^|[-._/])mmproj/i;
 const NO_MODEL = /(^|[-._/])(mmproj|imatrix)/i;
 
 export function ggufModels<File extends NamedFile>(files: readonly File[]): readonly GgufModel<File>[] {
@@ -117,14 +117,16 @@ export function chooseFiles<File extends NamedFile>(files: readonly File[], opti
   );
 }
 
-/** Of several towers the one that loading takes where all lie beside the model: of f16 before others. */
+/** With a tower: of several, one of f16 before others. */
 function withProjector<File extends NamedFile>(choice: Choice<File>, files: readonly File[]): Choice<File> {
-  const folderOf = (name: string) => name.slice(0, name.lastIndexOf('/') + 1);
-  const folder = folderOf(choice.files[0]!.name);
-  const beside = files.filter(({ name }) => /\.gguf$/i.test(name) && PROJECTOR.test(name) && folderOf(name) === folder);
-  const sorted = beside.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  const projector = sorted.find(({ name }) => /(?<!b)f16/i.test(name)) ?? sorted[0];
-  return projector === undefined ? choice : { ...choice, projector };
+  const names = files.map(({ name }) => name);
+  const [found] = projectorsBeside(names, choice.files[0]!.name);
+  return found === undefined ? choice : { ...choice, projector: files.find(({ name }) => name === found) };
+}
+
+/** All that comes, in order: a model's weights are the last, so that with them all is there. */
+export function filesOf<File extends NamedFile>({ files, projector }: Choice<File>): readonly File[] {
+  return projector === undefined ? files : [projector, ...files];
 }
 
 /** The type as written, or what the name of one file alone holds. */

@@ -20,9 +20,20 @@ export interface HubEndpoint {
   readonly token: string | undefined;
 }
 
+/** What somebody does about it, in the words of the platform. */
+export interface HubAdvice {
+  /** With a token that was made: `set HF_TOKEN`. */
+  readonly token: string;
+  /** Where the hub is not reached: whole sentences. */
+  readonly network: string;
+  /** What the endpoint is set by: `HF_ENDPOINT`. */
+  readonly endpoint: string;
+}
+
 export interface HubAccess<Settings extends HubEndpoint = HubEndpoint> {
   readonly settings: Settings;
   readonly fetch: HubFetch;
+  readonly advice: HubAdvice;
   readonly onRetry?: ((retry: HttpRetry) => void) | undefined;
   /** Replaces the clock between attempts, for tests. */
   readonly wait?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;

@@ -5,7 +5,7 @@ import { mayPass, PassingFault, retryAfterMs, withRetries } from '../http-retry.
 import { FormatError, InputError } from '../../tensor/errors.ts';
 import { checkFileNameBelow } from '../read-range.ts';
 import { parseJsonObject } from '../../tensor/parse-json.ts';
-import type { HubAccess, HubEndpoint } from './hub-access.ts';
+import type { HubAccess, HubAdvice, HubEndpoint } from './hub-access.ts';
 import type { ModelId } from './model-id.ts';
 
 export interface HubFile {
@@ -27,21 +27,21 @@ export interface Repository {
 
 /** Answers of a repository with a hundred thousand files have 30 MB. */
 const MOST_ANSWER_BYTES = 64e6;
-const ADVICE = 'Check the network, or set HF_ENDPOINT or a proxy (HTTPS_PROXY). What is in the cache works without: HF_HUB_OFFLINE=1.';
 
 /** @throws InputError for a repository that is not there or not open to this user, with what to do; FormatError for an odd answer */
 export async function readRepository(id: ModelId, access: HubAccess, signal?: AbortSignal): Promise<Repository> {
   const {
     settings: { endpoint },
+    advice,
   } = access;
   const url = new URL(`${endpoint}/api/models/${id.repository}/revision/${encodeURIComponent(id.revision)}?blobs=true`);
   const { onRetry, wait, idleTimeoutMs } = access;
   const fetch: Remote['fetch'] = (asked, init) => access.fetch(asked as URL, init);
-  const remote: Remote = { ...remoteOf(url, { fetch, onRetry, wait, idleTimeoutMs }), advice: ADVICE };
+  const remote: Remote = { ...remoteOf(url, { fetch, onRetry, wait, idleTimeoutMs }), advice: advice.network };
   const text = await withRetries({ ...remote, receivedBytes: () => 0 }, signal, () =>
     withIdleLimit({ remote, isOpen: false }, signal, (request) => answerOf(request, { name: remote.name, id, access })),
   );
-  return repositoryOf(parseJsonObject(text, remote.name), id, remote.name);
+  return repositoryOf(parseJsonObject(text, remote.name), id, { name: remote.name, advice });
 }
 
 interface Question {
@@ -74,10 +74,10 @@ async function boundedText(response: Response, { name, request }: { readonly nam
 }
 
 /** The hub says in `x-error-code` what its status means. */
-function refusal({ status, headers }: Response, { id, access: { settings } }: Pick<Question, 'id' | 'access'>): InputError {
+function refusal({ status, headers }: Response, { id, access: { settings, advice } }: Pick<Question, 'id' | 'access'>): InputError {
   const page = `${settings.endpoint}/${id.repository}`;
   const code = headers.get('x-error-code');
-  const logIn = 'make a token on the hub (Settings, Access Tokens) and set HF_TOKEN, or run "hf auth login"';
+  const logIn = `make a token on the hub (Settings, Access Tokens) and ${advice.token}`;
   if (code === 'GatedRepo')
     return new InputError(
       `${id.repository} is gated: its authors ask for consent. Accept the terms at ${page}` +
@@ -91,14 +91,22 @@ function refusal({ status, headers }: Response, { id, access: { settings } }: Pi
       `The hub has no model ${id.repository}${short} that is open to you (status ${status}). Check its name at ${page}.${login}`,
     );
   }
-  return new InputError(`${page}: the hub refuses the request (status ${status}). Check the id and HF_ENDPOINT.`);
+  return new InputError(`${page}: the hub refuses the request (status ${status}). Check the id and ${advice.endpoint}.`);
 }
 
-function repositoryOf(answer: Readonly<Record<string, unknown>>, id: ModelId, name: string): Repository {
+interface Asked {
+  /** Of the answer, for messages. */
+  readonly name: string;
+  readonly advice: HubAdvice;
+}
+
+function repositoryOf(answer: Readonly<Record<string, unknown>>, id: ModelId, asked: Asked): Repository {
   const { sha, siblings } = answer;
   if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha) || !Array.isArray(siblings))
-    throw new FormatError(`${name}: expected a commit ("sha") and files ("siblings"), as the hub's API answers. Check HF_ENDPOINT.`);
-  return { repository: id.repository, commit: sha, files: siblings.map((each) => fileOf(each, name)) };
+    throw new FormatError(
+      `${asked.name}: expected a commit ("sha") and files ("siblings"), as the hub's API answers. Check ${asked.advice.endpoint}.`,
+    );
+  return { repository: id.repository, commit: sha, files: siblings.map((each) => fileOf(each, asked)) };
 }
 
 interface Sibling {
@@ -108,14 +116,14 @@ interface Sibling {
   readonly lfs?: { readonly sha256?: unknown; readonly size?: unknown } | null;
 }
 
-function fileOf(sibling: unknown, name: string): HubFile {
+function fileOf(sibling: unknown, { name, advice }: Asked): HubFile {
   const { rfilename, size, blobId, lfs } = (sibling ?? {}) as Sibling;
   const sizeBytes = lfs?.size ?? size;
   const [blob, hash] = lfs ? [lfs.sha256, 'sha256' as const] : [blobId, 'git-sha1' as const];
   const isBlob = typeof blob === 'string' && (hash === 'sha256' ? /^[0-9a-f]{64}$/ : /^[0-9a-f]{40}$/).test(blob);
   if (typeof rfilename !== 'string' || !Number.isSafeInteger(sizeBytes) || (sizeBytes as number) < 0 || !isBlob)
     throw new FormatError(
-      `${name}: the file ${JSON.stringify(rfilename)} has no name, size and hash, as the hub's API gives them. Check HF_ENDPOINT.`,
+      `${name}: the file ${JSON.stringify(rfilename)} has no name, size and hash, as the hub's API gives them. Check ${advice.endpoint}.`,
     );
   checkFileNameBelow(rfilename, name);
   return { name: rfilename, sizeBytes: sizeBytes as number, blob: blob as string, hash };

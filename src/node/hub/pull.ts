@@ -7,7 +7,7 @@ import type { OnProgress } from '../../tensor/progress.ts';
 import { defaultMemoryBudget } from '../memory-budget.ts';
 import { cachedModel, linkFile, repositoryFolder, writeRef } from './cache-layout.ts';
 import { checkDisk } from './check-disk.ts';
-import { chooseFiles } from '../../files/hub/choose-files.ts';
+import { chooseFiles, filesOf } from '../../files/hub/choose-files.ts';
 import type { Choice } from '../../files/hub/choose-files.ts';
 import { downloadBlob, partBytes } from '../../files/hub/download-blob.ts';
 import type { HubAccess } from '../../files/hub/hub-access.ts';
@@ -19,6 +19,12 @@ import { printModelId } from '../../files/hub/model-id.ts';
 import type { ModelId } from '../../files/hub/model-id.ts';
 import { fileUrl, readRepository } from '../../files/hub/repository.ts';
 import type { HubFile, Repository } from '../../files/hub/repository.ts';
+
+const ADVICE: HubAccess['advice'] = {
+  token: 'set HF_TOKEN, or run "hf auth login"',
+  network: 'Check the network, or set HF_ENDPOINT or a proxy (HTTPS_PROXY). What is in the cache works without: HF_HUB_OFFLINE=1.',
+  endpoint: 'HF_ENDPOINT',
+};
 
 /** What a pull would do. */
 export interface PullPlan {
@@ -58,7 +64,7 @@ export async function planPull(id: ModelId, options: PullOptions = {}): Promise<
   const { onRetry, wait, idleTimeoutMs, environment = process.env } = options;
   const settings = await hubSettings(environment);
   if (settings.isOffline) throw offline(id, settings);
-  const access = { settings, fetch: await createHubFetch(settings, environment), onRetry, wait, idleTimeoutMs };
+  const access = { settings, fetch: await createHubFetch(settings, environment), advice: ADVICE, onRetry, wait, idleTimeoutMs };
   try {
     return await planOf(id, access, options);
   } catch (error) {
@@ -79,11 +85,6 @@ async function planOf(id: ModelId, access: HubAccess<HubSettings>, { signal, roo
   let missingBytes = totalBytes;
   for (const file of files) missingBytes -= await haveBytes(file, folder, snapshot);
   return { id, repository, choice, access, path, totalBytes, missingBytes, close: () => access.fetch.close() };
-}
-
-/** All that comes, in order: a model's weights are the last, so that with them all is there. */
-export function filesOf({ files, projector }: Choice<HubFile>): readonly HubFile[] {
-  return projector === undefined ? files : [projector, ...files];
 }
 
 function weightRoom(): number {
