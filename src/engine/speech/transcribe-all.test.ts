@@ -80,6 +80,50 @@ describe('several sounds at once', () => {
     expect((await model.transcribeAll([sounds[3]!]))[0]!.segments.length).toBe(1);
   });
 
+  /** A stream as one of a file: what closes it is reached only where it was begun. */
+  function countedStreams() {
+    const counts = { opened: 0, closed: 0 };
+    const chunks = async function* (samples: Float32Array): AsyncGenerator<Float32Array> {
+      try {
+        for (let at = 0; at < samples.length; at += 8000) yield samples.subarray(at, at + 8000);
+      } finally {
+        counts.closed++;
+      }
+    };
+    const open = ({ samples }: { readonly samples: Float32Array }, rate = RATE) => {
+      counts.opened++;
+      return { chunks: chunks(samples), sampleRate: rate };
+    };
+    return { counts, open };
+  }
+
+  it('an abort between two sounds is no success with sounds missing, and what was opened is closed', async () => {
+    for (const together of [1, 2]) {
+      const model = quickModel([]);
+      const { counts, open } = countedStreams();
+      const controller = new AbortController();
+      const onTranscript = (_: unknown, index: number): void => void (index === 0 && controller.abort(new Error('enough')));
+      const all = model.transcribeAll(sounds.map((sound) => () => open(sound)), { together, signal: controller.signal, onTranscript });
+      await expect(all).rejects.toThrow('enough');
+      // An abort while the next is being opened.
+      const opening = new AbortController();
+      const late = sounds.map((sound, i) => async () => {
+        if (i === together) opening.abort(new Error('too late'));
+        await Promise.resolve();
+        return open(sound);
+      });
+      await expect(model.transcribeAll(late, { together, signal: opening.signal })).rejects.toThrow('too late');
+      await expect.poll(() => counts.opened - counts.closed).toBe(0);
+      expect(counts.opened).toBeGreaterThan(1);
+    }
+  });
+
+  it('a stream that is refused before it is read is closed', async () => {
+    const { counts, open } = countedStreams();
+    await expect(quickModel([]).transcribeAll([() => open(sounds[0]!, -1)])).rejects.toThrow(/sampleRate/);
+    await expect.poll(() => counts).toEqual({ opened: 1, closed: 1 });
+  });
+
   it.each([
     [{ together: 9 }, /together must be an integer from 1 to 8, found 9/],
     [{ windows: 2 }, /transcribeAll has no option "windows"/],

@@ -51,6 +51,8 @@ async function hearTogether(parts: WhisperParts, tasks: SoundTasks, options: Tra
   const failed = new AbortController();
   const stop = (): void => failed.abort(options.signal!.reason);
   options.signal?.addEventListener('abort', stop);
+  // It may have come while another call had its turn.
+  if (options.signal?.aborted === true) stop();
   const own = { ...options, signal: failed.signal };
   const lane = async (decoder: LaneDecoder): Promise<void> => {
     try {
