@@ -108,6 +108,8 @@ describe.skipIf(!hasRealtimeModels)('a session', () => {
     expect(told.filter((type) => type.startsWith('conversation.'))).toEqual([]);
     client.send({ type: 'response.create', response: { conversation: 'none', input: [{ type: 'item_reference', id: 'none' }] } });
     expect((await client.until('error'))['error']).toMatchObject({ code: 'item_not_found' });
+    apart([{ ...given, id: item.id }], 'taken');
+    expect((await client.until('error'))['error']).toMatchObject({ code: 'item_exists', param: 'response.input' });
   });
 
   it('answers a text as a chat does, in the events of the reference', async () => {
@@ -282,6 +284,21 @@ describe.skipIf(!hasRealtimeModels)('a session', () => {
     expect((await answer(client)).response.status).toMatch(/completed|incomplete/);
   });
 
+  it('response.cancel ends one answer of those that were asked for', async () => {
+    const client = await rig.open();
+    await update(client, PLAIN);
+    client.send(message(QUESTION));
+    const beside = { conversation: 'none', metadata: { topic: 'beside' } };
+    client.send({ type: 'response.create', response: beside });
+    client.send({ type: 'response.create' });
+    client.send({ type: 'response.cancel' });
+    const ends = [(await client.until('response.done'))['response'], (await client.until('response.done'))['response']];
+    const ofTopic = (topic: string | undefined) => ends.find(({ metadata }) => metadata?.topic === topic);
+    expect(ofTopic(undefined)).toMatchObject({ status: 'cancelled', output: [], status_details: { reason: 'client_cancelled' } });
+    expect(ofTopic('beside')!.status).toMatch(/completed|incomplete/);
+    expect((await answer(client)).response.status).toMatch(/completed|incomplete/);
+  });
+
   it('talks with a model that does all of it', async () => {
     const client = await rig.open('talk');
     const session = await update(client, { type: 'realtime', max_output_tokens: 20, audio: { input: { turn_detection: null } } });
@@ -310,6 +327,7 @@ describe.skipIf(!hasRealtimeModels)('what is not obeyed', () => {
     const client = await rig.open();
     const refused: readonly (readonly [object, string])[] = [
       [{ type: 'transcription', audio: { output: { speed: 1 } } }, 'session.audio.output'],
+      [{ type: 'transcription', audio: { input: { transcription: null } } }, 'session.audio.input.transcription'],
       [{ type: 'realtime', model: 'hear' }, 'session.model'],
       [input({ format: { type: 'audio/pcmu' } }), 'session.audio.input.format.type'],
       [audio({ output: { format: { type: 'audio/pcma' } } }), 'session.audio.output.format.type'],

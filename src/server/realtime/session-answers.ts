@@ -127,8 +127,7 @@ class Answers implements SessionAnswers {
     const answer = this.#answers.get(id);
     if (answer === undefined) return;
     answer.isLate = true;
-    // One that waits for others ends when its turn comes.
-    if (answer.writer !== undefined) this.#options.talk.cancel();
+    this.#options.talk.cancel(id);
   }
 
   #checkApart(): void {
@@ -139,12 +138,16 @@ class Answers implements SessionAnswers {
   }
 
   cancel(responseId: string | undefined): void {
-    const [first] = this.#answers.values();
-    if (first === undefined || (responseId !== undefined && first.writer?.id !== responseId))
+    const answers = [...this.#answers];
+    // Without an id: the conversation's, as the reference has it, before one beside it.
+    const [id] = (responseId === undefined
+      ? answers.find(([, { asked }]) => asked.isApart !== true) ?? answers[0]
+      : answers.find(([, { writer }]) => writer?.id === responseId)) ?? [];
+    if (id === undefined)
       throw invalid('There is no such answer to be cancelled: none is being given.', {
         param: responseId === undefined ? undefined : 'response_id', code: 'response_cancel_not_active',
       });
-    this.#options.talk.cancel();
+    this.#options.talk.cancel(id);
   }
 
   take(event: AnswerEvent): void {
@@ -185,7 +188,6 @@ class Answers implements SessionAnswers {
     });
     const limits = call.holder === undefined ? [] : rateLimits(call.state.access.headersOf(call.holder));
     if (limits.length > 0) out.send({ type: 'rate_limits.updated', rate_limits: limits });
-    if (answer.isLate) this.#options.talk.cancel();
   }
 
   #first({ call: { figures, startedAt } }: Answer): void {

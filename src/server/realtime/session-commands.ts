@@ -130,7 +130,13 @@ const truncate: Command = ({ talk, items }, { given }) => {
 /** New items, and those of the conversation that a client names. */
 function inputOf({ items, answers }: SessionParts, input: readonly JsonObject[]): NonNullable<RespondOptions['items']> {
   return input.map((item) => {
-    if (item['type'] !== 'item_reference') return talkItemOf(item, newId('item'));
+    if (item['type'] !== 'item_reference') {
+      const own = (item['id'] as string | null | undefined) ?? newId('item');
+      if (!items.has(own)) return talkItemOf(item, own);
+      throw invalid('There is an item of this id in the conversation: give another, or name that one as item_reference.', {
+        param: 'response.input', code: 'item_exists',
+      });
+    }
     const { id } = items.get(item['id'] as string);
     return { itemId: answers.parentOf(id)?.itemId ?? id };
   });

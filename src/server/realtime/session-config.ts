@@ -143,6 +143,8 @@ export function updatedConfig(
   const rawInput = objectAt(raw['audio'], 'input');
   const isTranscription = given['type'] === 'transcription';
   if (isTranscription) checkTranscription(given, abilities);
+  if (isTranscription && rawInput['transcription'] === null)
+    throw refused('session.audio.input.transcription', 'a session of transcription tells nothing else. Name a model, or leave it out.');
   if (given['model'] !== undefined && given['model'] !== abilities.model)
     throw refused('session.model', `this session was opened with ${abilities.model}; open another.`);
   checkFormat(input['format'], 'session.audio.input.format');

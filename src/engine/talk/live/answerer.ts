@@ -43,8 +43,8 @@ export interface AnswerRequest {
   /** The conversation before the answer, oldest first. */
   readonly items: readonly ItemRecord[];
   readonly settings: AnswerSettings;
-  /** Of the answer. */
-  readonly itemId: string;
+  /** The answer, as it becomes. */
+  readonly record: ItemRecord;
   /** The items are not the conversation, or the answer is no item of it: what comes next does not go on from its state. */
   readonly isApart: boolean;
   readonly signal: CancelSignal;

@@ -6,7 +6,7 @@ import type { VoiceDetector } from '../../speech/voice-detector.ts';
 import type { Answerer, AnsweringSession, ItemRecord } from './answerer.ts';
 import { EventQueue } from './event-queue.ts';
 import { createHushGate } from './hush.ts';
-import { RunningAnswer } from './running-answer.ts';
+import { neverBegun, RunningAnswer } from './running-answer.ts';
 import type { RunningAnswerParts } from './running-answer.ts';
 import { SessionEars } from './session-ears.ts';
 import type { HeardTurn } from './session-ears.ts';
@@ -14,7 +14,7 @@ import { newRecord, viewOf } from './session-history.ts';
 import { MS_PER_SAMPLE, SessionItems } from './session-items.ts';
 import type { SoundPlayer } from './sound-player.ts';
 import type {
-  AnswerSettings, NewTalkItem, RespondOptions, SessionOptions, SessionSettings, TalkItem, TalkSession, TalkSessionEvent,
+  AnswerEnd, AnswerSettings, NewTalkItem, RespondOptions, SessionOptions, SessionSettings, TalkItem, TalkSession, TalkSessionEvent,
 } from './talker.ts';
 
 export interface LiveSessionParts {
@@ -49,6 +49,8 @@ export class LiveSession implements TalkSession {
   readonly #unsubscribe: () => void;
   #settings: SessionSettings;
   #wanted: WantedAnswer | undefined;
+  /** Answers to other items than the conversation's next, or that are none of it, that have not begun. */
+  readonly #queued = new Set<string>();
   #answer: RunningAnswer | undefined;
   #answers = 0;
   /** Whether something was said since the last answer began. */
@@ -190,10 +192,14 @@ export class LiveSession implements TalkSession {
   #respondApart(settings: AnswerSettings, { items: given, isApart }: RespondOptions): string {
     const own = given?.map((item) => ('itemId' in item ? this.#items.get(item.itemId) : this.#items.make(item, false)));
     const answerId = `answer_${++this.#answers}`;
+    this.#queued.add(answerId);
     this.#items.track(this.#inOrder(async () => {
       const items = own ?? [...this.#items.records];
       await Promise.all(items.map((record) => this.#heard(record)));
-      if (!this.#isClosed) await this.#give({ answerId, settings, items, isApart: true, isKept: isApart !== true });
+      if (!this.#queued.delete(answerId) || this.#isClosed) return;
+      const unheard = this.#items.unheard(items);
+      if (unheard !== undefined) this.#drop(answerId, { status: 'failed', reason: 'error', ...unheard });
+      else await this.#give({ answerId, settings, items, isApart: true, isKept: isApart !== true });
     }));
     return answerId;
   }
@@ -241,10 +247,21 @@ export class LiveSession implements TalkSession {
       await new Promise<void>((resolve) => void this.#wake.push(resolve));
   }
 
-  cancel(): void {
-    this.#wanted = undefined;
-    this.#answer?.stop('cancelled');
+  cancel(answerId?: string): void {
+    const isMeant = (id: string): boolean => answerId === undefined || id === answerId;
+    const wanted = this.#wanted;
+    if (wanted !== undefined && isMeant(wanted.answerId)) {
+      this.#wanted = undefined;
+      // Of one that a turn wanted nobody was told.
+      if (wanted.isAsked) this.#drop(wanted.answerId);
+    }
+    if (answerId !== undefined && this.#queued.delete(answerId)) this.#drop(answerId);
+    if (this.#answer !== undefined && isMeant(this.#answer.answerId)) this.#answer.stop('cancelled');
     this.#changed();
+  }
+
+  #drop(answerId: string, end: AnswerEnd = { status: 'cancelled', reason: 'cancelled' }): void {
+    this.#emit(neverBegun(answerId, this.#items.newId(), end));
   }
 
   truncate(itemId: string, audioEndMs: number): void {

@@ -11,6 +11,8 @@ import type { TalkModel } from '../talk-model.ts';
 import type { TalkOutput } from '../talk.ts';
 import type { TalkTurn } from '../talk-turns.ts';
 import { createModelTalker } from './model-talker.ts';
+import { modelSession } from './model-session.ts';
+import { newRecord } from './session-history.ts';
 import type { Talker } from './talker.ts';
 
 /** Loud from the first sample of each of the detector's frames on, and no frame like another. */
@@ -126,6 +128,25 @@ describe.skipIf(!hasShared(LFM2_AUDIO_GOLDEN))('live talk with LFM2-Audio', () =
     await session.close();
   });
 
+  it('an item that is put in anew under its id is another: what was said before is read again', async () => {
+    const session = talker.open({ ...SETTINGS, turns: 'none' });
+    const { events } = follow(session);
+    session.add({ id: 'mine', role: 'user', text: 'one' });
+    session.respond();
+    await session.idle();
+    const { said } = await answerTo([], { text: 'one' });
+    session.remove('mine');
+    session.add({ id: 'mine', role: 'user', text: 'nothing like it' }, { after: 'root' });
+    session.add({ role: 'user', text: 'two' });
+    session.respond();
+    await session.idle();
+    const before = [{ role: 'user', turn: { text: 'nothing like it' } }, { role: 'assistant', said }] as const;
+    const wanted = await answerTo(before, { text: 'two' });
+    expect(ofKind(events, 'answer-done')[1]!.usage).toMatchObject({ cachedTokens: 0, inputTokens: wanted.end.usage.inputTokens });
+    expect(session.history.at(-1)!.text).toBe(wanted.text);
+    await session.close();
+  });
+
   it('an answer apart leaves the conversation as it is, with its items or others', async () => {
     const session = talker.open({ ...SETTINGS, turns: 'none' });
     const { events } = follow(session);
@@ -148,5 +169,65 @@ describe.skipIf(!hasShared(LFM2_AUDIO_GOLDEN))('live talk with LFM2-Audio', () =
     expect(ofKind(events, 'answer-done')[3]!.usage.cachedTokens).toBeGreaterThan(0);
     expect(() => session.respond({}, { isApart: true, items: [{ itemId: 'none' }] })).toThrow(/no item/);
     await session.close();
+  });
+});
+
+describe('the state that a session keeps', () => {
+  /** Conversations that say a word to each turn, or fail before they take it. */
+  function wordyModel() {
+    const seen = { opened: 0, closed: 0, fails: { open: false, say: false } };
+    const open = () => {
+      if (seen.fails.open) throw new Error('no room');
+      seen.opened++;
+      let isClosed = false;
+      const talk = {
+        said: [] as object[],
+        async *say() {
+          if (isClosed) throw new Error('it is closed');
+          if (seen.fails.say) throw new Error('not taken');
+          talk.said = [{ token: 1 }];
+          yield { kind: 'text', text: 'word' };
+        },
+        close() {
+          isClosed = true;
+          seen.closed++;
+        },
+      };
+      return talk;
+    };
+    return { seen, session: modelSession({ open } as unknown as TalkModel) };
+  }
+  const user = (id: string) => newRecord(id, 'user', { text: id });
+  const run = async (session: ReturnType<typeof modelSession>, request: Partial<Parameters<typeof session.answer>[0]>) => {
+    const record = newRecord('answer', 'assistant');
+    const signal = new AbortController().signal;
+    for await (const _ of session.answer({ items: [], settings: {}, record, isApart: false, signal, ...request })) void _;
+    return record;
+  };
+
+  it('goes on from an answer, but not from a turn that the model had not taken before an abort', async () => {
+    const { seen, session } = wordyModel();
+    const items = [user('one')];
+    items.push(await run(session, { items }), user('two'));
+    items.push(await run(session, { items }), user('three'));
+    expect(seen.opened).toBe(1);
+    seen.fails.say = true;
+    const record = newRecord('late', 'assistant');
+    await expect(run(session, { items, record, signal: AbortSignal.abort() })).rejects.toThrow('not taken');
+    seen.fails.say = false;
+    await run(session, { items: [...items, record, user('four')] });
+    expect(seen).toMatchObject({ opened: 2, closed: 1 });
+  });
+
+  it('opens another where one could not be opened, and closes each once', async () => {
+    const { seen, session } = wordyModel();
+    const items = [user('one')];
+    const more = [...items, await run(session, { items }), user('two')];
+    seen.fails.open = true;
+    await expect(run(session, { items: more, settings: { seed: 3 } })).rejects.toThrow('no room');
+    seen.fails.open = false;
+    await run(session, { items: more });
+    session.close();
+    expect(seen).toMatchObject({ opened: 2, closed: 2 });
   });
 });

@@ -20,25 +20,26 @@ type FixedSettings = Pick<AnswerSettings, (typeof FIXED)[number]>;
 interface Opened {
   readonly talk: TalkConversation;
   readonly settings: FixedSettings;
-  /** Items that it has read and said, in order; none where they are not what the session has any more. */
-  ids: readonly string[] | undefined;
+  /** Items that it has read and said, in order; none where they are not what the session has any more. An id may be given anew. */
+  items: readonly ItemRecord[] | undefined;
 }
 
 export function modelSession(model: TalkModel): AnsweringSession {
   let opened: Opened | undefined;
   /** Of each answer, as far as it was made or heard: its text alone would not say how it was spoken. */
-  const said = new Map<string, readonly TalkEvent[]>();
+  const said = new WeakMap<ItemRecord, readonly TalkEvent[]>();
   const openFor = (items: readonly ItemRecord[], settings: FixedSettings): Opened => {
     const before = items.slice(0, items.length - sinceLastAnswer(items).length);
-    const ids = before.map(({ id }) => id);
-    if (opened?.ids !== undefined && isSame(opened.ids, ids) && FIXED.every((name) => settings[name] === opened!.settings[name]))
+    if (opened?.items !== undefined && isSame(opened.items, before) && FIXED.every((name) => settings[name] === opened!.settings[name]))
       return opened;
     opened?.talk.close();
-    opened = { talk: openTalk(model, settings, turnsOf(before, said)), settings, ids };
+    // Where the next cannot be opened, none is.
+    opened = undefined;
+    opened = { talk: openTalk(model, settings, turnsOf(before, said)), settings, items: before };
     return opened;
   };
   return {
-    async *answer({ items, settings, itemId, isApart, signal }) {
+    async *answer({ items, settings, record, isApart, signal }) {
       const turn = turnOf(sinceLastAnswer(items));
       if (isApart) {
         const before = items.slice(0, items.length - sinceLastAnswer(items).length);
@@ -46,37 +47,39 @@ export function modelSession(model: TalkModel): AnsweringSession {
         try {
           yield* piecesOf(talk, turn, { settings, signal });
         } finally {
-          said.set(itemId, talk.said);
+          said.set(record, talk.said);
           talk.close();
         }
         return;
       }
       const now = openFor(items, settings);
       // What fails midway leaves a state that nobody knows.
-      now.ids = undefined;
+      now.items = undefined;
       const { said: lastSaid } = now.talk;
       try {
         yield* piecesOf(now.talk, turn, { settings, signal });
-        now.ids = [...items.map(({ id }) => id), itemId];
+        now.items = [...items, record];
       } finally {
-        said.set(itemId, now.talk.said === lastSaid ? [] : now.talk.said);
-        if (signal.aborted) now.ids = [...items.map(({ id }) => id), itemId];
+        // A turn that the model did not take leaves what it said last.
+        const isTaken = now.talk.said !== lastSaid;
+        said.set(record, isTaken ? now.talk.said : []);
+        if (signal.aborted && isTaken) now.items = [...items, record];
       }
     },
     keepHeard(item, samples) {
-      const isLast = opened?.ids?.at(-1) === item.id;
-      const kept = model.cutToHeard(said.get(item.id) ?? [], samples);
-      said.set(item.id, kept.said);
+      const isLast = opened?.items?.at(-1) === item;
+      const kept = model.cutToHeard(said.get(item) ?? [], samples);
+      said.set(item, kept.said);
       if (isLast) opened!.talk.keepHeard(samples);
-      else if (opened?.ids?.includes(item.id) === true) opened.ids = undefined;
+      else if (opened?.items?.includes(item) === true) opened.items = undefined;
       return kept.text;
     },
     close: () => opened?.talk.close(),
   };
 }
 
-function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((id, i) => id === b[i]);
+function isSame(a: readonly ItemRecord[], b: readonly ItemRecord[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
 }
 
 async function* piecesOf(
@@ -108,7 +111,7 @@ function endOf({ reason, usage }: Extract<TalkOutput, { kind: 'end' }>): AnswerP
 }
 
 /** What was said before, as the model is told of it: what somebody said in several items is one turn. */
-function turnsOf(items: readonly ItemRecord[], said: ReadonlyMap<string, readonly TalkEvent[]>): TalkBefore[] {
+function turnsOf(items: readonly ItemRecord[], said: WeakMap<ItemRecord, readonly TalkEvent[]>): TalkBefore[] {
   const before: TalkBefore[] = [];
   let own: ItemRecord[] = [];
   for (const item of items) {
@@ -118,7 +121,7 @@ function turnsOf(items: readonly ItemRecord[], said: ReadonlyMap<string, readonl
     }
     if (own.length > 0) before.push({ role: 'user', turn: turnOf(own) });
     own = [];
-    const events = said.get(item.id);
+    const events = said.get(item);
     before.push(events === undefined ? { role: 'assistant', text: item.text } : { role: 'assistant', said: events });
   }
   return before;

@@ -1,8 +1,8 @@
 /** An answer while it is given: what is made of it goes out as events and to the player, and can be stopped at any time. */
-import type { AnswerEnd, AnswerSettings, TalkSessionUsage } from './talker.ts';
+import type { AnswerEnd, AnswerSettings, TalkSessionEvent, TalkSessionUsage } from './talker.ts';
 import type { AnsweringSession, AnswerPiece, ItemRecord } from './answerer.ts';
 import type { EventQueue } from './event-queue.ts';
-import { viewOf } from './session-history.ts';
+import { newRecord, viewOf } from './session-history.ts';
 import type { SoundPlayer } from './sound-player.ts';
 
 export interface RunningAnswerParts {
@@ -19,16 +19,28 @@ export interface RunningAnswerParts {
   readonly isKept: boolean;
 }
 
+/** Before anything was made. */
+const NO_USAGE: TalkSessionUsage = { inputTokens: 0, cachedTokens: 0, heardMs: 0, heardTokens: 0, textTokens: 0, spokenMs: 0 };
+
+/** How an answer ends that never began. @param itemId of nothing else */
+export function neverBegun(answerId: string, itemId: string, end: AnswerEnd): TalkSessionEvent {
+  return { kind: 'answer-done', answerId, item: viewOf(newRecord(itemId, 'assistant', { status: 'incomplete' })), usage: NO_USAGE, ...end };
+}
+
 export class RunningAnswer {
   readonly #parts: RunningAnswerParts;
   readonly #controller = new AbortController();
   #stopped: 'interrupted' | 'cancelled' | undefined;
   /** Samples that were heard when it was stopped. */
   #heard = 0;
-  #usage: TalkSessionUsage = { inputTokens: 0, cachedTokens: 0, heardMs: 0, heardTokens: 0, textTokens: 0, spokenMs: 0 };
+  #usage = NO_USAGE;
 
   constructor(parts: RunningAnswerParts) {
     this.#parts = parts;
+  }
+
+  get answerId(): string {
+    return this.#parts.answerId;
   }
 
   get record(): ItemRecord {
@@ -73,10 +85,10 @@ export class RunningAnswer {
 
   async #give(items: readonly ItemRecord[], settings: AnswerSettings): Promise<AnswerEnd> {
     const { signal } = this.#controller;
-    const { isApart } = this.#parts;
+    const { isApart, record } = this.#parts;
     try {
       let end: AnswerEnd | undefined;
-      for await (const piece of this.#parts.answering.answer({ items, settings, signal, itemId: this.record.id, isApart })) {
+      for await (const piece of this.#parts.answering.answer({ items, settings, signal, record, isApart })) {
         signal.throwIfAborted();
         end = await this.#take(piece);
         signal.throwIfAborted();

@@ -21,6 +21,8 @@ export interface SessionItemsHost {
 export class SessionItems {
   readonly #host: SessionItemsHost;
   readonly #history = new SessionHistory();
+  /** Why items that nobody is told of could not be heard: their answers say so. */
+  readonly #unheard = new WeakMap<ItemRecord, { readonly error: unknown }>();
   /** What is waited for: texts of sounds, answers. */
   readonly #under = new Set<Promise<unknown>>();
 
@@ -75,7 +77,7 @@ export class SessionItems {
 
   /**
    * An item that stands nowhere yet.
-   * @param isTold whether its text is an event, when it is heard
+   * @param isTold whether its text is an event, when it is heard, or that it could not be
    * @throws InputError as {@link add}
    */
   make(item: NewTalkItem, isTold: boolean): ItemRecord {
@@ -108,7 +110,10 @@ export class SessionItems {
     record.status = 'completed';
   }
 
-  /** Puts the texts of its parts into an item, when they are heard. Does not throw: a failure is an event. @returns whether it went well */
+  /**
+   * Puts the texts of its parts into an item, when they are heard. Does not throw: a failure is an event, or {@link unheard}.
+   * @returns whether it went well
+   */
   async hear(record: ItemRecord, texts: readonly Promise<string>[], isTold = true): Promise<boolean> {
     try {
       if (this.#host.answerer.recognise !== undefined) {
@@ -119,9 +124,15 @@ export class SessionItems {
       return true;
     } catch (error) {
       record.status = 'incomplete';
-      this.#host.emit({ kind: 'input-failed', itemId: record.id, error });
+      if (isTold) this.#host.emit({ kind: 'input-failed', itemId: record.id, error });
+      else this.#unheard.set(record, { error });
       return false;
     }
+  }
+
+  /** What no event told: the first of these items that could not be heard, and why. */
+  unheard(records: readonly ItemRecord[]): { readonly error: unknown } | undefined {
+    return records.map((record) => this.#unheard.get(record)).find((failed) => failed !== undefined);
   }
 
   /** @throws InputError */

@@ -218,8 +218,12 @@ export interface TalkSession {
    * @returns the answer's id. @throws InputError for settings that the talker does not have, and while another answer waits
    */
   respond(settings?: AnswerSettings, options?: RespondOptions): string;
-  /** Stops the answer that goes on, if there is one; what was made of it stays. */
-  cancel(): void;
+  /**
+   * Stops one answer, which goes on or waits: what was made of it stays, and its `answer-done` says `cancelled` (alone, where it had not
+   * begun). One that is over, or that never was, is none of its concern. Without an id: the answer that goes on, and the one that waits to
+   * be the conversation's next.
+   */
+  cancel(answerId?: string): void;
   /** Cuts an answer to what was heard of it. @throws InputError for another item, and a time that is none */
   truncate(itemId: string, audioEndMs: number): void;
   /** Sets some settings anew, from the next turn and answer on. @throws InputError */
