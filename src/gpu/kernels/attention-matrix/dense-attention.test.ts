@@ -46,19 +46,25 @@ describe('attention on matrices without a cache', () => {
     readonly keys: number;
     /** What queries are multiplied by, and keys divided. */
     readonly size?: number;
+    /** Its size in the first two columns of keys and values, + and -; queries are 0 there, so that scores stay what they are. */
+    readonly outlier?: number;
   }
 
-  function inputsOf({ shape, rows, keys, size = 1 }: Problem) {
+  function inputsOf({ shape, rows, keys, size = 1, outlier }: Problem) {
     const { heads, kvHeads, keyDim, valueDim } = shape;
     const random = randomSource(rows * 1000 + keys);
     const fill = (count: number, most: number) => Float32Array.from({ length: count }, () => (random() - 0.5) * most);
     // A buffer has at least one value; what lies past the keys must not count.
-    return {
-      q: fill(rows * heads * keyDim, 6 * size), k: fill((keys + 1) * kvHeads * keyDim, 6 / size),
-      v: fill((keys + 1) * kvHeads * valueDim, 2),
-    };
+    const q = fill(rows * heads * keyDim, 6 * size);
+    const [k, v] = [fill((keys + 1) * kvHeads * keyDim, 6 / size), fill((keys + 1) * kvHeads * valueDim, 2)];
+    if (outlier === undefined) return { q, k, v };
+    const set = (values: Float32Array, dim: number, [first, second]: readonly [number, number]) =>
+      values.map((value, i) => [first, second][i % dim] ?? value);
+    const both = [outlier, -outlier] as const;
+    return { q: set(q, keyDim, [0, 0]), k: set(k, keyDim, both), v: set(v, valueDim, both) };
   }
 
+  /** The largest, relative to what is wanted where that is over 1. */
   async function difference(problem: Problem, tile: Tile): Promise<number> {
     const { shape, rows, keys } = problem;
     const { q, k, v } = inputsOf(problem);
@@ -73,9 +79,12 @@ describe('attention on matrices without a cache', () => {
     const workgroups = denseAttentionWorkgroups(variant, rows);
     const out = (await test.run({ kernel: attentionMatrixKernel(variant), workgroups, buffers })).get('y') as Float32Array;
     const seen = (values: Float32Array, dim: number) => Float64Array.from(values.subarray(0, keys * shape.kvHeads * dim));
-    const want = fullAttention([Float64Array.from(q), seen(k, shape.keyDim), seen(v, shape.valueDim)], shape);
+    const most = shape.kv === 'f16' ? 65_504 : Infinity;
+    const held = (values: Float64Array) => values.map((value) => Math.max(-most, Math.min(most, value)));
+    const want = fullAttention([Float64Array.from(q), held(seen(k, shape.keyDim)), held(seen(v, shape.valueDim))], shape);
     expect([...out.subarray(rows * width)].every((value) => value === 9)).toBe(true);
-    return want.reduce((most, value, i) => Math.max(most, Number.isNaN(out[i]) ? Infinity : Math.abs(out[i]! - value)), 0);
+    const apart = (value: number, i: number) => Math.abs(out[i]! - value) / Math.max(1, Math.abs(value));
+    return want.reduce((largest, value, i) => Math.max(largest, Number.isNaN(out[i]) ? Infinity : apart(value, i)), 0);
   }
 
   const shapeOf = (heads: Heads, { matrix }: Tile): AttentionShape => ({
@@ -92,5 +101,11 @@ describe('attention on matrices without a cache', () => {
   it('takes queries that halves do not hold', async () => {
     const shape = shapeOf(square(2, 2, 72), HALVES);
     expect(await difference({ shape, rows: 17, keys: 40, size: 1e5 }, HALVES)).toBeLessThan(HALF_TOLERANCE);
+  });
+
+  it.each([CASES[0]!, CASES[2]!])('takes keys and values over what halves hold as the largest that they do: %s', async (_, heads, tile) => {
+    const shape = shapeOf(heads, tile);
+    const tolerance = tile.matrix.input === 'f16' ? HALF_TOLERANCE : FLOAT_TOLERANCE;
+    expect(await difference({ shape, rows: 17, keys: 40, outlier: 1e5 }, tile)).toBeLessThan(tolerance);
   });
 });

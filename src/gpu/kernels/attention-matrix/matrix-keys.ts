@@ -1,6 +1,7 @@
 /**
  * Keys and values that are in no cache, as attention on matrix units reads them (attention-shape.ts, `dense`): in its type, of each head
- * the key and the value beside each other, with zeros up to whole matrices. An invocation writes a chunk.
+ * the key and the value beside each other, with zeros up to whole matrices. Of halves, what is larger than 65,504 is that. An invocation
+ * writes a chunk.
  * Bindings: `k` f32 [keys, kvHeads * keyDim], `v` f32 [keys, kvHeads * valueDim], `kv`, `step` with the number of keys.
  */
 import { attentionSizes, chunkOf, dividedBy, headBindings, kvBinding, kvText, remainderOf, widthsText } from '../../attention-shape.ts';
@@ -28,6 +29,8 @@ export function matrixKeysKernel(shape: AttentionShape): Kernel {
   const { key, value, quadsOfChunk } = attentionSizes(shape);
   const each = range(quadsOfChunk);
   const chunk = chunkOf(shape, each.map((i) => `x${i}`));
+  // What halves do not hold is packed as anything at all.
+  const held = kv === 'f32' ? '' : each.map((i) => `  x${i} = clamp(x${i}, vec4<f32>(-65504.0), vec4<f32>(65504.0));\n`).join('');
   const read = (name: 'k' | 'v', { quads }: HeadSizes, chunkOfPart: string) => each.map((i) => {
     const quad = `(${chunkOfPart}) * ${quadsOfChunk}u + ${i}u`;
     return `    if (${quad} < ${quads}u) { x${i} = ${name}[(row * ${kvHeads}u + head) * ${quads}u + ${quad}]; }`;
@@ -45,7 +48,7 @@ ${read('k', key, 'chunk')}
   } else {
 ${read('v', value, `chunk - ${key.chunks}u`)}
   }
-  kv[row * ${kvHeads * (key.chunks + value.chunks)}u + piece] = ${chunk};`,
+${held}  kv[row * ${kvHeads * (key.chunks + value.chunks)}u + piece] = ${chunk};`,
   });
 }
 
