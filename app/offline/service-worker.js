@@ -6,6 +6,8 @@ const LATER = __LATER__;
 const CACHE = 'ingot-app-__VERSION__';
 const PAGE = './';
 
+let isOwn = true;
+
 self.addEventListener('install', (event) => {
   const fill = async () => {
     const cache = await caches.open(CACHE);
@@ -33,12 +35,23 @@ function isolated(response) {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
+// Another program may have come to this address, as development servers do: its page stays as it is, and this worker goes.
+async function own(fresh) {
+  const text = await fresh.clone().text();
+  if (/<meta[^>]*\bname=["']?ingot-models\b/.test(text)) return isolated(fresh);
+  isOwn = false;
+  await self.registration.unregister();
+  return fresh;
+}
+
 // The newest page where there is a network, so that a server that was updated is not followed by an old app.
 async function page(request) {
   const cache = await caches.open(CACHE);
   try {
     const fresh = await fetch(request);
-    if (fresh.ok) return isolated(fresh);
+    if (fresh.ok) return await own(fresh);
+    // A way to a sign-in, a refusal, a page that is not there: what the host says. What is kept stands in for a host that fails.
+    if (fresh.type === 'opaqueredirect' || fresh.status < 500) return fresh;
   } catch {
     // No network: what is kept.
   }
@@ -60,7 +73,7 @@ const names = new Set([...FILES, ...LATER].map((path) => new URL(path, scope).hr
 
 self.addEventListener('fetch', (event) => {
   const { request } = event;
-  if (request.method !== 'GET') return;
+  if (request.method !== 'GET' || !isOwn) return;
   if (request.mode === 'navigate' && request.url.split(/[?#]/, 1)[0] === scope) event.respondWith(page(request));
   else if (names.has(request.url)) event.respondWith(file(request));
 });
