@@ -10,7 +10,16 @@ export const microphone = signal<'off' | 'on' | 'hearing'>('off');
 export const spoken = signal<string | undefined>(undefined);
 
 let recorder: MediaRecorder | undefined;
-let player: { readonly audio: HTMLAudioElement; readonly controller: AbortController; readonly url: string } | undefined;
+/** The person is asked whether the page may have the microphone. */
+let isOpening = false;
+
+interface Speaker {
+  readonly controller: AbortController;
+  /** Once its sound is there. */
+  audio?: HTMLAudioElement;
+}
+
+let speaker: Speaker | undefined;
 
 async function transcribe(parts: readonly Blob[], onText: (text: string) => void): Promise<void> {
   microphone.value = 'hearing';
@@ -26,34 +35,42 @@ async function transcribe(parts: readonly Blob[], onText: (text: string) => void
 }
 
 async function record(onText: (text: string) => void): Promise<void> {
+  let stream: MediaStream | undefined;
+  const close = () => {
+    for (const track of stream?.getTracks() ?? []) track.stop();
+  };
+  isOpening = true;
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    stream = await navigator.mediaDevices.getUserMedia({ audio: true });
     const parts: Blob[] = [];
     recorder = new MediaRecorder(stream);
     recorder.addEventListener('dataavailable', ({ data }) => parts.push(data));
     recorder.addEventListener('stop', () => {
-      for (const track of stream.getTracks()) track.stop();
+      close();
       void transcribe(parts, onText);
     });
     recorder.start();
     microphone.value = 'on';
   } catch {
+    close();
     tell('The microphone is not open to this page.');
   }
+  isOpening = false;
 }
 
 /** Opens the microphone, or closes it and gives what was said. */
 export function toggleMicrophone(onText: (text: string) => void): void {
   if (microphone.value === 'on') recorder?.stop();
-  else if (microphone.value === 'off') void record(onText);
+  else if (microphone.value === 'off' && !isOpening) void record(onText);
 }
 
 export function stopSpeaking(): void {
-  player?.controller.abort();
-  player?.audio.pause();
-  if (player !== undefined) URL.revokeObjectURL(player.url);
-  player = undefined;
+  const { controller, audio } = speaker ?? {};
+  speaker = undefined;
   spoken.value = undefined;
+  controller?.abort();
+  audio?.pause();
+  if (audio !== undefined) URL.revokeObjectURL(audio.src);
 }
 
 /** Reads a turn aloud, or stops. */
@@ -61,18 +78,19 @@ export async function toggleSpeaking(id: string, text: string): Promise<void> {
   const isOver = spoken.value === id;
   stopSpeaking();
   if (isOver) return;
-  const controller = new AbortController();
+  const own: Speaker = { controller: new AbortController() };
+  speaker = own;
   spoken.value = id;
   try {
-    const sound = await withSizes(await transportInUse().speak!(voice.value!.id, text, controller.signal));
-    if (spoken.value !== id) return;
-    const url = URL.createObjectURL(sound);
-    const audio = new Audio(url);
-    player = { audio, controller, url };
-    audio.addEventListener('ended', stopSpeaking);
-    await audio.play();
+    const sound = await withSizes(await transportInUse().speak!(voice.value!.id, text, own.controller.signal));
+    if (speaker !== own) return;
+    own.audio = new Audio(URL.createObjectURL(sound));
+    own.audio.addEventListener('ended', stopSpeaking);
+    await own.audio.play();
   } catch (error) {
-    if (spoken.value === id) tellFailure(error);
+    // What was stopped, or gave way to another, fails by that alone.
+    if (speaker !== own) return;
+    tellFailure(error);
     stopSpeaking();
   }
 }
