@@ -1,5 +1,5 @@
 /** Asking a model, and what becomes of its answer: one answer at a time in each chat, in any number of chats. */
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import type { Finish } from '../transport/transport.ts';
 import { addPiece, collectAnswer, EMPTY_PARTS } from './answer-parts.ts';
 import type { AnswerParts, Clock } from './answer-parts.ts';
@@ -7,7 +7,7 @@ import { childrenOf, shownTurns, withChangedTurn, withTurn } from './conversatio
 import type { Attachment, Conversation, Turn } from './conversation.ts';
 import { change, conversations, current, currentId, keep, startConversation } from './conversations.ts';
 import { messagesOf, toolsOf } from './messages.ts';
-import { ensureLoaded, model, modelsFailure, nameOf, transportInUse } from './models.ts';
+import { ensureLoaded, model, modelsFailure, nameOf, refreshModels, transportInUse } from './models.ts';
 import { newId } from './new-id.ts';
 import { tell, tellFailure } from './notices.ts';
 
@@ -31,6 +31,12 @@ function setRunning(id: string, one: Running | undefined): void {
   else next.set(id, one);
   running.value = next;
 }
+
+// A chat that is deleted takes its answer with it.
+effect(() => {
+  const ids = new Set(conversations.value.map(({ id }) => id));
+  for (const [id, one] of running.value) if (!ids.has(id)) one.stop();
+});
 
 function conversationOf(id: string): Conversation | undefined {
   return conversations.value.find((one) => one.id === id);
@@ -68,7 +74,7 @@ async function stream(id: string, turn: Turn, modelId: string): Promise<void> {
   };
   setRunning(id, { turn: turn.id, parts: shown, stop: () => controller.abort() });
   try {
-    await ensureLoaded(modelId);
+    await ensureLoaded(modelId, controller.signal);
     clock.askedAt = performance.now();
     const messages = await messagesOf(conversation, turn);
     const { sampling } = conversation.settings;
@@ -83,6 +89,8 @@ async function stream(id: string, turn: Turn, modelId: string): Promise<void> {
     }
   } catch (caught) {
     error = caught;
+    // The model may have gone with it.
+    if (transportInUse().kind === 'browser' && !controller.signal.aborted) void refreshModels();
   }
   cancelAnimationFrame(frame);
   const end = endOf(parts, clock, { finish, error, isStopped: controller.signal.aborted });

@@ -1,5 +1,6 @@
 /** The models there are, and which one answers. */
 import { computed, signal } from '@preact/signals';
+import { orAborted } from '../transport/or-aborted.ts';
 import { KeyNeeded } from '../transport/transport.ts';
 import type { LoadProgress, ModelEntry, Transport } from '../transport/transport.ts';
 import { change, currentId } from './conversations.ts';
@@ -13,6 +14,8 @@ export const needsKey = signal(false);
 
 export interface RunningLoad {
   readonly progress: LoadProgress;
+  /** Whether it came about. Never rejects. */
+  readonly done: Promise<boolean>;
   readonly cancel: () => void;
 }
 
@@ -58,11 +61,15 @@ export function nameOf(id: string): string {
   return models.value.find((one) => one.id === id)?.name ?? id;
 }
 
-/** Where models run in the page, one is ready before it is asked; a server loads what it is asked for. @throws Error in words */
-export async function ensureLoaded(id: string): Promise<void> {
+/**
+ * Where models run in the page, one is ready before it is asked; a server loads what it is asked for.
+ * @param stopped ends the waiting, not the load, which others may wait for too
+ * @throws Error in words; the signal's reason
+ */
+export async function ensureLoaded(id: string, stopped: AbortSignal): Promise<void> {
   const { status } = models.value.find((one) => one.id === id) ?? {};
   if (transport.kind === 'server' || status === 'loaded') return;
-  if (!(await loadModel(id))) throw new Error('The model is not there. Choose one, or load it again.');
+  if (!(await orAborted(loadModel(id), stopped))) throw new Error('The model is not there. Choose one, or load it again.');
 }
 
 function setLoad(id: string, load: RunningLoad | undefined): void {
@@ -72,24 +79,34 @@ function setLoad(id: string, load: RunningLoad | undefined): void {
   loads.value = next;
 }
 
-/** Makes a model ready, and has it answer. Whether that came about. */
-export async function loadModel(id: string): Promise<boolean> {
-  if (loads.value.has(id)) return false;
+/** Makes a model ready, and has it answer; one that is on its way already is waited for. Whether that came about. */
+export function loadModel(id: string): Promise<boolean> {
+  const there = loads.value.get(id);
+  if (there !== undefined) return there.done;
   const controller = new AbortController();
   const cancel = () => controller.abort();
-  setLoad(id, { progress: { phase: 'Loading', share: undefined }, cancel });
-  try {
-    const onProgress = (progress: LoadProgress) => setLoad(id, { progress, cancel });
-    const listed = await transport.load(id, { signal: controller.signal, onProgress });
-    chooseModel(listed);
-    return true;
-  } catch (error) {
-    if (!controller.signal.aborted) tellFailure(error);
-    return false;
-  } finally {
-    setLoad(id, undefined);
-    await refreshModels();
-  }
+  let settle: (isReady: boolean) => void = () => {};
+  const done = new Promise<boolean>((resolve) => (settle = resolve));
+  const onProgress = (progress: LoadProgress) => {
+    // What is reported after its end is of no load.
+    if (!controller.signal.aborted) setLoad(id, { progress, done, cancel });
+  };
+  const load = async () => {
+    try {
+      chooseModel(await transport.load(id, { signal: controller.signal, onProgress }));
+      return true;
+    } catch (error) {
+      if (!controller.signal.aborted) tellFailure(error);
+      return false;
+    } finally {
+      // It is listed as loaded before its load is over, so that nobody loads it again in between.
+      await refreshModels();
+      setLoad(id, undefined);
+    }
+  };
+  onProgress({ phase: 'Loading', share: undefined });
+  void load().then(settle);
+  return done;
 }
 
 export async function unloadModel(id: string): Promise<void> {

@@ -4,9 +4,10 @@ import { loadModel, openModelCache } from 'ingot/browser/load';
 import type { BrowserModel, ModelSource } from 'ingot/browser/load';
 import rasterDecoder from '@cf-wasm/photon/photon.wasm?url';
 import webpDecoder from '@cwasm/webp/webp.wasm?url';
+import { isGone } from './is-gone.ts';
 import { idInCache, listBrowserModels } from './list-browser-models.ts';
-import type { HeldModel } from './list-browser-models.ts';
 import type { KnownModel } from './known-models.ts';
+import { createOneModel } from './one-model.ts';
 import { requestMessages } from './request-messages.ts';
 import type { AnswerPiece, AnswerRequest, Finish, LoadOptions, Sampling, Storage, Transport } from './transport.ts';
 
@@ -46,33 +47,22 @@ async function* answerOf(model: BrowserModel, { messages, sampling, tools, signa
   }
 }
 
-/** Whether a failure leaves nothing to go on with: the device or the worker is gone. A context that is too short does not. */
-function isEnd(error: unknown): boolean {
-  const { name, shortage } = (error ?? {}) as { readonly name?: string; readonly shortage?: unknown };
-  return name === 'CapacityError' && shortage === undefined;
-}
-
 async function storage(): Promise<Storage> {
   const { quota, usage = 0 } = await navigator.storage.estimate();
   return { usedBytes: usage, quotaBytes: quota };
 }
 
 export function createBrowserTransport(): Transport {
-  let held: HeldModel | undefined;
+  const place = createOneModel<BrowserModel>();
   /** Files that were opened here, as long as the page is open. */
   const opened = new Map<string, { readonly known: KnownModel; readonly source: ModelSource }>();
 
-  const free = async () => {
-    const { model } = held ?? {};
-    held = undefined;
-    await model?.dispose();
-  };
   async function* answer(request: AnswerRequest): AsyncGenerator<AnswerPiece> {
-    if (held?.id !== request.model) throw new Error('The model is not loaded. Load it first.');
+    const model = place.held?.model;
     try {
-      yield* answerOf(held.model, request);
+      yield* place.use(request.model, (one) => answerOf(one, request));
     } catch (error) {
-      if (isEnd(error)) await free();
+      if (isGone(error) && model !== undefined) await place.free(model);
       throw error;
     }
   }
@@ -82,21 +72,21 @@ export function createBrowserTransport(): Transport {
     place: 'in this browser',
     answer,
     storage,
-    listModels: () => listBrowserModels({ held, opened: [...opened.values()].map((one) => one.known) }),
-    async load(id, { signal, onProgress }: LoadOptions) {
-      await free();
-      const model = await loadModel(opened.get(id)?.source ?? id, {
+    listModels: () => listBrowserModels({ held: place.held, opened: [...opened.values()].map((one) => one.known) }),
+    load: (id, { signal, onProgress }: LoadOptions) =>
+      place.put({
         signal,
-        imageDecoders: { raster: rasterDecoder, webp: webpDecoder },
-        onProgress: ({ phase, loaded, total }) =>
-          onProgress({ phase: PHASES[phase] ?? 'Loading', share: total > 0 ? loaded / total : undefined }),
-      });
-      held = { id: opened.has(id) ? id : await idInCache(id), model };
-      return held.id;
-    },
-    async unload() {
-      await free();
-    },
+        onWait: () => onProgress({ phase: 'Waiting for an answer to end', share: undefined }),
+        open: () =>
+          loadModel(opened.get(id)?.source ?? id, {
+            signal,
+            imageDecoders: { raster: rasterDecoder, webp: webpDecoder },
+            onProgress: ({ phase, loaded, total }) =>
+              onProgress({ phase: PHASES[phase] ?? 'Loading', share: total > 0 ? loaded / total : undefined }),
+          }),
+        idOf: async () => (opened.has(id) ? id : idInCache(id)),
+      }),
+    unload: () => place.free(),
     async addFiles(files) {
       const name = files.length === 1 ? files[0]!.name : `${files[0]?.name ?? ''} and ${files.length - 1} more`;
       const bytes = files.reduce((sum, { size }) => sum + size, 0);
@@ -104,7 +94,7 @@ export function createBrowserTransport(): Transport {
       return name;
     },
     async remove(id) {
-      if (held?.id === id) await free();
+      if (place.held?.id === id) await place.free();
       if (!opened.delete(id)) await (await openModelCache()).remove(id);
     },
   };

@@ -3,19 +3,15 @@ import { openModelCache } from 'ingot/browser/load';
 import type { BrowserModel, CachedModel, ModelCache } from 'ingot/browser/load';
 import { knownModels } from './known-models.ts';
 import type { KnownModel } from './known-models.ts';
+import type { Held } from './one-model.ts';
 import type { ModelEntry } from './transport.ts';
 
 /** The part of a device's memory that a page's model may reasonably take. */
 const MEMORY_SHARE = 0.5;
 
-/** The one that is loaded. */
-export interface HeldModel {
-  readonly id: string;
-  readonly model: BrowserModel;
-}
-
 export interface BrowserModels {
-  readonly held: HeldModel | undefined;
+  /** The one that is loaded. */
+  readonly held: Held<BrowserModel> | undefined;
   /** Files of this device that were opened. */
   readonly opened: readonly KnownModel[];
 }
@@ -47,7 +43,7 @@ export async function idInCache(id: string): Promise<string> {
 }
 
 interface Surroundings {
-  readonly held: HeldModel | undefined;
+  readonly held: Held<BrowserModel> | undefined;
   /** Bytes that a model may take. */
   readonly space: number;
   readonly cached: CachedModel | undefined;
