@@ -16,7 +16,8 @@ describe.skipIf(!hasChromium)('the app', () => {
   const rig = appRig(async () => {
     script.value = await scriptedModel(scriptedAnswer);
     const { model } = script.value;
-    const loader = { load: async () => model, memoryNeeds: async () => ({ bytes: 3e12, contextLength: 64, contextIn: () => 0 }) };
+    const memoryNeeds = async () => ({ bytes: 3e12, contextLength: 64, contextIn: () => 0 });
+    const loader = { load: async () => model, memoryNeeds, isHere: () => true };
     const models = { scripted: model, other: model, ears: fakeSpeechModel().model, voice: scriptedVoice(100), vast: loader };
     return { models, memoryBytes: 2e9 };
   });
