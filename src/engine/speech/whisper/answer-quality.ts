@@ -1,5 +1,4 @@
 /** Whether an answer is to be believed, or tried again at a higher temperature. Pure. */
-import { deflate } from 'pako';
 
 export interface AnswerFigures {
   /** Mean of log p over the tokens and the end. */
@@ -34,8 +33,9 @@ export function needsFallback(figures: AnswerFigures, limits = QUALITY_LIMITS): 
   return figures.compressionRatio > limits.mostCompressionRatio || figures.meanLogProbability < limits.leastMeanLogProbability;
 }
 
-/** Bytes of a text over those that zlib makes of it at its default level; 0 of an empty text. */
-export function compressionRatio(text: string): number {
+/** Bytes of a text over those that zlib makes of it at its default level; 0 of an empty text. A page that hears nothing loads no zlib. */
+export async function compressionRatio(text: string): Promise<number> {
+  const { deflate } = await import('pako');
   const bytes = new TextEncoder().encode(text);
   return bytes.length === 0 ? 0 : bytes.length / deflate(bytes).length;
 }

@@ -15,7 +15,7 @@ export async function decodeWindow(request: WindowRequest): Promise<WindowAnswer
     const said = await (temperature === 0 && beams !== undefined
       ? decodeBeams({ ...request, beams }, most)
       : decodeAt(request, temperature, most));
-    answer = { ...said, temperature, compressionRatio: compressionRatio(textOf(said.ids)) };
+    answer = { ...said, temperature, compressionRatio: await compressionRatio(textOf(said.ids)) };
     if (!needsFallback(answer)) break;
   }
   return answer!;
