@@ -46,18 +46,23 @@ const TRIES = 2;
 
 /**
  * What came stays for the next time.
+ * @returns whether it was there whole before: then its bytes were not read, and its hash not checked
  * @throws FormatError where the bytes are not those that are expected (FileChanged where the server has others by now); as `httpSource`;
  *   the signal's reason
  */
-export async function downloadBlob(download: BlobDownload): Promise<void> {
+export async function downloadBlob(download: BlobDownload): Promise<'there' | 'came'> {
   const { place, signal, file, onNote } = download;
   const onWait = (note: string) => onNote(`${file.name}: ${note}`);
-  await place.exclusively({ signal, onWait }, async () => {
+  return place.exclusively({ signal, onWait }, async () => {
     // Whoever was at work before may have fetched it.
     const there = await place.wholeBytes();
-    if (there !== undefined && there === (file.sizeBytes ?? there)) return download.onBytes(there);
+    if (there !== undefined && there === (file.sizeBytes ?? there)) {
+      download.onBytes(there);
+      return 'there';
+    }
     await fetchRight(download);
     await place.finish();
+    return 'came';
   });
 }
 

@@ -1,5 +1,6 @@
 /** Models by URL: a folder of URLs whose files are in a cache, fetched there where they are not or have changed. */
 import type { ByteSource, OpenOptions, SourceFolder } from '../../tensor/byte-source.ts';
+import { FormatError } from '../../tensor/errors.ts';
 import type { OnProgress } from '../../tensor/progress.ts';
 import type { AbsentFile, FileFacts } from '../file-facts.ts';
 import { FileChanged, RangesRefused } from '../http-answer.ts';
@@ -209,13 +210,20 @@ async function fetchBlob(folder: UrlFolder, { fileName, url, http, signal }: Ask
     report({ loaded: bytes });
   };
   report({ total: sizeBytes ?? 0 });
+  let how: Awaited<ReturnType<typeof downloadBlob>>;
   try {
-    await downloadBlob({ url, file, place, signal, http, onBytes, onNote: (note) => report({ note }) });
+    how = await downloadBlob({ url, file, place, signal, http, onBytes, onNote: (note) => report({ note }) });
   } catch (error) {
     report({ loaded: -loaded, total: -(sizeBytes ?? 0) });
     throw error;
   }
   const size = (await place.wholeBytes())!;
-  const sha256 = file.blob ?? (await place.hash('whole', { hash: 'sha256', signal }));
+  // Of a copy that is there already nobody knows that it has the hash that is asked for now.
+  const sha256 = how === 'came' && file.blob !== undefined ? file.blob : await place.hash('whole', { hash: 'sha256', signal });
+  if (file.blob !== undefined && sha256 !== file.blob)
+    throw new FormatError(
+      `${store.url}${fileName}: the copy in the cache, which the server has not changed, has the SHA-256 ${sha256}, ` +
+        `expected ${file.blob}. Check the hash in the URL; the copy stays.`,
+    );
   await store.keep(fileName, place, { sizeBytes: size, etag, lastModified, sha256, fetched: new Date().toISOString() });
 }

@@ -114,6 +114,13 @@ describe('a URL whose files are kept', () => {
     expect(sha256((await read('m.gguf', { offline: true }))!)).toBe(sha256(model));
   });
 
+  test('a copy is not taken for the file of another hash that is asked for', async () => {
+    await read('m.gguf');
+    const error = await errorOf(read('m.gguf', { sha256: { fileName: 'm.gguf', hex: sha256(other) } }));
+    expect(error).toBeInstanceOf(FormatError);
+    expect(sha256((await read('m.gguf'))!)).toBe(sha256(model));
+  });
+
   test('the secret of its query is not written, nor is the token of the hub sent', async () => {
     await read('config.json');
     const texts = readdirSync(home, { recursive: true, withFileTypes: true })
