@@ -40,6 +40,8 @@ export default defineConfig({
     tags: [{ name: 'slow', description: 'takes long and shows nearly what others do: only npm test -- --all runs it' }],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 50_000 } },
+    setupFiles: ['test/patient-waiting.ts'],
     projects: [
       {
         extends: true,
@@ -52,7 +54,17 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'kernels', include: [kernels], exclude: [peers], setupFiles: 'test/calm-collecting.ts' } },
       { extends: true, test: { name: 'gpu', include: gpu, setupFiles: 'test/gpu/calm-polling.ts' } },
-      { extends: true, test: { name: 'peers', include: [peers, 'test/**/*.peers.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'peers',
+          include: [peers, 'test/**/*.peers.test.ts'],
+          globalSetup: 'test/browser/unpack-chromium.ts',
+          // A browser and its workers share two cores with other tests: only what hangs takes so long.
+          testTimeout: 240_000,
+          hookTimeout: 300_000,
+        },
+      },
       { extends: true, test: { name: 'house', include: ['test/house/**/*.test.ts'], testTimeout: 300_000 } },
     ],
   },

@@ -73,15 +73,16 @@ async function boundToken() {
   return sharedDispatches(bound.bindings(mode, counts), options);
 }
 
-/** Buffers as a program shares them: all weights in one, a value's parts in that of its slot. */
+/** Buffers as a program shares them: all matrices in one, all vectors in one, a value's parts in that of its slot. */
 function resolver({ plan }, sizes) {
   const activations = createActivations({ gpu, plan, sizes, shared: new Map() });
-  const weights = gpu.device.createBuffer({ size: 2 ** 20, usage: GPUBufferUsage.STORAGE });
+  const weights = Object.fromEntries(['plane', 'vector'].map((kind) =>
+    [kind, gpu.device.createBuffer({ size: 2 ** 20, usage: GPUBufferUsage.STORAGE })]));
   const buffers = new Map();
   let bound = 0;
   return (ref) => {
     if (ref.kind === 'value') return activations.bindingOf(ref.value, ref.part);
-    if (ref.kind === 'plane' || ref.kind === 'vector') return { buffer: weights, offset: 256 * (bound++ % 4096), size: 256 };
+    if (ref.kind in weights) return { buffer: weights[ref.kind], offset: 256 * (bound++ % 4096), size: 256 };
     const key = JSON.stringify(ref);
     if (!buffers.has(key)) {
       const usage = ref.kind === 'size' ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE;

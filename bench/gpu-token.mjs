@@ -5,7 +5,7 @@
  *   [--knobs '{"attention":{"splitFrom":1024}}']: changes to the profile
  *   [--rows 31,128,512 [--before 0,1024]]: chunks of a prompt in place of tokens
  *   [--switches]: what a kind costs more behind another   [--cold]: what it costs more where the device's cache holds something else
- *   [--groups 5 [--arena]]: so many dispatches share a bind group, as shared-groups.mjs has it; what they compute is nothing then
+ *   [--groups 5 [--arena]]: so many dispatches share a bind group, as shared-groups.mjs has it, and whether they leave the same logits
  * A kind's figure is the wall time of many submits of nothing but its dispatches, layer after layer, so each finds its own weights in
  * memory and not in a cache. The kinds' sum leaves out what a kernel gains or loses by what ran before it; the same dispatches kind after
  * kind in one submit tell that from what a device loses by long work.
@@ -25,7 +25,7 @@ import { findAdapter } from '../dist/node/gpu-adapter.js';
 import { openGpuExecutor } from '../dist/node/gpu-executor.js';
 import { locate } from '../dist/node/open-path.js';
 import { summarise } from './measurement.mjs';
-import { sharedDispatches } from './shared-groups.mjs';
+import { leaveTheSame, sharedDispatches } from './shared-groups.mjs';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -93,12 +93,13 @@ async function measure(keys, streams) {
   };
   const history = { promptIds: [], outputIds: [] };
   const choices = Array.from({ length: streams }, () => program.chooser.open({ sampling: settings, history }));
-  const sequences = placesOf(streams, keys).map((place, n) => ({
+  // The sampler moves positions on to one more.
+  const sequences = placesOf(streams, keys + 1).map((place, n) => ({
     ...place, tokens: [17 + n], start: keys - 1, wanted: 'token', choice: choices[n],
   }));
   await (await program.chooser.submit({ sequences, steps: 1 })).results;
   const { gpu, bindings, sampling, ...token } = program.tokenDispatches(keys, choices);
-  const steps = flags.groups === undefined ? token.steps : await shared(gpu, bindings);
+  const steps = flags.groups === undefined ? token.steps : await shared(gpu, bindings, token.steps);
   for (const choice of choices) program.chooser.close(choice);
   // The kernel that moves positions on would have later runs attend to more keys.
   const isLast = ({ label }) => /^(argmax-pick|draw-token)/.test(label);
@@ -125,9 +126,12 @@ async function measure(keys, streams) {
   record({ ...of, token: true, us: step, liveUs: live, byKindUs: byKind, burstUs: burst, ...host });
 }
 
-function shared(gpu, bindings) {
+async function shared(gpu, bindings, steps) {
   const options = { gpu, pipelines: createPipelines(gpu), each: Number(flags.groups), most: gpu.limits.storageBuffers, arena: flags.arena };
-  return sharedDispatches(bindings, options);
+  const dispatches = await sharedDispatches(bindings, options);
+  const isSame = await leaveTheSame(bindings, [steps, dispatches], gpu);
+  console.log(`  ${new Set(dispatches.map(({ group }) => group)).size} bind groups; logits ${isSame ? 'are the same' : 'DIFFER'}`);
+  return dispatches;
 }
 
 /** A chunk of a prompt, the logits of its last row wanted: by kinds, as a chain, and as the program runs it, with the host's part. */
@@ -304,7 +308,7 @@ function record(line) {
       flags.out,
       `${JSON.stringify({
         time: new Date().toISOString(), bench: 'gpu-token', device: executor.description, commit: process.env.INGOT_COMMIT,
-        model: path.split('/').at(-1), ...line,
+        model: path.split('/').at(-1), ...(flags.groups && { groups: Number(flags.groups), arena: flags.arena }), ...line,
       })}\n`,
     );
 }

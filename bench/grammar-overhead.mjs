@@ -1,7 +1,9 @@
 /**
  * What a format costs while decoding: answers that obey one beside free answers of as many tokens, alone and together, in turns.
  * node bench/grammar-overhead.mjs [MODEL.gguf] [--device cpu|gpu|software] [--streams 1,8] [--tokens 128]
- *   [--runs 5] [--threads N] [--json FILE]
+ *   [--runs 5] [--threads N] [--formats records,texts] [--masks host] [--beside] [--json FILE]
+ * `--masks host`: answers with a format have a banned text too, so that the device does not follow their grammars by itself, and no text
+ * is added. `--beside`: of several streams every second one is free in both measurements.
  * A line a format and number of streams: milliseconds a token of both (wall time of the whole call over its tokens, prompts of 64 tokens
  * included in both; on the CPU also processor time), the overhead, how many answers were cut. Needs a build.
  */
@@ -19,6 +21,9 @@ const { values: flags, positionals: [path = 'models/ember-21m-q4_0.gguf'] } = pa
     tokens: { type: 'string', default: '128' },
     runs: { type: 'string', default: '5' },
     threads: { type: 'string' },
+    formats: { type: 'string' },
+    masks: { type: 'string' },
+    beside: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -45,6 +50,7 @@ const model = await loadModel(path, {
 });
 for (const streams of streamCounts) {
   for (const [name, format] of Object.entries(FORMATS)) {
+    if (flags.formats?.split(',').includes(name) === false) continue;
     await answers(streams, format, 0);
     await answers(streams, undefined, 0);
     const [free, bound] = [[], []];
@@ -62,7 +68,7 @@ function report(name, streams, { free, bound }) {
   const overhead = (key) => Number((100 * (of(bound, key) / of(free, key) - 1)).toFixed(1));
   const figures = {
     bench: 'grammar-overhead', model: model.info.name, device: model.info.deviceDescription, vocabSize: model.info.vocabSize,
-      format: name, streams, tokens, runs,
+      format: name, streams, tokens, runs, masks: flags.masks ?? 'device', beside: flags.beside,
     freeMs: of(free, 'ms'), formatMs: of(bound, 'ms'), overheadPercent: overhead('ms'),
     freeProcessorMs: of(free, 'processorMs'), formatProcessorMs: of(bound, 'processorMs'),
       processorOverheadPercent: overhead('processorMs'),
@@ -80,7 +86,9 @@ async function answers(streams, format, seed) {
   let cut = 0;
   const run = async (stream) => {
     const ids = randomIds(PROMPT_TOKENS, { seed: 1 + stream + 100 * seed, vocabSize: model.info.vocabSize });
-    const options = format === undefined ? { ignoreEos: true } : { format };
+    const isFree = format === undefined || (flags.beside && stream % 2 === 1);
+    const ofHost = flags.masks === 'host' ? { bannedTexts: ['\u0007'] } : {};
+    const options = isFree ? { ignoreEos: true } : { format, ...ofHost };
     for await (const piece of model.generate({ ids, maxTokens: tokens, temperature: 0.8, topK: 40, seed: stream, cachePrompt: false,
       ...options })) {
       made += piece.tokens.length;

@@ -1,5 +1,5 @@
 // Pictures of a report for the docs: node bench/report-pictures.mjs RESULTS... [--out site/pictures] (default: what bench/results/ has
-// of an H200 and of ember's quantisations). A desk's width in light, a phone's in dark, as WebP, both together under 150 kB.
+// of the race on an H200 and of ember's quantisations). A desk's width in light, a phone's in dark, as WebP, both together under 150 kB.
 // Needs dist/ and the Chromium of peers/.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,11 +10,11 @@ import { parseArgs } from 'node:util';
 import { repoRoot } from './measurement.mjs';
 
 const MOST_BYTES = 150_000;
-const SHOWN = ['gpu-vs-llama.jsonl', 'quality.jsonl'].map((name) => join(repoRoot, 'bench', 'results', name));
+const SHOWN = ['race-gpu.jsonl', 'race-gpu-rest.jsonl', 'quality.jsonl'].map((name) => join(repoRoot, 'bench', 'results', name));
 /** Of the phone's only what a screen or two hold; of both, plots that say most. */
 const VIEWS = [
-  { name: 'report-desk', width: 1000, height: 1500, colorScheme: 'light', from: 'decode-128-after-128' },
-  { name: 'report-phone', width: 390, height: 1100, colorScheme: 'dark', from: 'size-divergence-from-the-reference' },
+  { name: 'report-desk', width: 1000, height: 1000, colorScheme: 'light', from: 'decode-128-after-128' },
+  { name: 'report-phone', width: 390, height: 800, colorScheme: 'dark', from: 'size-divergence-from-the-reference' },
 ];
 
 const { values: { out }, positionals } = parseArgs({

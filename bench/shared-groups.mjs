@@ -1,19 +1,22 @@
 /**
- * A prototype for benchmarks: consecutive dispatches share a bind group, whose few buffers hold what today's many do. Kernels see their
- * arrays at places that are constants in their texts and, for layers of equal shape, the same: by a number added to the index where a
- * buffer has elements of one type for them, else through views (`bufferView` of WGSL's language extension buffer_view).
+ * A prototype for benchmarks: what a dispatch, or several one after another, see of one buffer is one binding, a struct whose members are
+ * arrays at the places where they lie. A place is then a part of the text's types and no part of an index, so that loads stay what they
+ * are. Layers of equal shape have the same places and share texts. Sizes of arrays are those of a step's buffers: for one row.
  * docs/experiments.md, "Calls of a token", says what that gains and what a program would have to change for it.
  */
+import { encodeDispatches } from '../dist/gpu/program/bound-plan.js';
 
 const ACCESS = { read: 'var<storage, read>', write: 'var<storage, read_write>', uniform: 'var<uniform>' };
 const ALIGNMENT = 256;
 const STORAGE = 128;
+/** MAP_READ and COPY_DST. */
+const READ = 9;
 const ARENA = 'arena';
-const WIDTHS = { vec4: 16, vec2: 8 };
+const STRIDES = { 'vec4<u32>': 16, 'vec4<f32>': 16, 'vec2<f32>': 8, 'vec2<u32>': 8, 'vec2<f16>': 4, f16: 2 };
 
 /**
  * Dispatches of some uses in order. `each`: most dispatches of a group; `most`: most storage buffers; `arena`: whether values lie in one
- * buffer, which is new and holds none of them.
+ * new buffer, but for what the last dispatch leaves.
  * @param uses what `BoundPlan.bindings` gives
  * @param pipelines with `get`, as the executor's
  */
@@ -22,16 +25,39 @@ export async function sharedDispatches(uses, { gpu, pipelines, each, most, arena
   const all = uses.map(({ use, workgroups, resources }) => ({
     kernel: use.kernel, workgroups,
     seen: use.kernel.bindings.map(({ name, access, type }, i) => {
-      const ref = use.buffers[name];
       const { buffer, offset = 0, size = buffer.size - offset } = placedValues.get(keyOfRange(resources[i])) ?? resources[i];
-      const isWeight = ref.kind === 'plane' || ref.kind === 'vector';
-      const part = isWeight ? widthOf(type) : buffer.label === ARENA ? 'all' : `from ${offset}`;
-      return { name, access, type, buffer, offset, size, part };
+      return { name, access, type, buffer, offset, size };
     }),
   }));
   const dispatches = [];
   for (const chunk of chunksOf(all, { each, most })) dispatches.push(...await boundChunk(chunk, { gpu, pipelines }));
   return dispatches;
+}
+
+/**
+ * Whether lists of dispatches leave the same in what the last of their uses writes: words of it, 64 kB at most.
+ * @param lists of the same uses, which read nothing that they write
+ */
+export async function leaveTheSame(uses, lists, { device, queue }) {
+  const { use, resources } = uses.at(-1);
+  const { buffer, offset = 0 } = resources[use.kernel.bindings.findIndex(({ access }) => access === 'write')];
+  const size = Math.min(buffer.size - offset, 65536);
+  const found = [];
+  for (const dispatches of lists) {
+    const read = device.createBuffer({ size, usage: READ });
+    const encoder = device.createCommandEncoder();
+    encoder.clearBuffer(buffer, offset, size);
+    const pass = encoder.beginComputePass();
+    encodeDispatches(pass, dispatches);
+    pass.end();
+    encoder.copyBufferToBuffer(buffer, offset, read, 0, size);
+    queue.submit([encoder.finish()]);
+    await read.mapAsync(1);
+    found.push(new Uint32Array(read.getMappedRange().slice(0)));
+    read.destroy();
+  }
+  const [first] = found;
+  return first.some((word) => word !== 0) && found.every((words) => words.every((word, i) => word === first[i]));
 }
 
 const numbers = new WeakMap();
@@ -47,12 +73,14 @@ const keyOfRange = ({ buffer, offset = 0 }) => `${numberOf(buffer)} ${offset}`;
 /** Ranges of one new buffer for those of all values of floats and of codes. */
 function valuesInArena(uses, gpu) {
   const places = new Map();
+  const last = uses.at(-1);
+  const left = new Set(last.resources.filter((_, i) => last.use.kernel.bindings[i].access === 'write').map(keyOfRange));
   let end = 0;
   for (const { use, resources } of uses) {
     use.kernel.bindings.forEach(({ name }, i) => {
       const { kind, value } = use.buffers[name];
       const key = keyOfRange(resources[i]);
-      if (kind !== 'value' || value.dtype === 'i32' || places.has(key)) return;
+      if (kind !== 'value' || value.dtype === 'i32' || places.has(key) || left.has(key)) return;
       const size = resources[i].size ?? resources[i].buffer.size;
       places.set(key, { offset: end, size });
       end = Math.ceil((end + size) / ALIGNMENT) * ALIGNMENT;
@@ -75,14 +103,13 @@ function chunksOf(uses, { each, most }) {
 
 const storageBuffers = (members) => [...members.values()].filter(({ access }) => access !== 'uniform').length;
 
-function widthOf(type) {
-  const [, vector] = /^array<(vec\d)</.exec(type) ?? [];
-  return WIDTHS[vector] ?? 4;
+/** Bytes from one element to the next. */
+function strideOf(element) {
+  return STRIDES[element] ?? 4;
 }
 
-/** Weights of one buffer are a member for each width of elements, so that loads stay as wide as they are; other ranges are one each. */
-function memberKey({ buffer, access, part }) {
-  return `${access === 'uniform' ? 'u' : 's'}${numberOf(buffer)} ${part}`;
+function memberKey({ buffer, access }) {
+  return `${access === 'uniform' ? 'u' : 's'}${numberOf(buffer)}`;
 }
 
 /** What a group of some uses binds, by key: ranges that hold all that they see, written where one of them writes. */
@@ -107,14 +134,14 @@ async function boundChunk(uses, { gpu, pipelines }) {
   let group;
   const dispatches = [];
   for (const { kernel, workgroups, seen } of uses) {
-    const views = seen.map(({ name, type, offset, ...others }) => {
-      const at = members.findIndex(({ key }) => key === memberKey({ type, ...others }));
-      return { name, type, at, offset: offset - members[at].from };
+    const views = seen.map((each) => {
+      const at = members.findIndex((member) => member.key === memberKey(each));
+      return { name: each.name, type: each.type, size: each.size, at, offset: each.offset - members[at].from };
     });
-    const places = views.map(({ at, offset }) => `${at}+${offset}`).join(' ');
+    const places = views.map(({ at, offset, size }) => `${at}+${offset}:${size}`).join(' ');
     const key = `${kernel.key} in ${members.map(({ access }) => access[0]).join('')} at ${places}`;
     const { label, workgroupSize, needs } = kernel;
-    const placed = { key, label, workgroupSize, needs, bindings, wgsl: textWithViews(kernel, views, members) };
+    const placed = { key, label, workgroupSize, needs, bindings, wgsl: textWithStructs(kernel, views, members) };
     const { pipeline, layout } = await pipelines.get(placed);
     group ??= gpu.device.createBindGroup({ label: 'shared', layout, entries });
     dispatches.push({ label, pipeline, group, workgroups });
@@ -122,22 +149,19 @@ async function boundChunk(uses, { gpu, pipelines }) {
   return dispatches;
 }
 
-/** A kernel's text whose arrays are parts of a group's members. */
-function textWithViews({ wgsl, bindings, label }, views, members) {
+/** A kernel's text whose arrays are members of what a group binds. */
+function textWithStructs({ wgsl, bindings, label }, views, members) {
   const declarations = [];
-  const lets = [];
   const moved = [];
   for (const at of new Set(views.map((view) => view.at))) {
     const own = views.filter((view) => view.at === at);
     const isWhole = own.length === 1 && own[0].offset === 0;
-    const isOfOneType = own.every(({ type }) => type === own[0].type);
-    const declared = isWhole ? `${own[0].name}: ${own[0].type}` : `shared${at}: ${isOfOneType ? own[0].type : 'buffer'}`;
-    declarations.push(`@group(0) @binding(${at}) ${ACCESS[members[at].access]} ${declared};`);
-    if (isWhole) continue;
-    for (const { name, type, offset } of own) {
-      if (isOfOneType) moved.push({ name, to: `shared${at}`, by: offset / widthOf(type) });
-      else lets.push({ name, text: `let ${name} = bufferView<${type}>(&shared${at}, ${offset}u);` });
+    const declared = isWhole ? `${own[0].name}: ${own[0].type}` : `shared${at}: Shared${at}`;
+    if (!isWhole) {
+      declarations.push(structOf(own, { name: `Shared${at}`, label }));
+      moved.push(...own.map(({ name }) => ({ name, to: `shared${at}.${name}` })));
     }
+    declarations.push(`@group(0) @binding(${at}) ${ACCESS[members[at].access]} ${declared};`);
   }
   let text = wgsl;
   bindings.forEach(({ name, access, type }, i) => {
@@ -145,40 +169,22 @@ function textWithViews({ wgsl, bindings, label }, views, members) {
     if (!text.includes(line)) throw new Error(`${label}: no declaration of ${name}`);
     text = text.replace(line, i === 0 ? `${declarations.join('\n')}\n` : '');
   });
-  for (const each of moved) text = withMovedIndex(text, each);
-  const [before, ...functions] = text.split(/(?=\bfn\s+\w+\s*\()/);
-  return [before, ...functions.map((part) => withLets(part, lets))].join('');
+  for (const { name, to } of moved) text = text.replace(new RegExp(`(?<![\\w.])${name}(?=\\[)|(?<=&)${name}\\b`, 'g'), to);
+  return text;
 }
 
-/** `name[index]` as `to[by + (index)]`, wherever it stands. */
-function withMovedIndex(text, { name, to, by }) {
-  const [before, ...uses] = text.split(new RegExp(`\\b${name}\\[`));
-  if (new RegExp(`\\b${name}\\b`).test([before, ...uses].join(''))) throw new Error(`${name} is used as a whole`);
-  const moved = uses.reduceRight((rest, use) => {
-    const all = `${use}${rest}`;
-    const end = closeOf(all, 0, '[]') - 1;
-    return `${to}[${by}u + (${all.slice(0, end)})${all.slice(end)}`;
-  }, '');
-  return `${before}${moved}`;
-}
-
-/** A text that begins with a function, whose body then begins with the views that it names. */
-function withLets(text, lets) {
-  const body = bodyOf(text);
-  const own = lets.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(text.slice(body.from, body.to)));
-  return `${text.slice(0, body.from)}\n${own.map((each) => each.text).join('\n')}${text.slice(body.from)}`;
-}
-
-/** Where the body of a text's first function is, without its braces. */
-function bodyOf(text) {
-  const from = text.indexOf('{', closeOf(text, text.indexOf('(') + 1, '()')) + 1;
-  return { from, to: closeOf(text, from, '{}') };
-}
-
-/** The place behind what closes a bracket that was opened before `from`. */
-function closeOf(text, from, [open, shut]) {
-  let depth = 1;
-  let at = from;
-  for (; depth > 0; at++) depth += text[at] === open ? 1 : text[at] === shut ? -1 : 0;
-  return at;
+/** Arrays at their places; the last one goes on to the end of what is bound. */
+function structOf(views, { name, label }) {
+  const sorted = views.toSorted((a, b) => a.offset - b.offset);
+  const fields = [];
+  let end = 0;
+  for (const [i, view] of sorted.entries()) {
+    const [, element] = /^array<(.+)>$/.exec(view.type) ?? [];
+    if (element === undefined || view.offset < end) throw new Error(`${label}: ${view.name} cannot lie beside what it lies in`);
+    if (view.offset > end) fields.push(`before${i}: array<u32, ${(view.offset - end) / 4}>`);
+    const count = Math.floor(view.size / strideOf(element));
+    fields.push(`${view.name}: ${i === sorted.length - 1 ? view.type : `array<${element}, ${count}>`}`);
+    end = view.offset + count * strideOf(element);
+  }
+  return `struct ${name} { ${fields.join(', ')} }`;
 }

@@ -1,7 +1,9 @@
-// The app: app/ and the libraries that it stands on into dist/app, as static files. `scripts/build.mjs` runs it after the compiler.
+// The app: app/ and the libraries that it stands on into dist/app, as static files. `scripts/build.mjs` runs it after the compiler;
+// `scripts/dev-app.mjs` serves the same sources as they change.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from 'vite';
 import { repoRoot } from './install.mjs';
 
@@ -13,8 +15,8 @@ function serviceWorker() {
     name: 'ingot-service-worker',
     generateBundle(_options, bundle) {
       const built = Object.keys(bundle).filter((path) => !/\.(map|html)$/.test(path));
-      const isLater = (path) => /engine-worker|\.wasm$/.test(path);
-      const own = ['assets/app.webmanifest', 'assets/icon.svg', 'assets/icon-192.png', 'assets/icon-512.png'];
+      const isLater = (path) => /engine-worker|\.(wasm|safetensors)$/.test(path);
+      const own = ['assets/theme.js', 'assets/app.webmanifest', 'assets/icon.svg', 'assets/icon-192.png', 'assets/icon-512.png'];
       const namesOf = (paths) => paths.toSorted().map((path) => `./${path}`);
       const [files, later] = [namesOf([...built.filter((path) => !isLater(path)), ...own]), namesOf(built.filter(isLater))];
       const page = bundle['index.html']?.source ?? '';
@@ -27,12 +29,17 @@ function serviceWorker() {
   };
 }
 
-await build({
+/** A script of the page that is no module, so that it runs before anything is drawn: bundlers leave those alone, and warn of them. */
+export const firstScript = {
+  name: 'ingot-first-script',
+  transformIndexHtml: { order: 'post', handler: () => [{ tag: 'script', attrs: { src: './assets/theme.js' }, injectTo: 'head' }] },
+};
+
+export const appConfig = {
   root: app,
   base: './',
   configFile: false,
   logLevel: 'warn',
-  plugins: [serviceWorker()],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   worker: { format: 'es', rolldownOptions: { checks: { pluginTimings: false } } },
   build: {
@@ -40,4 +47,7 @@ await build({
     // Everything is a file of its own host: no policy has to allow data URLs of scripts.
     assetsInlineLimit: 0, reportCompressedSize: false, chunkSizeWarningLimit: 2000, rolldownOptions: { checks: { pluginTimings: false } },
   },
-});
+};
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  await build({ ...appConfig, plugins: [firstScript, serviceWorker()] });

@@ -133,11 +133,12 @@ async function buildApp() {
   await runNode([appScript]);
 }
 
-/** Brings dist/ up to date with src/. Throws when the compiler finds an error. */
-export async function build({ force = false } = {}) {
+/** Brings dist/ up to date with src/, and with app/ unless `hasApp` is false. Throws when the compiler finds an error. */
+export async function build({ force = false, hasApp = true } = {}) {
   ensureInstalled(repoRoot, { label: 'packages' });
   const digests = sourceDigests();
   const stamp = force ? {} : readStamp();
+  if (!hasApp) digests.app = stamp.app;
   const stale = Object.keys(digests).filter((name) => stamp[name] !== digests[name]);
   if (stale.length === 0) return false;
   const startMs = Date.now();

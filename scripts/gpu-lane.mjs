@@ -24,7 +24,7 @@ function findAdapter(env) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', probe, module], {
     env,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 300_000,
   });
   if (status !== 0) throw new Error(`looking for a WebGPU adapter ended with ${status}: ${stderr.trim().split('\n').at(-1)}`);
   return JSON.parse(stdout);

@@ -91,7 +91,7 @@ export type { KvChoice, KvType } from './graph/kv-types.ts';
 export type { ByteSource, OpenOptions, ReadOptions, SourceFolder } from './tensor/byte-source.ts';
 export type { Checkpoint, SkippedTensor, TensorEntry } from './tensor/checkpoint.ts';
 export { CapacityError, FormatError, InputError } from './tensor/errors.ts';
-export type { ContextShortage } from './tensor/errors.ts';
+export type { ContextShortage, LostPart } from './tensor/errors.ts';
 export type { OnProgress, ProgressEvent, ProgressPhase } from './tensor/progress.ts';
 export { createPartCollector } from './text/answers/collect-parts.ts';
 export type { AnswerContent, PartCollector } from './text/answers/collect-parts.ts';

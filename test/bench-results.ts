@@ -2,8 +2,8 @@
 import type { Circumstances, Measurement } from '../src/bench/measurement.ts';
 
 export const circumstances: Circumstances = {
-  commit: 'abc1234',
-  machine: { cpu: 'Some CPU', cores: 8, memoryGiB: 32, os: 'Linux 6 x64', node: '20.0.0', power: 'mains' },
+  session: '2026-11-30T12:00:00.000Z', commit: 'abc1234',
+  machine: { cpu: 'Some CPU', cores: 8, memoryGiB: 32, os: 'Linux 6 x64', host: '01234567', node: '20.0.0', power: 'mains' },
   device: {
     kind: 'gpu', description: 'gpu (Fast 9000)', copyBytesPerSecond: 1e12,
     adapter: { vendor: 'nvidia', architecture: 'hopper', device: 'Fast 9000', description: 'driver 1.2.3' },

@@ -52,6 +52,14 @@ export interface FakeOptions extends Partial<LoadOptions> {
   readonly hasSlots?: boolean;
   /** Chooses tokens, up to so many steps a submit; default: it makes logits only. */
   readonly choosesSteps?: number;
+  /** Of a program that chooses: it follows grammars too. Default false. */
+  readonly followsGrammars?: boolean;
+  /** Of a program that chooses: for how many sequences it has memory to do so. */
+  readonly mostChoices?: number;
+  /** Of a program that chooses: it leaves out steps behind the end of the last answer. Default false. */
+  readonly stopsAtEnds?: boolean;
+  /** Of a program that chooses: as `TokenChooser.sharesCores`. */
+  readonly sharesCores?: boolean;
   /** Of a program that chooses: as `TokenChooser.prepare`. */
   readonly prepare?: TokenChooser['prepare'];
   /** As `Program.prepare`. */
@@ -209,8 +217,8 @@ export function fakeProgram(request: Pick<ProgramRequest, 'model' | 'kv' | 'size
     },
   };
   if (options.choosesSteps === undefined) return program;
-  const { choosesSteps: mostSteps, prepare } = options;
-  return { ...program, chooser: fakeChooser({ program, vocab: FAKE_VOCAB, mostSteps, prepare }) };
+  const { choosesSteps: mostSteps, ...own } = options;
+  return { ...program, chooser: fakeChooser({ ...own, program, vocab: FAKE_VOCAB, mostSteps }) };
 }
 
 /** Bytes are tokens; 256 ends, 257 begins, the rest are words of three bytes that split characters. */

@@ -26,7 +26,7 @@ export interface PseudoTerminal {
 }
 
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
-const WAIT_MS = 30_000;
+const WAIT_MS = 50_000;
 
 export function onTerminal(
   command: readonly string[],

@@ -44,13 +44,13 @@ export interface RealtimeClient {
   readonly socket: OpenAIRealtimeWS;
   readonly events: RealtimeEvent[];
   send(event: object): void;
-  /** The next event of the type behind those that were waited for. @throws after 20 s */
+  /** The next event of the type behind those that were waited for. @throws after 50 s */
   until(type: string, isIt?: (event: RealtimeEvent) => boolean): Promise<RealtimeEvent>;
   /** Resolves with the code that the socket was closed with. */
   readonly closed: Promise<number>;
 }
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 50_000;
 
 export function realtimeRig(options: Omit<ServerOptions, 'models' | 'speech' | 'onRequest'> = {}): RealtimeRig {
   const rig = { records: [] as RequestRecord[] } as { -readonly [Name in keyof RealtimeRig]: RealtimeRig[Name] };

@@ -31,7 +31,8 @@ export function recording(program: Program, executor: Executor): { readonly exec
         return results;
       },
       chooser: chooser && {
-        mostSequences: chooser.mostSequences, mostSteps: chooser.mostSteps,
+        mostSequences: chooser.mostSequences, mostSteps: chooser.mostSteps, followsGrammars: chooser.followsGrammars,
+        choosesLikeliestOnly: chooser.choosesLikeliestOnly, sharesCores: chooser.sharesCores,
         open: (choice) => chooser.open(choice),
         close: (choice) => chooser.close(choice),
         prepare: (batch) => chooser.prepare(batch),

@@ -22,6 +22,7 @@ export function refusingSlots(executor: Executor, count: number): { readonly exe
     const choosing: Program['chooser'] = chooser && {
       mostSequences: chooser.mostSequences,
       mostSteps: chooser.mostSteps,
+      followsGrammars: chooser.followsGrammars,
       open: (choice) => chooser.open(choice),
       close: (choice) => chooser.close(choice),
       prepare: (batch) => chooser.prepare(batch),

@@ -1,7 +1,8 @@
 /** Answers of LFM2-Audio on an executor: the flows of liquid_audio's own loops, and sound of frames. */
 import { expect } from 'vitest';
 import { createTalkEngine } from '../src/engine/talk/create-talk-engine.ts';
-import type { AnswerOptions, TalkEngine, TalkState } from '../src/engine/talk/talk-engine.ts';
+import type { TalkEngine } from '../src/engine/talk/talk-engine.ts';
+import type { AnswerOptions, TalkState } from '../src/engine/talk/talk-steps.ts';
 import { featuresOfSound } from '../src/engine/talk/hear-sound.ts';
 import { createTalkFlow, isFrame } from '../src/engine/talk/talk-flow.ts';
 import type { TalkEvent } from '../src/engine/talk/talk-flow.ts';

@@ -1,6 +1,8 @@
 /** Asking a model, and what becomes of its answer: one answer at a time in each chat, in any number of chats. */
 import { computed, effect, signal } from '@preact/signals';
+import type { Signal } from '@preact/signals';
 import type { Finish } from '../transport/transport.ts';
+import { whileWriting } from './answer-lock.ts';
 import { addPiece, collectAnswer, EMPTY_PARTS } from './answer-parts.ts';
 import type { AnswerParts, Clock } from './answer-parts.ts';
 import { childrenOf, shownTurns, withChangedTurn, withTurn } from './conversation.ts';
@@ -22,8 +24,21 @@ export interface Running {
 export const running = signal<ReadonlyMap<string, Running>>(new Map());
 export const currentRunning = computed(() => (currentId.value === undefined ? undefined : running.value.get(currentId.value)));
 
-/** How often a chat is kept while its answer is written, so that a page that goes has most of it. */
-const KEPT_EVERY_MS = 2000;
+/**
+ * An answer of the chat is on its way, in this tab or in another one. Without locks nobody can say whether another tab still writes, so
+ * that there only this one counts.
+ */
+function isBusy(conversation: Conversation): boolean {
+  if (running.value.has(conversation.id)) return true;
+  return navigator.locks !== undefined && shownTurns(conversation).at(-1)?.state === 'writing';
+}
+export const isCurrentBusy = computed(() => current.value !== undefined && isBusy(current.value));
+
+/** How often a chat is kept while its answer is written, so that a page that goes has most of it, and other tabs see it. */
+const KEPT_EVERY_MS = 1000;
+/** A text is drawn anew with each frame until it is long: then its last block may be, and takes longer than a frame has. */
+const LETTERS_A_MS = 200;
+const MOST_WAIT_MS = 500;
 
 function setRunning(id: string, one: Running | undefined): void {
   const next = new Map(running.value);
@@ -32,10 +47,11 @@ function setRunning(id: string, one: Running | undefined): void {
   running.value = next;
 }
 
-// A chat that is deleted takes its answer with it.
+// A chat that is deleted takes its answer with it, and so does a turn.
 effect(() => {
-  const ids = new Set(conversations.value.map(({ id }) => id));
-  for (const [id, one] of running.value) if (!ids.has(id)) one.stop();
+  if (running.value.size === 0) return;
+  const all = new Map(conversations.value.map((one) => [one.id, one]));
+  for (const [id, one] of running.value) if (all.get(id)?.turns[one.turn] === undefined) one.stop();
 });
 
 function conversationOf(id: string): Conversation | undefined {
@@ -57,45 +73,69 @@ function endOf(
   };
 }
 
-/** Streams an answer into a turn that is there, behind what it has. */
-async function stream(id: string, turn: Turn, modelId: string): Promise<void> {
-  const conversation = conversationOf(id)!;
-  const controller = new AbortController();
-  const shown = signal<AnswerParts>({ ...EMPTY_PARTS, text: turn.text, reasoning: turn.reasoning ?? '' });
+/** An answer on its way. */
+interface Stream {
+  /** Of its conversation. */
+  readonly id: string;
+  /** What it is written into, behind what that has. */
+  readonly turn: Turn;
+  readonly modelId: string;
+  readonly signal: AbortSignal;
+  readonly shown: Signal<AnswerParts>;
+}
+
+/** Writes an answer to its end, whatever that is, and until it is kept. Never rejects. */
+async function writeAnswer({ id, turn, modelId, signal: stopped, shown }: Stream): Promise<void> {
+  const conversation = conversationOf(id);
+  if (conversation === undefined) return setRunning(id, undefined);
   const clock: Clock = { model: nameOf(modelId), askedAt: performance.now(), count: 0 };
   let parts = shown.value;
   let finish: Finish | undefined;
   let error: unknown;
   let frame = 0;
-  let keptAt = performance.now();
-  const draw = () => {
+  let keptAt = -Infinity;
+  let drawnAt = -Infinity;
+  const draw = (now: number) => {
     frame = 0;
+    if (now - drawnAt < Math.min(MOST_WAIT_MS, parts.text.length / LETTERS_A_MS)) return void (frame = requestAnimationFrame(draw));
+    drawnAt = now;
     shown.value = parts;
   };
-  setRunning(id, { turn: turn.id, parts: shown, stop: () => controller.abort() });
+  void change(id, (one) => withChangedTurn(one, turn.id, { state: 'writing', error: undefined }));
   try {
-    await ensureLoaded(modelId, controller.signal);
+    const loaded = await ensureLoaded(modelId, stopped);
     clock.askedAt = performance.now();
     const messages = await messagesOf(conversation, turn);
     const { sampling } = conversation.settings;
-    const request = { model: modelId, messages, sampling, tools: toolsOf(conversation.settings), signal: controller.signal };
+    const request = { model: loaded, messages, sampling, tools: toolsOf(conversation.settings), signal: stopped };
     for await (const piece of transportInUse().answer(request)) {
       parts = addPiece(parts, piece, clock);
       finish = piece.finish ?? finish;
       if (frame === 0) frame = requestAnimationFrame(draw);
       if (performance.now() - keptAt < KEPT_EVERY_MS) continue;
       keptAt = performance.now();
-      change(id, (one) => withChangedTurn(one, turn.id, collectAnswer(parts, clock)));
+      void change(id, (one) => withChangedTurn(one, turn.id, collectAnswer(parts, clock)));
     }
   } catch (caught) {
     error = caught;
     // The model may have gone with it.
-    if (transportInUse().kind === 'browser' && !controller.signal.aborted) void refreshModels();
+    if (transportInUse().kind === 'browser' && !stopped.aborted) void refreshModels();
   }
   cancelAnimationFrame(frame);
-  const end = endOf(parts, clock, { finish, error, isStopped: controller.signal.aborted });
-  change(id, (one) => withChangedTurn(one, turn.id, end));
+  const end = endOf(parts, clock, { finish, error, isStopped: stopped.aborted });
+  const kept = change(id, (one) => withChangedTurn(one, turn.id, end));
   setRunning(id, undefined);
+  await kept;
+}
+
+/** Has a turn that is there written by a model, by this tab alone. */
+async function stream(id: string, turn: Turn, modelId: string): Promise<void> {
+  const controller = new AbortController();
+  const shown = signal<AnswerParts>({ ...EMPTY_PARTS, text: turn.text, reasoning: turn.reasoning ?? '' });
+  setRunning(id, { turn: turn.id, parts: shown, stop: () => controller.abort() });
+  if (await whileWriting(turn.id, () => writeAnswer({ id, turn, modelId, signal: controller.signal, shown }))) return;
+  setRunning(id, undefined);
+  tell('Another tab writes this answer.');
 }
 
 function newTurn(role: Turn['role'], parent: string | undefined, text: string): Turn {
@@ -108,7 +148,7 @@ function tellNoModel(): void {
 
 /** A model's answer to a turn, beside those that it may have. */
 function answerTo(conversation: Conversation, parent: string): void {
-  if (running.value.has(conversation.id)) return;
+  if (isBusy(conversation)) return;
   const chosen = model.value;
   if (chosen === undefined) {
     tellNoModel();
@@ -123,13 +163,17 @@ function answerTo(conversation: Conversation, parent: string): void {
   // Turns are ordered by their time: an answer comes behind its siblings also where a clock stands.
   const last = childrenOf(conversation, parent).at(-1)?.createdAt ?? 0;
   const turn: Turn = { ...newTurn('assistant', parent, ''), createdAt: Math.max(Date.now(), last + 1), state: 'writing' };
-  keep(withTurn({ ...conversation, model: chosen.id }, turn));
+  void keep(withTurn({ ...conversation, model: chosen.id }, turn));
   void stream(conversation.id, turn, chosen.id);
 }
 
 /** Whether the message was taken. */
 export function send(text: string, attachments: readonly Attachment[] = []): boolean {
   if ((text.trim() === '' && attachments.length === 0) || currentRunning.value !== undefined) return false;
+  if (isCurrentBusy.value) {
+    tell('Another tab writes an answer in this chat.');
+    return false;
+  }
   if (model.value === undefined) {
     tellNoModel();
     return false;
@@ -138,7 +182,7 @@ export function send(text: string, attachments: readonly Attachment[] = []): boo
   const parent = shownTurns(conversation).at(-1)?.id;
   const turn: Turn = { ...newTurn('user', parent, text.trim()), ...(attachments.length === 0 ? {} : { attachments }) };
   const asked = withTurn(conversation, turn);
-  keep(asked);
+  void keep(asked);
   answerTo(asked, turn.id);
   return true;
 }
@@ -158,11 +202,13 @@ export function regenerate(id: string): void {
 export function edit(id: string, text: string): void {
   const conversation = current.value;
   const turn = conversation?.turns[id];
-  if (conversation === undefined || turn === undefined || running.value.has(conversation.id)) return;
+  if (conversation === undefined || turn === undefined || isBusy(conversation)) return;
   const last = childrenOf(conversation, turn.parent).at(-1)?.createdAt ?? 0;
-  const own = { id: newId(), text: text.trim(), createdAt: Math.max(Date.now(), last + 1) };
+  // Without locks it may be written elsewhere; nobody writes the copy.
+  const state = turn.state === 'writing' ? 'stopped' : turn.state;
+  const own = { id: newId(), text: text.trim(), createdAt: Math.max(Date.now(), last + 1), state } as const;
   const changed = withTurn(conversation, { ...turn, ...own });
-  keep(changed);
+  void keep(changed);
   if (turn.role === 'user') answerTo(changed, own.id);
 }
 
@@ -170,8 +216,7 @@ export function edit(id: string, text: string): void {
 export function goOn(id: string): void {
   const conversation = current.value;
   const turn = conversation?.turns[id];
-  if (conversation === undefined || turn === undefined || model.value === undefined || running.value.has(conversation.id)) return;
-  keep(withChangedTurn(conversation, id, { state: 'writing', error: undefined }));
+  if (conversation === undefined || turn === undefined || model.value === undefined || isBusy(conversation)) return;
   void stream(conversation.id, turn, model.value.id);
 }
 
@@ -179,14 +224,14 @@ export function goOn(id: string): void {
 export function giveResults(id: string, results: readonly string[]): void {
   const conversation = current.value;
   const turn = conversation?.turns[id];
-  if (conversation === undefined || turn?.toolCalls === undefined || running.value.has(conversation.id)) return;
+  if (conversation === undefined || turn?.toolCalls === undefined || isBusy(conversation)) return;
   let [changed, parent] = [conversation, id];
   for (const [index, call] of turn.toolCalls.entries()) {
     const result: Turn = { ...newTurn('tool', parent, results[index] ?? ''), toolCallId: call.id };
     changed = withTurn(changed, result);
     parent = result.id;
   }
-  keep(changed);
+  void keep(changed);
   answerTo(changed, parent);
 }
 
@@ -199,7 +244,7 @@ export function fork(id: string): void {
   const now = Date.now();
   let made: Conversation = { ...conversation, id: newId(), turns: {}, chosen: {}, createdAt: now, isNamed: true };
   for (const turn of kept) made = withTurn(made, turn.state === 'writing' ? { ...turn, state: 'stopped' } : turn);
-  keep(made);
+  void keep(made);
   currentId.value = made.id;
   tell('The chat goes on in a copy.');
 }

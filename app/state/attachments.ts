@@ -55,7 +55,8 @@ export async function attach(files: readonly File[]): Promise<void> {
       const made = await attachmentOf(file);
       attached.value = [...attached.value, made];
     } catch (error) {
-      tell(`${file.name} is not attached: ${error instanceof Error ? error.message : String(error)}.`);
+      const why = error instanceof Error ? error.message : String(error);
+      tell(`${file.name} is not attached: ${why.replace(/\.$/, '')}.`);
     }
   }
 }

@@ -65,6 +65,6 @@ export async function importChats(file: Blob): Promise<void> {
   }
   const there = new Map(conversations.value.map((one) => [one.id, one.updatedAt]));
   const fresh = read.filter(({ id, updatedAt }) => (there.get(id) ?? -1) < updatedAt);
-  for (const one of fresh) keep(one);
+  for (const one of fresh) void keep(one);
   tell(fresh.length === 1 ? 'One chat was read.' : `${fresh.length} chats were read.`);
 }

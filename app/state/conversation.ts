@@ -60,6 +60,8 @@ export interface Conversation {
   readonly chosen: Readonly<Record<string, string>>;
 }
 
+type Turns = Conversation['turns'];
+
 export const ROOT = 'root';
 const TITLE_LENGTH = 60;
 
@@ -133,6 +135,30 @@ export function withSibling(conversation: Conversation, id: string, by: 1 | -1):
   const sibling = siblings[siblings.findIndex((one) => one.id === id) + by];
   if (sibling === undefined) return conversation;
   return { ...conversation, chosen: { ...conversation.chosen, [turn.parent ?? ROOT]: sibling.id } };
+}
+
+/**
+ * The conversation with turns that were deleted from it, as it is now otherwise. Of what came before them and was deleted since, `before`
+ * has what is needed to lead to them: that comes back too, since no page shows a turn whose parent is not there.
+ * @returns also how many turns came back that were not asked for
+ */
+export function withTurnsBack(
+  conversation: Conversation,
+  { gone, chosen, before }: { readonly gone: Turns; readonly chosen: Conversation['chosen']; readonly before: Turns },
+): { readonly whole: Conversation; readonly more: number } {
+  const turns: Record<string, Turn> = { ...gone, ...conversation.turns };
+  const shown: Record<string, string> = { ...conversation.chosen, ...chosen };
+  let more = 0;
+  for (const turn of Object.values(gone))
+    for (let { id, parent } = turn; parent !== undefined && turns[parent] === undefined; more++) {
+      const ancestor: Turn | undefined = before[parent];
+      if (ancestor === undefined) break;
+      turns[ancestor.id] = ancestor;
+      shown[ancestor.id] ??= id;
+      ({ id, parent } = ancestor);
+      shown[parent ?? ROOT] ??= id;
+    }
+  return { whole: { ...conversation, updatedAt: Date.now(), turns, chosen: shown }, more };
 }
 
 /** The conversation without a turn and what follows it; the sibling before it is shown. */

@@ -1,5 +1,8 @@
 import { tell } from './notices.ts';
 
+/** How long a button says that it has copied. */
+export const COPIED_MS = 2000;
+
 /** Pages without TLS have no clipboard but this one. */
 function copySelected(text: string): boolean {
   const area = Object.assign(document.createElement('textarea'), { value: text });

@@ -3,8 +3,11 @@ import { openDB } from 'idb';
 import type { DBSchema, IDBPDatabase } from 'idb';
 import type { Conversation } from './conversation.ts';
 
+/** As it lies on the disk. Its revision is another one at each writing; those of older versions have none. */
+export type KeptConversation = Conversation & { readonly revision?: string };
+
 interface Schema extends DBSchema {
-  conversations: { key: string; value: Conversation; indexes: { updatedAt: number } };
+  conversations: { key: string; value: KeptConversation; indexes: { updatedAt: number } };
 }
 
 let opened: Promise<IDBPDatabase<Schema>> | undefined;
@@ -27,13 +30,27 @@ function open(): Promise<IDBPDatabase<Schema>> {
 }
 
 /** The newest first. */
-export async function readConversations(): Promise<Conversation[]> {
+export async function readConversations(): Promise<readonly KeptConversation[]> {
   const all = await (await open()).getAllFromIndex('conversations', 'updatedAt');
   return all.toReversed();
 }
 
-export async function writeConversation(conversation: Conversation): Promise<void> {
-  await (await open()).put('conversations', conversation);
+export async function readConversation(id: string): Promise<KeptConversation | undefined> {
+  return (await open()).get('conversations', id);
+}
+
+/**
+ * Puts a conversation in the place of what is there, which no other tab changes meanwhile.
+ * @param by makes it of what is there; undefined: that stays
+ */
+export async function updateConversation(
+  id: string,
+  by: (stored: KeptConversation | undefined) => KeptConversation | undefined,
+): Promise<KeptConversation | undefined> {
+  const transaction = (await open()).transaction('conversations', 'readwrite');
+  const next = by(await transaction.store.get(id));
+  await Promise.all([next && transaction.store.put(next), transaction.done]);
+  return next;
 }
 
 export async function deleteConversation(id: string): Promise<void> {

@@ -2,7 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import { orAborted } from '../transport/or-aborted.ts';
 import { KeyNeeded } from '../transport/transport.ts';
-import type { LoadProgress, ModelEntry, Transport } from '../transport/transport.ts';
+import type { LoadProgress, ModelEntry, ModelKind, Transport } from '../transport/transport.ts';
 import { change, currentId } from './conversations.ts';
 import { tellFailure } from './notices.ts';
 import { chosenModel } from './settings.ts';
@@ -10,12 +10,16 @@ import { chosenModel } from './settings.ts';
 export const models = signal<readonly ModelEntry[]>([]);
 /** Why there are none; undefined: they are there, or asked for. */
 export const modelsFailure = signal<string | undefined>(undefined);
+/** Why no other models can be downloaded; undefined: they can. */
+export const noDownloads = signal<string | undefined>('');
+/** What the place where models run cannot do, and why. */
+export const lacks = signal<string | undefined>(undefined);
 export const needsKey = signal(false);
 
 export interface RunningLoad {
   readonly progress: LoadProgress;
-  /** Whether it came about. Never rejects. */
-  readonly done: Promise<boolean>;
+  /** What the model is called that is there then; undefined: it did not come about. Never rejects. */
+  readonly done: Promise<string | undefined>;
   readonly cancel: () => void;
 }
 
@@ -24,8 +28,14 @@ export const loads = signal<ReadonlyMap<string, RunningLoad>>(new Map());
 
 /** Chats are answered by models of text and by those that answer speech. */
 export const chatModels = computed(() => models.value.filter(({ kind }) => kind === 'text' || kind === 'talk'));
-export const ears = computed(() => models.value.find(({ kind }) => kind === 'speech'));
-export const voice = computed(() => models.value.find(({ kind }) => kind === 'voice'));
+/** What hears, and what speaks; where none is there yet, one that may be downloaded. */
+export const ears = computed(() => firstOf('speech'));
+export const voice = computed(() => firstOf('voice'));
+function firstOf(kind: ModelKind): ModelEntry | undefined {
+  const all = models.value.filter((one) => one.kind === kind);
+  return all.find(({ status }) => status !== 'absent') ?? all[0];
+}
+
 export const model = computed<ModelEntry | undefined>(() => {
   const isReady = ({ status }: ModelEntry) => status !== 'absent';
   return chatModels.value.find(({ id }) => id === chosenModel.value) ?? chatModels.value.find(isReady);
@@ -43,7 +53,10 @@ export function transportInUse(): Transport {
 
 export async function refreshModels(): Promise<void> {
   try {
-    models.value = await transport.listModels();
+    const list = await transport.listModels();
+    models.value = list.models;
+    noDownloads.value = list.noDownloads;
+    lacks.value = list.lacks;
     modelsFailure.value = undefined;
     needsKey.value = false;
   } catch (error) {
@@ -54,7 +67,7 @@ export async function refreshModels(): Promise<void> {
 
 export function chooseModel(id: string): void {
   chosenModel.value = id;
-  if (currentId.value !== undefined) change(currentId.value, (one) => ({ ...one, model: id }));
+  if (currentId.value !== undefined) void change(currentId.value, (one) => ({ ...one, model: id }));
 }
 
 export function nameOf(id: string): string {
@@ -62,14 +75,17 @@ export function nameOf(id: string): string {
 }
 
 /**
- * Where models run in the page, one is ready before it is asked; a server loads what it is asked for.
+ * Where models run in the page, one is ready before it is asked; a server loads what it is asked for, but must have it first.
  * @param stopped ends the waiting, not the load, which others may wait for too
+ * @returns what the model is called where it runs
  * @throws Error in words; the signal's reason
  */
-export async function ensureLoaded(id: string, stopped: AbortSignal): Promise<void> {
+export async function ensureLoaded(id: string, stopped: AbortSignal): Promise<string> {
   const { status } = models.value.find((one) => one.id === id) ?? {};
-  if (transport.kind === 'server' || status === 'loaded') return;
-  if (!(await orAborted(loadModel(id), stopped))) throw new Error('The model is not there. Choose one, or load it again.');
+  if (status === 'loaded' || (transport.kind === 'server' && status !== 'absent')) return id;
+  const loaded = await orAborted(loadModel(id), stopped);
+  if (loaded === undefined) throw new Error('The model is not there. Choose one, or load it again.');
+  return loaded;
 }
 
 function setLoad(id: string, load: RunningLoad | undefined): void {
@@ -79,28 +95,33 @@ function setLoad(id: string, load: RunningLoad | undefined): void {
   loads.value = next;
 }
 
-/** Makes a model ready, and has it answer; one that is on its way already is waited for. Whether that came about. */
-export function loadModel(id: string): Promise<boolean> {
+/** Makes a model ready, and has it answer; one that is on its way already is waited for. Gives what {@link RunningLoad} does. */
+export function loadModel(id: string): Promise<string | undefined> {
   const there = loads.value.get(id);
   if (there !== undefined) return there.done;
   const controller = new AbortController();
   const cancel = () => controller.abort();
-  let settle: (isReady: boolean) => void = () => {};
-  const done = new Promise<boolean>((resolve) => (settle = resolve));
+  let settle: (loaded: string | undefined) => void = () => {};
+  const done = new Promise<string | undefined>((resolve) => (settle = resolve));
+  let isOver = false;
   const onProgress = (progress: LoadProgress) => {
-    // What is reported after its end is of no load.
-    if (!controller.signal.aborted) setLoad(id, { progress, done, cancel });
+    // What is reported after its end is of no load: a voice that is fetched when it is asked for.
+    if (!isOver && !controller.signal.aborted) setLoad(id, { progress, done, cancel });
   };
   const load = async () => {
     try {
-      chooseModel(await transport.load(id, { signal: controller.signal, onProgress }));
-      return true;
+      const loaded = await transport.load(id, { signal: controller.signal, onProgress });
+      await refreshModels();
+      // One that hears or speaks answers nothing.
+      if (chatModels.value.some((one) => one.id === loaded)) chooseModel(loaded);
+      return loaded;
     } catch (error) {
       if (!controller.signal.aborted) tellFailure(error);
-      return false;
-    } finally {
-      // It is listed as loaded before its load is over, so that nobody loads it again in between.
       await refreshModels();
+      return undefined;
+    } finally {
+      // By now it is listed as loaded, so that nobody loads it again in between.
+      isOver = true;
       setLoad(id, undefined);
     }
   };

@@ -1,7 +1,8 @@
 /** What the person has set, kept in this browser. The server's key is kept for the tab alone. */
-import { effect, signal } from '@preact/signals';
+import { effect } from '@preact/signals';
 import type { Signal } from '@preact/signals';
 import type { ChatSettings } from './conversation.ts';
+import { forGood, forTab, kept } from './kept.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 
@@ -13,32 +14,6 @@ export interface SavedPrompt {
 
 const NO_SETTINGS: ChatSettings = { system: '', sampling: {}, tools: '' };
 
-/** A browser may keep nothing for pages, and says so by throwing. */
-function read<Value>(storage: () => Storage, name: string, fallback: Value): Value {
-  try {
-    const text = storage().getItem(`ingot ${name}`);
-    return text === null ? fallback : (JSON.parse(text) as Value);
-  } catch {
-    return fallback;
-  }
-}
-
-function kept<Value>(storage: () => Storage, name: string, fallback: Value): Signal<Value> {
-  const value = signal(read(storage, name, fallback));
-  effect(() => {
-    const text = JSON.stringify(value.value);
-    try {
-      storage().setItem(`ingot ${name}`, text);
-    } catch {
-      // Then it holds for this visit.
-    }
-  });
-  return value;
-}
-
-const forGood = () => localStorage;
-const forTab = () => sessionStorage;
-
 export const theme = kept<Theme>(forGood, 'theme', 'system');
 export const apiKey = kept(forTab, 'key', '');
 export const chosenModel = kept<string | undefined>(forGood, 'model', undefined) as Signal<string | undefined>;
@@ -47,11 +22,14 @@ export const newChatSettings = kept<ChatSettings>(forGood, 'settings', NO_SETTIN
 export const savedPrompts = kept<readonly SavedPrompt[]>(forGood, 'prompts', []);
 export const isSidebarOpen = kept(forGood, 'sidebar', true);
 
-/** The colours of the page, and of the browser's frame around it. */
+/** The colours of the page, and of the browser's frame around it: the page has a line for each of both (index.html). */
 export function followTheme(): void {
+  const frames = [...document.querySelectorAll<HTMLMetaElement>('meta[name=theme-color]')].map((line) => ({ line, own: line.content }));
   effect(() => {
     const { value } = theme;
     if (value === 'system') delete document.documentElement.dataset['theme'];
     else document.documentElement.dataset['theme'] = value;
+    const chosen = frames.find(({ line }) => line.media.includes(value))?.own;
+    for (const { line, own } of frames) line.content = chosen ?? own;
   });
 }

@@ -8,6 +8,7 @@ import { copyText } from './copy-text.ts';
 import { closeDrawer, focusComposer, focusSearch, isDrawerOpen, openDialog, toggleSidebar } from './layout.ts';
 import { ears, voice } from './models.ts';
 import { exportChats } from './chat-files.ts';
+import { undoLast } from './notices.ts';
 import { theme } from './settings.ts';
 import { typesLetter } from './types-letter.ts';
 import { toggleSpeaking } from './voice.ts';
@@ -37,7 +38,7 @@ function step(by: 1 | -1): () => void {
   return () => {
     const conversation = current.value;
     const turn = turns.value.findLast(({ parent }) => conversation !== undefined && childrenOf(conversation, parent).length > 1);
-    if (conversation !== undefined && turn !== undefined) change(conversation.id, (one) => withSibling(one, turn.id, by));
+    if (conversation !== undefined && turn !== undefined) void change(conversation.id, (one) => withSibling(one, turn.id, by));
   };
 }
 
@@ -88,6 +89,7 @@ export const shortcuts: readonly Shortcut[] = [
       if (voice.value !== undefined) void toggleSpeaking(id, text);
     }),
   },
+  { keys: 'Alt Z', does: 'Undo what was deleted last', code: 'KeyZ', run: undoLast },
   { keys: 'Alt X', does: 'Export all chats', code: 'KeyX', run: () => void exportChats() },
   { keys: 'Alt I', does: 'Import chats', code: 'KeyI', run: press('#import') },
   {
@@ -109,7 +111,8 @@ export const shortcuts: readonly Shortcut[] = [
 ];
 
 /** Elsewhere Alt makes no letters, and keys are told by their place on keyboards that have other letters there. */
-const isMac = /^(Mac|iP)/.test(globalThis.navigator?.platform ?? '');
+export const isMac = /^(Mac|iP)/.test(globalThis.navigator?.platform ?? '');
+const isEnglish = /^en\b/.test(globalThis.navigator?.language ?? '');
 
 function isWriting({ target }: KeyboardEvent): boolean {
   return target instanceof Element && target.closest('input, textarea, [contenteditable]') !== null;
@@ -119,13 +122,15 @@ function onKey(event: KeyboardEvent): void {
   // Safari ends what an input method composes before the key that ended it: 229 tells of it.
   if (event.isComposing || event.keyCode === 229) return;
   if (event.key === 'Escape' && openDialog.value === undefined) {
-    if (isDrawerOpen.value) closeDrawer();
-    else if (currentRunning.value !== undefined) stop();
+    // The browser closes the list that lies over the page.
+    if (!isDrawerOpen.value && currentRunning.value !== undefined) stop();
     return;
   }
-  if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const shortcut = shortcuts.find(({ code }) => code === event.code);
-  if (shortcut?.run === undefined || (isMac && isWriting(event) && typesLetter(event))) return;
+  const { key, code, altKey, ctrlKey } = event;
+  // Control and Option together type nothing on a Mac, and are AltGr elsewhere, which types letters.
+  if (!altKey || (ctrlKey && !isMac) || event.metaKey || event.shiftKey) return;
+  const shortcut = shortcuts.find((one) => one.code === code);
+  if (shortcut?.run === undefined || (isMac && !ctrlKey && isWriting(event) && typesLetter({ key, code, isEnglish }))) return;
   event.preventDefault();
   shortcut.run();
 }

@@ -1,6 +1,9 @@
 /** Voice in and out, by models that hear and speak. */
 import { signal } from '@preact/signals';
-import { ears, transportInUse, voice } from './models.ts';
+import { orAborted } from '../transport/or-aborted.ts';
+import type { ModelEntry } from '../transport/transport.ts';
+import { openDialog } from './layout.ts';
+import { ears, ensureLoaded, transportInUse, voice } from './models.ts';
 import { tell, tellFailure } from './notices.ts';
 import { wavOf, withSizes } from './sound.ts';
 
@@ -10,6 +13,8 @@ export const microphone = signal<'off' | 'on' | 'hearing'>('off');
 export const spoken = signal<string | undefined>(undefined);
 
 let recorder: MediaRecorder | undefined;
+/** Ends what is heard. */
+let hearing: AbortController | undefined;
 /** The person is asked whether the page may have the microphone. */
 let isOpening = false;
 
@@ -21,20 +26,33 @@ interface Speaker {
 
 let speaker: Speaker | undefined;
 
-async function transcribe(parts: readonly Blob[], onText: (text: string) => void): Promise<void> {
+interface Recording {
+  readonly parts: readonly Blob[];
+  /** The model that was to hear it when it began: it may have been deleted since then. */
+  readonly modelId: string;
+}
+
+async function textOf({ parts, modelId }: Recording, stopped: AbortSignal): Promise<string> {
+  // Its load is shown as that of any model.
+  const id = await ensureLoaded(modelId, stopped);
+  const sound = await wavOf(new Blob([...parts], { type: parts[0]?.type ?? '' }));
+  return transportInUse().transcribe!(id, sound, stopped);
+}
+
+async function transcribe(recording: Recording, onText: (text: string) => void): Promise<void> {
   microphone.value = 'hearing';
+  const { signal: stopped } = (hearing = new AbortController());
   try {
-    const sound = await wavOf(new Blob([...parts], { type: parts[0]?.type ?? '' }));
-    const text = await transportInUse().transcribe!(ears.value!.id, sound, new AbortController().signal);
+    const text = await orAborted(textOf(recording, stopped), stopped);
     if (text === '') tell('Nothing was heard.');
     else onText(text);
   } catch (error) {
-    tellFailure(error);
+    if (!stopped.aborted) tellFailure(error);
   }
   microphone.value = 'off';
 }
 
-async function record(onText: (text: string) => void): Promise<void> {
+async function record(modelId: string, onText: (text: string) => void): Promise<void> {
   let stream: MediaStream | undefined;
   const close = () => {
     for (const track of stream?.getTracks() ?? []) track.stop();
@@ -47,7 +65,7 @@ async function record(onText: (text: string) => void): Promise<void> {
     recorder.addEventListener('dataavailable', ({ data }) => parts.push(data));
     recorder.addEventListener('stop', () => {
       close();
-      void transcribe(parts, onText);
+      void transcribe({ parts, modelId }, onText);
     });
     recorder.start();
     microphone.value = 'on';
@@ -58,10 +76,20 @@ async function record(onText: (text: string) => void): Promise<void> {
   isOpening = false;
 }
 
-/** Opens the microphone, or closes it and gives what was said. */
+/** Whether a model is there; one that is not yet is told of, and shown where it can be downloaded. */
+function isHere(entry: ModelEntry | undefined, does: string): boolean {
+  if (entry?.status !== 'absent') return entry !== undefined;
+  tell(`${entry.name} ${does}: download it first.`);
+  openDialog.value = 'models';
+  return false;
+}
+
+/** Opens the microphone, or closes it and gives what was said; what is being heard ends. */
 export function toggleMicrophone(onText: (text: string) => void): void {
-  if (microphone.value === 'on') recorder?.stop();
-  else if (microphone.value === 'off' && !isOpening) void record(onText);
+  if (microphone.value === 'hearing') return hearing?.abort();
+  // Whatever became of the model: nothing leaves a microphone open.
+  if (microphone.value === 'on') return recorder?.stop();
+  if (!isOpening && isHere(ears.value, 'hears')) void record(ears.value!.id, onText);
 }
 
 export function stopSpeaking(): void {
@@ -77,7 +105,7 @@ export function stopSpeaking(): void {
 export async function toggleSpeaking(id: string, text: string): Promise<void> {
   const isOver = spoken.value === id;
   stopSpeaking();
-  if (isOver) return;
+  if (isOver || !isHere(voice.value, 'reads aloud')) return;
   const own: Speaker = { controller: new AbortController() };
   speaker = own;
   spoken.value = id;

@@ -9,11 +9,16 @@ export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
+function indexBehind(match: RegExpExecArray | null): number | undefined {
+  return match === null ? undefined : match.index + match[0].length;
+}
+
 function formula(name: string, level: 'inline' | 'block', rule: RegExp): TokenizerAndRendererExtension {
   return {
     name,
     level,
-    start: (text) => /\$|\\[([]/.exec(text)?.index,
+    // A paragraph is cut where a block begins: a dollar within a line begins none.
+    start: (text) => (level === 'block' ? indexBehind(/\n(?=\$\$|\\\[)/.exec(text)) : /\$|\\[([]/.exec(text)?.index),
     tokenizer(text) {
       const match = rule.exec(text);
       if (match === null) return undefined;

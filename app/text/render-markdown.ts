@@ -50,6 +50,8 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ['href', 'class', 'align', 'start', 'data-language', 'data-display'],
   ALLOWED_URI_REGEXP: /^(https?:|mailto:)/i,
+  // Not URLs: the pattern above must not be applied to them.
+  ADD_URI_SAFE_ATTR: ['align', 'start'],
 };
 
 /** A text as it was written, where it cannot be read as Markdown. */
@@ -67,6 +69,10 @@ function markupOf(text: string): string {
   }
 }
 
+const SIDED = ['p', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'ul', 'ol', 'blockquote', 'th', 'td']
+  .map((name) => `${name}:not(li *, blockquote *)`)
+  .join();
+
 /** Nodes of a Markdown text; of one that cannot be read as Markdown, its characters. */
 export function renderMarkdown(text: string): DocumentFragment {
   const fragment = DOMPurify.sanitize(markupOf(text), { ...ALLOWED, RETURN_DOM_FRAGMENT: true });
@@ -74,6 +80,8 @@ export function renderMarkdown(text: string): DocumentFragment {
     link.target = '_blank';
     link.rel = 'noopener noreferrer';
   }
+  // Each of them is written from the side that the first letter in it says: what has a side of its own is not looked into for that.
+  for (const block of fragment.querySelectorAll<HTMLElement>(SIDED)) block.dir = 'auto';
   for (const table of fragment.querySelectorAll('table')) {
     const frame = document.createElement('div');
     frame.className = 'table-frame';

@@ -1,22 +1,15 @@
 /** Models in the page itself, by `ingot/browser`: one at a time, its engine in a worker. */
 import type { AnswerPart } from 'ingot/browser';
-import { loadModel, openModelCache } from 'ingot/browser/load';
-import type { BrowserModel, ModelSource } from 'ingot/browser/load';
-import rasterDecoder from '@cf-wasm/photon/photon.wasm?url';
-import webpDecoder from '@cwasm/webp/webp.wasm?url';
-import { isGone } from './is-gone.ts';
-import { idInCache, listBrowserModels } from './list-browser-models.ts';
-import type { KnownModel } from './known-models.ts';
-import { createOneModel } from './one-model.ts';
+import { openModelCache } from 'ingot/browser/load';
+import type { BrowserModel } from 'ingot/browser/load';
+import { answered } from './answered.ts';
+import { espeakUrls } from './browser-speech.ts';
+import { listBrowserModels } from './list-browser-models.ts';
+import { createPageModels } from './page-models.ts';
+import { forget } from './remembered-models.ts';
 import { requestMessages } from './request-messages.ts';
-import type { AnswerPiece, AnswerRequest, Finish, LoadOptions, Sampling, Storage, Transport } from './transport.ts';
+import type { AnswerPiece, AnswerRequest, Finish, Sampling, Storage, Transport } from './transport.ts';
 
-const PHASES: Readonly<Record<string, string>> = {
-  download: 'Downloading',
-  load: 'Loading',
-  compile: 'Preparing the GPU',
-  warmup: 'Warming up',
-};
 function samplingOf({ thinks, ...sampling }: Sampling): object {
   const { stop } = sampling;
   return { ...sampling, stop: stop?.length === 0 ? undefined : stop, ...(thinks === false ? { reasoning: false } : {}) };
@@ -52,50 +45,40 @@ async function storage(): Promise<Storage> {
   return { usedBytes: usage, quotaBytes: quota };
 }
 
+const NO_VOICE =
+  'Nothing here reads aloud: that takes espeak-ng, whose licence is not the app\'s. Who runs this page may put it beside it (docs/app.md).';
+
 export function createBrowserTransport(): Transport {
-  const place = createOneModel<BrowserModel>();
-  /** Files that were opened here, as long as the page is open. */
-  const opened = new Map<string, { readonly known: KnownModel; readonly source: ModelSource }>();
-
-  async function* answer(request: AnswerRequest): AsyncGenerator<AnswerPiece> {
-    const model = place.held?.model;
-    try {
-      yield* place.use(request.model, (one) => answerOf(one, request));
-    } catch (error) {
-      if (isGone(error) && model !== undefined) await place.free(model);
-      throw error;
-    }
-  }
-
+  const models = createPageModels();
+  const { text, speech, opened, load, free } = models;
   return {
     kind: 'browser',
     place: 'in this browser',
-    answer,
+    nameable: 'owner/name of Hugging Face, or an address',
+    answer(request) {
+      const again = (id: string) => load(id, { signal: request.signal, onProgress: () => {} });
+      return answered({ place: text, id: request.model, again }, (model) => answerOf(model, request));
+    },
     storage,
-    listModels: () => listBrowserModels({ held: place.held, opened: [...opened.values()].map((one) => one.known) }),
-    load: (id, { signal, onProgress }: LoadOptions) =>
-      place.put({
-        signal,
-        onWait: () => onProgress({ phase: 'Waiting for an answer to end', share: undefined }),
-        open: () =>
-          loadModel(opened.get(id)?.source ?? id, {
-            signal,
-            imageDecoders: { raster: rasterDecoder, webp: webpDecoder },
-            onProgress: ({ phase, loaded, total }) =>
-              onProgress({ phase: PHASES[phase] ?? 'Loading', share: total > 0 ? loaded / total : undefined }),
-          }),
-        idOf: async () => (opened.has(id) ? id : idInCache(id)),
-      }),
-    unload: () => place.free(),
+    async listModels() {
+      const files = [...opened.values()].map(({ name, bytes, kind = 'text' }) => ({ id: name, name, bytes, kind }));
+      const list = await listBrowserModels({ held: models.held, opened: files });
+      return { models: list, noDownloads: undefined, lacks: espeakUrls() === undefined ? NO_VOICE : undefined };
+    },
+    load,
+    unload: free,
+    transcribe: speech.transcribe,
+    speak: speech.speak,
     async addFiles(files) {
       const name = files.length === 1 ? files[0]!.name : `${files[0]?.name ?? ''} and ${files.length - 1} more`;
-      const bytes = files.reduce((sum, { size }) => sum + size, 0);
-      opened.set(name, { known: { id: name, name, bytes }, source: files });
+      opened.set(name, { name, bytes: files.reduce((sum, { size }) => sum + size, 0), source: files });
       return name;
     },
     async remove(id) {
-      if (place.held?.id === id) await place.free();
-      if (!opened.delete(id)) await (await openModelCache()).remove(id);
+      await free(id);
+      if (opened.delete(id)) return;
+      await (await openModelCache()).remove(id);
+      forget(id);
     },
   };
 }

@@ -99,6 +99,15 @@ export interface LoadOptions {
   readonly onProgress: (progress: LoadProgress) => void;
 }
 
+/** What there is to choose from. */
+export interface ModelList {
+  readonly models: readonly ModelEntry[];
+  /** Why no other models can be downloaded, in a sentence for a person; undefined: they can. */
+  readonly noDownloads: string | undefined;
+  /** What this place cannot do, and why, in sentences for a person. */
+  readonly lacks?: string | undefined;
+}
+
 export interface Storage {
   readonly usedBytes: number;
   readonly quotaBytes: number | undefined;
@@ -114,7 +123,9 @@ export interface Transport {
   /** Its words for where models run. */
   readonly place: string;
   /** @throws KeyNeeded; Error in words for a person */
-  listModels(signal?: AbortSignal): Promise<readonly ModelEntry[]>;
+  listModels(signal?: AbortSignal): Promise<ModelList>;
+  /** What a person may name to have it downloaded, in a few words. */
+  readonly nameable: string;
   /** Makes a model ready; downloads it first where it is absent. @returns the id that it is listed by */
   load(id: string, options: LoadOptions): Promise<string>;
   unload(id: string): Promise<void>;

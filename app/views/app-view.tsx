@@ -1,15 +1,15 @@
 /** The page: the list of chats, the chat, and what lies over both. */
 import { importChats } from '../state/chat-files.ts';
 import { showNew } from '../state/conversations.ts';
-import { closeDrawer, focusComposer, hasSidebar, isDrawerOpen, isNarrow, openDialog, toggleSidebar } from '../state/layout.ts';
+import { focusComposer, hasSidebar, isDrawerOpen, isNarrow, openDialog, toggleSidebar } from '../state/layout.ts';
 import { loads, model } from '../state/models.ts';
-import { dismiss, notices } from '../state/notices.ts';
 import { ChatView } from './chat-view.tsx';
 import { Icon, IconButton } from './icons.tsx';
 import { KeysDialog } from './keys-dialog.tsx';
 import { ModelsDialog } from './models-dialog.tsx';
+import { NoticesView } from './notices-view.tsx';
 import { SettingsDialog } from './settings-dialog.tsx';
-import { Sidebar } from './sidebar.tsx';
+import { Drawer, Sidebar } from './sidebar.tsx';
 
 function ModelButton() {
   const [load] = loads.value.values();
@@ -54,24 +54,11 @@ function ImportInput() {
   return <input id="import" type="file" accept="application/json,.json" hidden onChange={onChange} />;
 }
 
-function Notices() {
-  return (
-    <div class="notices" role="status">
-      {notices.value.map(({ id, text }) => (
-        <div key={id} class="notice">
-          <span>{text}</span>
-          <IconButton icon="close" label="Dismiss" onClick={() => dismiss(id)} />
-        </div>
-      ))}
-    </div>
-  );
-}
-
 export function AppView() {
+  const isDrawer = isNarrow.value && isDrawerOpen.value;
   return (
     <div class={`app ${hasSidebar.value ? 'with-sidebar' : ''}`}>
-      {hasSidebar.value && <Sidebar />}
-      {isNarrow.value && isDrawerOpen.value && <div class="shade" onClick={closeDrawer} />}
+      {isDrawer ? <Drawer /> : hasSidebar.value && <Sidebar />}
       <div class="page">
         <Head />
         <ChatView />
@@ -80,7 +67,7 @@ export function AppView() {
       {openDialog.value === 'settings' && <SettingsDialog />}
       {openDialog.value === 'keys' && <KeysDialog />}
       <ImportInput />
-      <Notices />
+      {openDialog.value === undefined && !isDrawer && <NoticesView />}
     </div>
   );
 }

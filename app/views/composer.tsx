@@ -1,6 +1,6 @@
 /** Where a message is written, with what goes with it. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { currentRunning, send, stop } from '../state/answering.ts';
+import { currentRunning, isCurrentBusy, send, stop } from '../state/answering.ts';
 import { attach, attached, detach } from '../state/attachments.ts';
 import { currentId } from '../state/conversations.ts';
 import { draft } from '../state/draft.ts';
@@ -10,7 +10,7 @@ import { AttachmentList } from './attachment-list.tsx';
 import { growTextarea } from './grow-textarea.ts';
 import { IconButton } from './icons.tsx';
 
-const MICROPHONE_LABELS = { off: 'Speak', on: 'Stop listening', hearing: 'Being heard …' } as const;
+const MICROPHONE_LABELS = { off: 'Speak', on: 'Stop listening', hearing: 'Being heard: stop it' } as const;
 
 function submit(): void {
   if (!send(draft.value, attached.value)) return;
@@ -25,8 +25,13 @@ function onKey(event: KeyboardEvent): void {
   submit();
 }
 
+/** A text that is longer goes with the message as a file: nobody edits it there, and a field of it is slow. */
+const MOST_PASTED = 20_000;
+
 function onPaste(event: ClipboardEvent): void {
   const files = [...(event.clipboardData?.files ?? [])];
+  const text = event.clipboardData?.getData('text/plain') ?? '';
+  if (files.length === 0 && text.length > MOST_PASTED) files.push(new File([text], 'pasted.txt', { type: 'text/plain' }));
   if (files.length === 0) return;
   event.preventDefault();
   void attach(files);
@@ -66,6 +71,7 @@ export function Composer() {
         id="message"
         ref={area}
         rows={1}
+        dir="auto"
         aria-label="Message"
         placeholder={model.value === undefined ? 'Choose a model first' : 'Message'}
         autocomplete="off"
@@ -76,7 +82,7 @@ export function Composer() {
       />
       <div class="row">
         <FileButton />
-        {ears.value !== undefined && (
+        {(ears.value !== undefined || microphone.value !== 'off') && (
           <IconButton
             id="microphone"
             icon="microphone"
@@ -94,7 +100,7 @@ export function Composer() {
             icon="send"
             label="Send"
             class="primary"
-            disabled={text.trim() === '' && attached.value.length === 0}
+            disabled={isCurrentBusy.value || (text.trim() === '' && attached.value.length === 0)}
             onClick={submit}
           />
         )}

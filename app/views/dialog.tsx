@@ -1,9 +1,10 @@
-/** A window over the page: the browser keeps the keyboard within, and Escape closes it. */
-import { useLayoutEffect, useRef } from 'preact/hooks';
+/** A window over the page, with a title. */
 import type { ComponentChildren } from 'preact';
-import { focusComposer, openDialog } from '../state/layout.ts';
+import { openDialog } from '../state/layout.ts';
 import type { DialogName } from '../state/layout.ts';
 import { IconButton } from './icons.tsx';
+import { NoticesView } from './notices-view.tsx';
+import { useModal } from './use-modal.ts';
 
 interface DialogProps {
   readonly name: DialogName;
@@ -13,24 +14,12 @@ interface DialogProps {
 }
 
 export function Dialog({ name, title, class: className = '', children }: DialogProps) {
-  const dialog = useRef<HTMLDialogElement>(null);
   // The browser tells a little later that it was closed: another one may be open by then.
   const close = () => {
     if (openDialog.value === name) openDialog.value = undefined;
   };
-  useLayoutEffect(() => {
-    const opener = document.activeElement as HTMLElement | null;
-    dialog.current!.showModal();
-    return () => {
-      if (opener?.isConnected && opener !== document.body) opener.focus();
-      else focusComposer();
-    };
-  }, []);
-  const onPointer = (event: Event) => {
-    if (event.target === dialog.current) close();
-  };
   return (
-    <dialog ref={dialog} class={className} aria-label={title} onClose={close} onPointerDown={onPointer}>
+    <dialog {...useModal(close)} class={className} aria-label={title}>
       <div class="dialog-head">
         <h2 tabIndex={-1} autofocus>
           {title}
@@ -38,6 +27,7 @@ export function Dialog({ name, title, class: className = '', children }: DialogP
         <IconButton icon="close" label="Close" onClick={close} />
       </div>
       <div class="dialog-body">{children}</div>
+      <NoticesView />
     </dialog>
   );
 }

@@ -4,7 +4,7 @@ import { colourCode } from '../text/colour-code.ts';
 import { drawFormulas } from '../text/draw-formulas.ts';
 import { blocksOf } from '../text/markdown-blocks.ts';
 import { renderMarkdown } from '../text/render-markdown.ts';
-import { copyText } from '../state/copy-text.ts';
+import { COPIED_MS, copyText } from '../state/copy-text.ts';
 
 function copyButton(text: string): HTMLElement {
   const button = document.createElement('button');
@@ -15,7 +15,7 @@ function copyButton(text: string): HTMLElement {
     void copyText(text).then((isCopied) => {
       if (!isCopied) return;
       button.textContent = 'Copied';
-      setTimeout(() => (button.textContent = 'Copy'), 2000);
+      setTimeout(() => (button.textContent = 'Copy'), COPIED_MS);
     });
   });
   return button;

@@ -3,11 +3,13 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import {
   addModelFiles,
   chooseModel,
+  lacks,
   loadModel,
   loads,
   model,
   models,
   modelsFailure,
+  noDownloads,
   refreshModels,
   removeModel,
   transportInUse,
@@ -56,6 +58,39 @@ function LoadingBar({ id }: { readonly id: string }) {
   );
 }
 
+/** Asks once more: what is gone would have to be downloaded again. */
+function DeleteModel({ entry: { id, name, bytes } }: { readonly entry: ModelEntry }) {
+  const [isAsked, setAsked] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => button.current?.focus(), [isAsked]);
+  const label = `Delete ${name} from this browser`;
+  if (!isAsked) return <IconButton icon="remove" label={label} onClick={() => setAsked(true)} />;
+  const erase = async () => {
+    const [item, dialog] = ['li', 'dialog'].map((one) => button.current?.closest(one));
+    setAsked(false);
+    await removeModel(id);
+    // The keyboard goes on from what stands there now.
+    const next = (item?.isConnected === true ? item : dialog)?.querySelector<HTMLElement>('button:not(:disabled)');
+    if (document.activeElement === document.body) next?.focus();
+  };
+  return (
+    <button
+      ref={button}
+      type="button"
+      class="danger"
+      title={label}
+      // Safari gives no focus to a button that is pressed, but takes it from this one, which would go before it is clicked.
+      onMouseDown={(event) => event.preventDefault()}
+      // A key that is held since the first word does not say the second.
+      onKeyDown={(event) => event.repeat && event.preventDefault()}
+      onBlur={() => setAsked(false)}
+      onClick={() => void erase()}
+    >
+      Delete{bytes === undefined ? '' : ` ${sizeOf(bytes)}`}
+    </button>
+  );
+}
+
 function ModelItem({ entry }: { readonly entry: ModelEntry }) {
   const { id, name, kind, status } = entry;
   const isChosen = model.value?.id === id;
@@ -86,7 +121,7 @@ function ModelItem({ entry }: { readonly entry: ModelEntry }) {
           </button>
         )}
         {status !== 'absent' && transportInUse().remove !== undefined && (
-          <IconButton icon="remove" label={`Delete ${name} from this browser`} onClick={() => void removeModel(id)} />
+          <DeleteModel entry={entry} />
         )}
       </div>
       <LoadingBar id={id} />
@@ -94,10 +129,9 @@ function ModelItem({ entry }: { readonly entry: ModelEntry }) {
   );
 }
 
-/** For models of the hub, of an address, and of files of this device. */
+/** For models that no list has. */
 function OtherModels() {
   const [id, setId] = useState('');
-  const files = useRef<HTMLInputElement>(null);
   const load = (event: Event) => {
     event.preventDefault();
     if (id.trim() !== '') void loadModel(id.trim());
@@ -106,19 +140,26 @@ function OtherModels() {
     <>
       <form class="row other-model" onSubmit={load}>
         <label>
-          Another one: owner/name of Hugging Face, or an address
+          Another one: {transportInUse().nameable}
           <input value={id} spellcheck={false} onInput={({ currentTarget: { value } }) => setId(value)} />
         </label>
         <button type="submit">Download</button>
       </form>
-      <LoadingBar id={id.trim()} />
-      <input ref={files} type="file" multiple hidden onChange={() => void addModelFiles([...(files.current!.files ?? [])])} />
-      <p>
-        <button type="button" onClick={() => files.current!.click()}>
-          Open a file of this device
-        </button>
-      </p>
+      {models.value.every((one) => one.id !== id.trim()) && <LoadingBar id={id.trim()} />}
     </>
+  );
+}
+
+/** Models that lie on this device as files. */
+function OwnFiles() {
+  const files = useRef<HTMLInputElement>(null);
+  return (
+    <p>
+      <input ref={files} type="file" multiple hidden onChange={() => void addModelFiles([...(files.current!.files ?? [])])} />
+      <button type="button" onClick={() => files.current!.click()}>
+        Open a file of this device
+      </button>
+    </p>
   );
 }
 
@@ -153,7 +194,9 @@ export function ModelsDialog() {
           <ModelItem key={entry.id} entry={entry} />
         ))}
       </ul>
-      {addFiles !== undefined && <OtherModels />}
+      {modelsFailure.value === undefined && (noDownloads.value === undefined ? <OtherModels /> : <p class="soft">{noDownloads.value}</p>)}
+      {addFiles !== undefined && <OwnFiles />}
+      {lacks.value !== undefined && <p class="soft">{lacks.value}</p>}
       <StorageLine />
     </Dialog>
   );

@@ -1,33 +1,18 @@
-/** The chats of this browser: a new one, search, and the list. */
+/** The chats of this browser: a new one, search, and the list; on a narrow page it lies over the chat. */
 import { useMemo, useState } from 'preact/hooks';
 import type { Conversation } from '../state/conversation.ts';
 import { conversations, currentId, rename, remove, show, showNew } from '../state/conversations.ts';
 import { exportChats, exportMarkdown } from '../state/chat-files.ts';
+import { groupByAge } from '../state/group-by-age.ts';
 import { closeDrawer, focusComposer, openDialog } from '../state/layout.ts';
+import type { DialogName } from '../state/layout.ts';
 import { running } from '../state/answering.ts';
 import { search } from '../state/search.ts';
 import type { Found } from '../state/search.ts';
 import { Icon, IconButton } from './icons.tsx';
 import { Menu } from './menu.tsx';
-
-const DAY_MS = 86_400_000;
-
-function ageOf(time: number): string {
-  const today = new Date().setHours(0, 0, 0, 0);
-  if (time >= today) return 'Today';
-  if (time >= today - DAY_MS) return 'Yesterday';
-  if (time >= today - 7 * DAY_MS) return 'The last 7 days';
-  return new Date(time).toLocaleDateString(undefined, { month: 'long', year: 'numeric' });
-}
-
-function grouped(all: readonly Conversation[]): ReadonlyMap<string, readonly Conversation[]> {
-  const groups = new Map<string, Conversation[]>();
-  for (const one of all) {
-    const age = ageOf(one.updatedAt);
-    groups.set(age, [...(groups.get(age) ?? []), one]);
-  }
-  return groups;
-}
+import { NoticesView } from './notices-view.tsx';
+import { useModal } from './use-modal.ts';
 
 function open(id: string): void {
   show(id);
@@ -42,7 +27,9 @@ function NameField({ conversation, onDone }: { readonly conversation: Conversati
   const onKey = (event: KeyboardEvent) => {
     if (event.key === 'Enter') save(event);
     if (event.key === 'Escape') onDone();
-    if (event.key === 'Enter' || event.key === 'Escape') event.stopPropagation();
+    if (event.key !== 'Enter' && event.key !== 'Escape') return;
+    event.preventDefault();
+    event.stopPropagation();
   };
   return (
     <input
@@ -56,6 +43,7 @@ function NameField({ conversation, onDone }: { readonly conversation: Conversati
   );
 }
 
+/** It reads signals, so that it is drawn anew for its own chat's changes alone. */
 function Item({ conversation }: { readonly conversation: Conversation }) {
   const [isNamed, setNamed] = useState(false);
   const { id, title } = conversation;
@@ -76,7 +64,7 @@ function Item({ conversation }: { readonly conversation: Conversation }) {
     <li class={isCurrent ? 'current' : ''}>
       <button type="button" class="chat-link" aria-current={isCurrent ? 'page' : undefined} onClick={() => open(id)}>
         {running.value.has(id) && <span class="busy" role="img" aria-label="Answering" />}
-        <span class="title">{title}</span>
+        <span class="title" dir="auto">{title}</span>
       </button>
       <Menu label={`More of ${title}`} items={items} />
     </li>
@@ -87,7 +75,7 @@ function FoundItem({ found: { conversation, before, match, after, turn } }: { re
   return (
     <li>
       <button type="button" class="chat-link found" onClick={() => open(conversation.id)}>
-        <span class="title">{conversation.title}</span>
+        <span class="title" dir="auto">{conversation.title}</span>
         {turn !== undefined && (
           <small>
             {before}
@@ -100,7 +88,11 @@ function FoundItem({ found: { conversation, before, match, after, turn } }: { re
   );
 }
 
+/** So many chats are listed at first, and so many more at a time: a page of thousands would be slow to draw and to walk through. */
+const MORE = 200;
+
 function ChatList({ query }: { readonly query: string }) {
+  const [count, setCount] = useState(MORE);
   const all = conversations.value;
   const found = useMemo(() => search(all, query), [all, query]);
   if (query.trim() !== '') {
@@ -124,7 +116,7 @@ function ChatList({ query }: { readonly query: string }) {
   if (all.length === 0) return <p class="soft empty">No chats yet.</p>;
   return (
     <>
-      {[...grouped(all)].map(([age, group]) => (
+      {[...groupByAge(all.slice(0, count))].map(([age, group]) => (
         <section key={age} aria-label={age}>
           <h2>{age}</h2>
           <ul>
@@ -134,6 +126,11 @@ function ChatList({ query }: { readonly query: string }) {
           </ul>
         </section>
       ))}
+      {all.length > count && (
+        <button type="button" class="quiet" onClick={() => setCount(count + MORE)}>
+          Older chats ({all.length - count})
+        </button>
+      )}
     </>
   );
 }
@@ -142,6 +139,11 @@ function startNew(): void {
   showNew();
   closeDrawer();
   focusComposer();
+}
+
+function openOver(name: DialogName): void {
+  closeDrawer();
+  openDialog.value = name;
 }
 
 export function Sidebar() {
@@ -160,12 +162,22 @@ export function Sidebar() {
         <ChatList query={query} />
       </div>
       <div class="row sidebar-foot">
-        <button type="button" class="quiet" onClick={() => (openDialog.value = 'settings')}>
+        <button type="button" class="quiet" onClick={() => openOver('settings')}>
           <Icon name="settings" /> Settings
         </button>
         <span class="space" />
-        <IconButton icon="keys" label="Keys" onClick={() => (openDialog.value = 'keys')} />
+        <IconButton icon="keys" label="Keys" onClick={() => openOver('keys')} />
       </div>
     </nav>
+  );
+}
+
+/** Over the chat, on a narrow page. */
+export function Drawer() {
+  return (
+    <dialog {...useModal(closeDrawer)} class="drawer" aria-label="Chats">
+      <Sidebar />
+      <NoticesView />
+    </dialog>
   );
 }

@@ -1,8 +1,7 @@
 /** What can be done with a turn. */
 import type { Turn } from '../state/conversation.ts';
-import { currentRunning, fork, goOn, regenerate } from '../state/answering.ts';
-import { change, current } from '../state/conversations.ts';
-import { withoutTurn } from '../state/conversation.ts';
+import { fork, goOn, isCurrentBusy, regenerate } from '../state/answering.ts';
+import { current, removeTurn } from '../state/conversations.ts';
 import { voice } from '../state/models.ts';
 import { copyText } from '../state/copy-text.ts';
 import { spoken, toggleSpeaking } from '../state/voice.ts';
@@ -10,9 +9,9 @@ import { IconButton } from './icons.tsx';
 
 export function TurnActions({ turn, onEdit }: { readonly turn: Turn; readonly onEdit: () => void }) {
   const isAnswer = turn.role === 'assistant';
-  const isBusy = currentRunning.value !== undefined;
-  const canGoOn = isAnswer && (turn.state === 'stopped' || turn.state === 'cut') && turn.text !== '';
-  const remove = () => change(current.value!.id, (one) => withoutTurn(one, turn.id));
+  const isBusy = isCurrentBusy.value;
+  const canGoOn = isAnswer && turn.state !== 'done' && turn.text !== '';
+  const remove = () => removeTurn(current.value!.id, turn.id);
   return (
     <span class="actions" role="group" aria-label={isAnswer ? 'This answer' : 'This message'}>
       <IconButton icon="copy" label="Copy" onClick={() => void copyText(turn.text)} />

@@ -30,6 +30,7 @@ export function TurnEditor({ text, saveLabel, onSave, onCancel }: TurnEditorProp
     <div class="editor">
       <textarea
         ref={area}
+        dir="auto"
         aria-label="Edit the message"
         defaultValue={text}
         onKeyDown={onKey}

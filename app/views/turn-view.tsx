@@ -42,7 +42,11 @@ function UserTurn({ turn }: { readonly turn: Turn }) {
       {isEdited ? (
         <TurnEditor text={turn.text} saveLabel="Send" onSave={save} onCancel={() => setEdited(false)} />
       ) : (
-        turn.text !== '' && <div class="bubble">{turn.text}</div>
+        turn.text !== '' && (
+          <div class="bubble" dir="auto">
+            {turn.text}
+          </div>
+        )
       )}
       {!isEdited && (
         <div class="turn-foot">
@@ -62,6 +66,7 @@ function EndNote({ turn: { state, error } }: { readonly turn: Turn }) {
         {error}
       </p>
     );
+  if (state === 'writing') return <p class="note elsewhere">Another tab is writing it.</p>;
   if (state === 'stopped') return <p class="note">Stopped.</p>;
   if (state === 'cut') return <p class="note">Cut at the most tokens that it may have.</p>;
   return null;

@@ -1,4 +1,5 @@
 /** What answers are like, and of other things than text: in a form, how good, of pictures, of sound. */
+import { basename } from 'node:path';
 import type { StructuredAnswer } from './engine.ts';
 import { SHARED } from './task.ts';
 import type { Task, TaskOptions } from './task.ts';
@@ -61,8 +62,9 @@ export function qualityTasks({ sizes: { qualityTokens }, files: { text: path, re
         { name: 'divergence from the reference', unit: 'nats', isShown: true },
         { name: 'same choice as the reference', unit: '%', isShown: true },
       ],
-      async run({ engine }) {
-        const { perplexity, divergence, agreement } = await engine.quality({ text: path!, reference, mostTokens: qualityTokens });
+      async run({ engine, told }) {
+        const { perplexity, divergence, agreement, scored } = await engine.quality({ text: path!, reference, mostTokens: qualityTokens });
+        told?.({ ...scored, ...(reference === undefined ? {} : { reference: basename(reference) }) });
         return [perplexity, divergence ?? undefined, agreement === undefined || agreement === null ? undefined : 100 * agreement];
       },
     },
@@ -75,26 +77,36 @@ export function taskTasks({ sizes: { mostTasks }, files: { tasks } }: TaskOption
       ...SHARED, workload: 'tasks', name: `${mostTasks} tasks`, contextTokens: 2, wantedTokens: 2048, runs: 1, asks: tasks,
       lacks: tasks === undefined ? 'a file of tasks ("tasks")' : undefined,
       figures: [{ name: 'tasks answered well', unit: '%', isShown: true }],
-      run: async ({ engine }) => [100 * (await engine.tasks(tasks!, mostTasks))],
+      async run({ engine, told }) {
+        const { share, asked, file } = await engine.tasks(tasks!, mostTasks);
+        told?.({ tasks: file, asked });
+        return [100 * share];
+      },
     },
   ];
 }
 
 const PICTURE_ANSWER = 32;
 
+/** All towers first: the process that has one alone is closed before the whole model is loaded. */
 export function pictureTasks({ sizes: { pictures } }: TaskOptions): Task[] {
-  return pictures.map((size) => ({
-    ...SHARED, workload: 'pictures', name: `picture of ${size}`, contextTokens: 2, wantedTokens: 4096, purpose: 'pictures',
+  const towers = pictures.map((size): Task => ({
+    ...SHARED, workload: 'pictures', name: `picture of ${size}, tower`, contextTokens: 2, purpose: 'towers', picture: size,
+    figures: [{ name: `picture of ${size}, tower`, unit: 'ms', isShown: true }],
+    run: async ({ engine }) => [await engine.tower(size)],
+  }));
+  const answers = pictures.map((size): Task => ({
+    ...SHARED, workload: 'pictures', name: `picture of ${size}`, contextTokens: 2, wantedTokens: 4096, purpose: 'pictures', picture: size,
     figures: [
-      { name: `picture of ${size}, tower`, unit: 'ms', isShown: true },
       { name: `picture of ${size}, first token`, unit: 'ms', isShown: true },
       { name: `picture of ${size}, decode`, unit: 'tok/s', isShown: true },
     ],
     async run({ engine }) {
-      const { towerMs, firstMs, tokensPerSecond } = await engine.see(size, PICTURE_ANSWER);
-      return [towerMs, firstMs, tokensPerSecond];
+      const { firstMs, tokensPerSecond } = await engine.see(size, PICTURE_ANSWER);
+      return [firstMs, tokensPerSecond];
     },
   }));
+  return [...towers, ...answers];
 }
 
 export function hearingTasks({ files: { sound } }: TaskOptions): Task[] {

@@ -49,6 +49,14 @@ describe('comparing results', () => {
     const elsewhere = row([100, 101, 99, 100, 102], { machine: { cpu: 'another' } });
     expect(compareResults([q8], [f16]).comparisons).toEqual([]);
     expect(compareResults([row([50, 51, 49, 50, 52])], [elsewhere]).comparisons).toEqual([]);
+    const judged = (text: string) =>
+      resultRow('perplexity', [20], { unit: 'perplexity', flags: { text, scoredTokens: 2047, windowTokens: 2048 } });
+    const { comparisons, onlyBase, onlyNext } = compareResults([judged('abc')], [judged('def')]);
+    expect(comparisons).toEqual([]);
+    expect([...onlyBase, ...onlyNext].map((name) => name.slice(name.indexOf(':')))).toEqual([
+      ': perplexity (abc, 2047, 2048)', ': perplexity (def, 2047, 2048)',
+    ]);
+    expect(compareResults([judged('abc')], [judged('abc')]).comparisons).toHaveLength(1);
   });
 
   it('takes rows of a figure together, keeps engines, backends and models apart, and names what only one side has', () => {
@@ -58,6 +66,29 @@ describe('comparing results', () => {
     expect(result.comparisons[0]!.base).toBe(1.5);
     expect(result.onlyBase).toEqual(['m.gguf, llama-bench on CUDA (H200), a processor: decode 128 after 128']);
     expect(result.onlyNext).toEqual(['m.gguf, ingot on cpu, a processor: prefill 512']);
+  });
+});
+
+describe('comparing results of several occasions', () => {
+  const of = (day: string, runs: readonly number[], changes: Partial<ResultRow> = {}) =>
+    row(runs, { session: `2026-12-${day}T08:00:00.000Z`, machine: { cpu: 'a processor', host: 'aaaaaaaa' }, ...changes });
+
+  it('takes together what is of one day and commit, else the last, and says so', () => {
+    const { comparisons, notes } = compareResults([of('01', [5]), of('02', [7]), of('02', [9])], [of('02', [8])]);
+    expect(comparisons.map(({ base, next }) => [base, next])).toEqual([[8, 8]]);
+    expect(notes).toEqual([
+      'of 1 figure the base has rows of an earlier day, commit or machine too, which are left out: ' +
+        'm.gguf, ingot on cpu, a processor: decode 128 after 128',
+    ]);
+  });
+
+  it('says where two days or machines are compared', () => {
+    const elsewhere = { machine: { cpu: 'a processor', host: 'bbbbbbbb' } };
+    const { notes } = compareResults([of('01', [5])], [of('02', [7], elsewhere)]);
+    expect(notes).toEqual([
+      '1 figure of two days (2026-12-01 and 2026-12-02): clocks and temperatures differ between them',
+      '1 figure of two machines of one kind: differences may be theirs',
+    ]);
   });
 });
 
@@ -77,6 +108,12 @@ describe('reading results', () => {
     ]);
     expect(rows.map(({ median }) => median)).toEqual([2, 2]);
     expect(notes).toEqual([expect.stringContaining('1 lines are of other benchmarks')]);
+  });
+
+  it('sets rows in the order of their times, whatever the order of files and lines', () => {
+    const at = (hour: string, value: number) => `${JSON.stringify(row([value], { time: `2026-12-01T${hour}:00:00.000Z` }))}\n`;
+    const { rows } = readResults([file('late.jsonl', at('12', 3) + at('10', 2)), file('early.jsonl', at('08', 1) + at('12', 4))]);
+    expect(rows.map(({ median }) => median)).toEqual([1, 2, 3, 4]);
   });
 
   it.each([

@@ -1,12 +1,12 @@
 /** Two sets of results side by side: which differences are more than noise. */
-import { medianInterval, rankTest } from './noise.ts';
+import { canDiffer, medianInterval, rankTest, SIGNIFICANCE } from './noise.ts';
 import type { Interval } from './noise.ts';
+import { judgedBy } from './judged.ts';
+import { dayOf, occasionOf } from './occasion.ts';
 import type { ResultRow } from './read-results.ts';
 import { summarise } from './statistics.ts';
 import { isMoreBetter } from './task.ts';
 
-/** A difference is told where chance alone would make one as large less often than this. */
-const SIGNIFICANCE = 0.05;
 /** No difference smaller than this is told, however sure: clocks and caches differ that much from day to day. */
 const SMALLEST = 0.02;
 
@@ -31,20 +31,27 @@ export interface ResultsComparison {
   /** Figures that only one side has. */
   readonly onlyBase: readonly string[];
   readonly onlyNext: readonly string[];
+  /** What is not of one day or machine, and what was left out, for people. */
+  readonly notes: readonly string[];
 }
 
 /**
  * Compares figures of the same model (by hash, else by name), device, engine, settings and measure. Runs of several rows of one figure
- * are taken together.
+ * are taken together where they are of one machine, day and commit; of several the last counts. Judgements compare where they are by one
+ * text or set of tasks.
  * @param smallest the least change that is told, as a share; default 0.02
  */
 export function compareResults(base: readonly ResultRow[], next: readonly ResultRow[], smallest: number = SMALLEST): ResultsComparison {
   const [before, after] = [groupsOf(base), groupsOf(next)];
-  const both = [...before.keys()].filter((key) => after.has(key));
+  const both = [...before.groups.keys()].filter((key) => after.groups.has(key));
+  const pairs = both.map((key) => [before.groups.get(key)!, after.groups.get(key)!] as const);
   return {
-    comparisons: both.map((key) => compareRuns(before.get(key)!, after.get(key)!, smallest)),
-    onlyBase: [...before].filter(([key]) => !after.has(key)).map(([, { name }]) => name),
-    onlyNext: [...after].filter(([key]) => !before.has(key)).map(([, { name }]) => name),
+    comparisons: pairs.map(([a, b]) => compareRuns(a, b, smallest)),
+    onlyBase: [...before.groups].filter(([key]) => !after.groups.has(key)).map(([, { name }]) => name),
+    onlyNext: [...after.groups].filter(([key]) => !before.groups.has(key)).map(([, { name }]) => name),
+    notes: [
+      ...earlierNotes(before.earlier, 'the base'), ...earlierNotes(after.earlier, 'the new file'), ...apartNotes(pairs),
+    ],
   };
 }
 
@@ -58,20 +65,55 @@ interface Group {
   readonly name: string;
   readonly unit: string;
   readonly runs: number[];
+  /** Of all its runs. */
+  readonly occasion: string;
+  readonly day: string;
+  readonly host: string | null | undefined;
 }
 
-function groupsOf(rows: readonly ResultRow[]): Map<string, Group> {
+interface Groups {
+  readonly groups: ReadonlyMap<string, Group>;
+  /** Names of figures that were measured on an earlier occasion too. */
+  readonly earlier: ReadonlySet<string>;
+}
+
+function groupsOf(rows: readonly ResultRow[]): Groups {
   const groups = new Map<string, Group>();
-  for (const { model, device, engine, measure, unit, runs, flags, machine } of rows) {
+  const earlier = new Set<string>();
+  for (const row of rows) {
+    const { model, device, engine, measure, unit, runs, flags, machine } = row;
     const settings = settingsOf(flags);
     const where = [engine.device, device?.adapter?.device || machine.cpu].filter(Boolean).join(', ');
-    const name = `${model.file}, ${engine.name}${settings && ` (${settings})`} on ${where}: ${measure}`;
+    const judge = judgedBy(row);
+    const what = judge === undefined ? measure : `${measure} (${judge})`;
+    const name = `${model.file}, ${engine.name}${settings && ` (${settings})`} on ${where}: ${what}`;
     const key = `${model.sha256 ?? model.file}|${name.slice(model.file.length)}`;
-    const group = groups.get(key) ?? { name, unit, runs: [] };
+    const before = groups.get(key);
+    const isSame = before?.occasion === occasionOf(row);
+    if (before !== undefined && !isSame) earlier.add(name);
+    const group = isSame ? before : { name, unit, runs: [], occasion: occasionOf(row), day: dayOf(row), host: machine.host };
     group.runs.push(...runs);
     groups.set(key, group);
   }
-  return groups;
+  return { groups, earlier };
+}
+
+function earlierNotes(names: ReadonlySet<string>, side: string): string[] {
+  if (names.size === 0) return [];
+  return [`of ${figuresText(names.size)} ${side} has rows of an earlier day, commit or machine too, which are left out: ${[...names][0]}`];
+}
+
+const figuresText = (count: number) => `${count} ${count === 1 ? 'figure' : 'figures'}`;
+
+/** Two days, or two machines, differ by themselves. */
+function apartNotes(pairs: readonly (readonly [Group, Group])[]): string[] {
+  const days = pairs.filter(([a, b]) => a.day !== b.day);
+  const hosts = pairs.filter(([a, b]) => a.host && b.host && a.host !== b.host);
+  const told = [...new Set(days.map(([a, b]) => `${a.day} and ${b.day}`))].join('; ');
+  return [
+    ...(days.length === 0 ? [] : [`${figuresText(days.length)} of two days (${told}): clocks and temperatures differ between them`]),
+    ...(hosts.length === 0 ? [] : [`${figuresText(hosts.length)} of two machines of one kind: differences may be theirs`]),
+  ];
 }
 
 function compareRuns({ name, unit, runs: base }: Group, { runs: next }: Group, smallest: number): Comparison {
@@ -83,7 +125,7 @@ function compareRuns({ name, unit, runs: base }: Group, { runs: next }: Group, s
   const speedup = ratioOf(before, after);
   const chance = rankTest(base, next);
   const interval = { low: isRate ? b.low / a.high : a.low / b.high, high: isRate ? b.high / a.low : a.high / b.low };
-  const verdict = verdictOf({ speedup, chance, smallest, least: leastChance(base.length, next.length) });
+  const verdict = verdictOf({ speedup, chance, smallest, hasEnough: canDiffer(base.length, next.length) });
   return { name, unit, base: before, next: after, speedup, interval, chance, verdict };
 }
 
@@ -91,18 +133,12 @@ interface Evidence {
   readonly speedup: number;
   readonly chance: number;
   readonly smallest: number;
-  readonly least: number;
+  /** Runs. */
+  readonly hasEnough: boolean;
 }
 
-function verdictOf({ speedup, chance, smallest, least }: Evidence): Verdict {
-  if (least >= SIGNIFICANCE) return 'too few runs';
+function verdictOf({ speedup, chance, smallest, hasEnough }: Evidence): Verdict {
+  if (!hasEnough) return 'too few runs';
   if (chance >= SIGNIFICANCE || Math.abs(speedup - 1) < smallest) return 'no difference shown';
   return speedup > 1 ? 'faster' : 'slower';
-}
-
-/** What the rank test gives where every run of one side is better than every one of the other. */
-function leastChance(a: number, b: number): number {
-  let ways = 1;
-  for (let i = 1; i <= a; i++) ways = (ways * (b + i)) / i;
-  return 2 / ways;
 }

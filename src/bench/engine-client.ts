@@ -51,6 +51,7 @@ export async function startEngine(
       answerInForm: (...args) => call('answerInForm', ...args),
       quality: (...args) => call('quality', ...args),
       tasks: (...args) => call('tasks', ...args),
+      tower: (...args) => call('tower', ...args),
       see: (...args) => call('see', ...args),
       hear: (...args) => call('hear', ...args),
       speak: (...args) => call('speak', ...args),

@@ -17,8 +17,8 @@ export type WorkloadName =
   | 'prefill' | 'decode' | 'ttft' | 'load' | 'turns' | 'drift' | 'busy' | 'concurrency' | 'interruption' | 'server' | 'structured'
   | 'quality' | 'tasks' | 'pictures' | 'hearing' | 'speaking';
 
-/** What a process of an engine is opened for: any tokens, conversations alone, or a model that sees, hears or speaks. */
-export type Purpose = 'tokens' | 'conversation' | 'pictures' | 'hearing' | 'speaking';
+/** What a process of an engine is opened for: any tokens, conversations alone, a model's tower alone, or one that sees, hears or speaks. */
+export type Purpose = 'tokens' | 'conversation' | 'towers' | 'pictures' | 'hearing' | 'speaking';
 
 /** Plain data: it goes to the process that the engine runs in. */
 export interface EngineSettings {
@@ -46,7 +46,11 @@ export interface EngineSettings {
   readonly keyVariable?: string | undefined;
   /** Folder whose node_modules hold the engine's package. */
   readonly packages?: string | undefined;
+  /** False: a page that is not cross-origin isolated, as most hosts serve it, so that it has no threads. */
+  readonly isIsolated?: boolean | undefined;
   readonly purpose: Purpose;
+  /** Those that will be seen, of a model that sees: the largest decides what memory it takes. */
+  readonly pictures?: readonly PictureSize[] | undefined;
   /** Most requests at the same time; undefined: one. */
   readonly streams?: number | undefined;
 }
@@ -107,13 +111,30 @@ export interface Quality {
   readonly divergence: number | undefined;
   /** Share of tokens at which both would choose the same next one. */
   readonly agreement: number | undefined;
+  readonly scored: ScoredText;
+}
+
+/** What was scored: perplexities compare where all of it is the same. */
+export interface ScoredText {
+  /** The first 12 digits of the file's sha256. */
+  readonly text: string;
+  readonly scoredTokens: number;
+  /** Of the longest sequence: as much as is ever behind a token. */
+  readonly windowTokens: number;
+}
+
+export interface AnsweredTasks {
+  /** Of all that were asked, how many were answered well. */
+  readonly share: number;
+  readonly asked: number;
+  /** The first 12 digits of the file's sha256. */
+  readonly file: string;
 }
 
 /** Pixels of a picture, as models that see cut them into tiles or take them whole. */
 export type PictureSize = '224' | '512' | '1024' | '2048x1536';
 
 export interface SeenPicture {
-  readonly towerMs: number;
   readonly firstMs: number;
   readonly tokensPerSecond: number;
 }
@@ -143,8 +164,10 @@ export interface EngineMethods {
   /** Greedy; the schema, or `maxTokens`, ends it. */
   answerInForm(request: StructuredRequest): Promise<StructuredAnswer>;
   quality(request: QualityRequest): Promise<Quality>;
-  /** Share of the tasks of a file of `ingot eval` that are answered well. */
-  tasks(path: string, limit: number): Promise<number>;
+  /** Answers tasks of a file of `ingot eval`, spread over it. */
+  tasks(path: string, limit: number): Promise<AnsweredTasks>;
+  /** Milliseconds of the tower alone for all that a picture becomes. */
+  tower(size: PictureSize): Promise<number>;
   see(size: PictureSize, answerTokens: number): Promise<SeenPicture>;
   /** Milliseconds to the whole text of a sound file, and the sound's length. */
   hear(path: string): Promise<{ readonly ms: number; readonly seconds: number }>;
@@ -169,6 +192,8 @@ export interface Engine {
   readonly batchSizes: readonly number[];
   /** Why it cannot take part here; undefined where it can. */
   problem(entry: Entry): string | undefined;
+  /** What tells its build here from another without opening it: a version, a program's date. Undefined where only asking it would. */
+  build(settings: EngineSettings): string | undefined;
   open(settings: EngineSettings): Promise<OpenEngine>;
 }
 

@@ -20,9 +20,32 @@ describe('results of a run that is gone on with', () => {
     for (const part of ['1/2', '2/2']) onMeasurement(measurement({ asked: whole, part }), circumstances);
     onMeasurement(measurement({ asked: cut, part: '1/2' }), circumstances);
     onMeasurement(measurement({ asked: stopped, isWhole: false }), circumstances);
-    const finished = readFinishedWork(path);
-    expect([whole, cut, stopped].map(finished.has)).toEqual([true, false, false]);
-    expect(readFinishedWork(join(folder, 'none.jsonl')).has(whole)).toBe(false);
+    const figuresOf = (...keys: readonly string[]) => [...readFinishedWork(path).figuresOf(keys)];
+    expect(figuresOf(whole, cut, stopped).map(([key, figures]) => [key, figures.length])).toEqual([[whole, 2]]);
+    expect(figuresOf(whole)[0]![1][1]).toMatchObject({ measure: 'decode 128 after 128', median: 1000, part: '2/2' });
+    expect(readFinishedWork(join(folder, 'none.jsonl')).figuresOf([whole]).size).toBe(0);
+    // Of a task that was cut and measured again, the later figures.
+    for (const part of ['1/2', '2/2']) onMeasurement(measurement({ asked: cut, part, median: 7 }), circumstances);
+    expect(figuresOf(cut)[0]![1].map(({ median }) => median)).toEqual([7, 7]);
+  });
+
+  it('give the figures of one session: that which has most of what is asked for, the last of several', () => {
+    const path = join(folder, 'sessions.jsonl');
+    const { onMeasurement } = jsonLines(path);
+    const [own, rival, other] = ['own', 'rival', 'other'].map((name) => keyOfWork([name])) as [string, string, string];
+    const measure = (day: string, median: number, ...keys: readonly string[]) => {
+      const session = `2026-12-${day}T08:00:00.000Z`;
+      for (const asked of keys) onMeasurement(measurement({ asked, median }), { ...circumstances, session });
+    };
+    measure('01', 1, own, rival);
+    measure('02', 2, own, rival);
+    measure('03', 3, own, other);
+    const { figuresOf } = readFinishedWork(path);
+    const mediansOf = (...keys: readonly string[]) => [...figuresOf(keys).values()].flat().map(({ median }) => median);
+    expect(mediansOf(own, rival)).toEqual([2, 2]);
+    expect(mediansOf(own)).toEqual([3]);
+    expect(mediansOf(rival, other)).toEqual([3]);
+    expect(figuresOf([own])!.get(own)![0]).toMatchObject({ session: '2026-12-03T08:00:00.000Z' });
   });
 
   it('lose a line that was cut, and keep one that lacks its end alone', () => {

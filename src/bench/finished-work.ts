@@ -2,27 +2,60 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
 import { InputError } from '../tensor/errors.ts';
+import type { Measurement } from './measurement.ts';
+import type { ResultRow } from './read-results.ts';
 
 /** The same for the same work: of all that is asked for and may change a figure. */
 export function keyOfWork(asked: object): string {
   return createHash('sha256').update(JSON.stringify(asked)).digest('hex').slice(0, 16);
 }
 
+/** A figure as its line has it: whether a table shows it is not in there. */
+export type KeptFigure = Omit<Measurement, 'isShown'> & Pick<ResultRow, 'time' | 'session'>;
+
 export interface FinishedWork {
-  has(key: string): boolean;
+  /**
+   * Figures by key, all of one session: the session that finished most of these keys, and of several the last one. Empty where no session
+   * finished any.
+   */
+  figuresOf(keys: readonly string[]): ReadonlyMap<string, readonly KeptFigure[]>;
 }
 
-export const NOTHING_FINISHED: FinishedWork = { has: () => false };
+export const NOTHING_FINISHED: FinishedWork = { figuresOf: () => new Map() };
+
+/** What one session has of one key: lines by their part. */
+interface Work {
+  readonly lines: Map<string, string>;
+  isDone: boolean;
+}
 
 /** Work is finished where the last of its lines is there (`part`, `3/3`) and has all runs. Other lines are none of it. */
 export function readFinishedWork(path: string): FinishedWork {
-  const keys = new Set<string>();
   const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
+  const sessions = new Map<string, Map<string, Work>>();
   for (const line of lines) {
-    const found = /"asked":"([0-9a-f]{16})","part":"(\d+)\/(\d+)","isWhole":true/.exec(line);
-    if (found !== null && found[2] === found[3]) keys.add(found[1] as string);
+    const found = /"asked":"([0-9a-f]{16})","part":"((\d+)\/(\d+))","isWhole":true/.exec(line);
+    if (found === null) continue;
+    const [, key, part, number, count] = found as unknown as [string, string, string, string, string];
+    const session = /"session":"([^"]+)"/.exec(line)?.[1] ?? '';
+    const works = sessions.get(session) ?? new Map<string, Work>();
+    const work = works.get(key) ?? { lines: new Map<string, string>(), isDone: false };
+    sessions.set(session, works.set(key, work));
+    work.lines.set(part, line);
+    if (number === count) work.isDone = true;
   }
-  return { has: (key) => keys.has(key) };
+  const doneOf = (works: ReadonlyMap<string, Work>, keys: readonly string[]) => keys.filter((key) => works.get(key)?.isDone === true);
+  return {
+    figuresOf(keys) {
+      let best: { readonly works: ReadonlyMap<string, Work>; readonly done: readonly string[] } | undefined;
+      for (const works of sessions.values()) {
+        const done = doneOf(works, keys);
+        if (done.length > 0 && done.length >= (best?.done.length ?? 0)) best = { works, done };
+      }
+      const figures = (key: string) => [...best!.works.get(key)!.lines.values()].map((line) => JSON.parse(line) as KeptFigure);
+      return new Map((best?.done ?? []).map((key) => [key, figures(key)] as const));
+    },
+  };
 }
 
 /** How a line of results begins. */

@@ -37,6 +37,8 @@ export interface Measurement extends Summary {
 
 /** What all measurements of one model have in common. */
 export interface Circumstances {
+  /** When `ingot bench` was started: engines ran in turn within one session, and figures compare within one. */
+  readonly session: string;
   readonly commit: string | null;
   readonly machine: Machine;
   readonly device: DeviceLimits;
@@ -49,6 +51,8 @@ export interface Circumstances {
 /** Where results go. One more report is one more record of this form. */
 export interface Reporter {
   onMeasurement(measurement: Measurement, circumstances: Circumstances): void;
+  /** A figure of an earlier session of the same plan, which is not measured again. @param day on which that began */
+  onKept?(measurement: Measurement, day: string): void;
   /** A model's tasks are over, or were stopped. @param notes what was left out, and why */
   onModelEnd(circumstances: Circumstances, notes: readonly string[]): void;
 }

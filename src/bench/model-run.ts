@@ -1,7 +1,7 @@
 /** One model on one device: which engines take part, with which settings, in which tasks. */
 import type { BenchmarkRequest } from './benchmark-request.ts';
 import type { DeviceLimits } from './device-limits.ts';
-import type { Engine, EngineSettings, Purpose } from './engine.ts';
+import type { EngineSettings, Purpose } from './engine.ts';
 import type { EnginePool } from './engine-pool.ts';
 import { engineNamed } from './engines/engine-named.ts';
 import { describeCommit, describeMachine, describeModel } from './machine.ts';
@@ -20,6 +20,10 @@ export interface ModelStart extends BenchmarkRequest {
   readonly gpu: number | undefined;
   readonly pool: EnginePool;
   readonly progress: RunProgress;
+  /** When all this was started. */
+  readonly session: string;
+  /** Whether the plan's time is over: no further run begins. */
+  isOver(): boolean;
 }
 
 /** Everything that one model's tasks need. */
@@ -32,17 +36,18 @@ export interface ModelRun extends ModelStart {
 }
 
 export async function openModelRun(start: ModelStart): Promise<ModelRun> {
-  const { plan, model, limits, signal } = start;
+  const { plan, model, limits, session, signal } = start;
   const notes: string[] = [];
   const contestants = plan.engines.filter((planned) => {
     const problem = problemOf(planned, model);
-    if (problem !== undefined) notes.push(`${planned.title} is left out: ${problem}`);
+    const note = `${planned.title} is left out: ${problem}`;
+    if (problem !== undefined && !notes.includes(note)) notes.push(note);
     return problem === undefined;
   });
   if (limits.kind === 'software' && contestants.some(({ engine }) => engine !== 'ingot'))
     notes.push('ingot runs on a software GPU; the others compute on the CPU');
   const circumstances = {
-    commit: await describeCommit(), machine: describeMachine(), device: limits, model: await describeModel(model.path, signal),
+    session, commit: await describeCommit(), machine: describeMachine(), device: limits, model: await describeModel(model.path, signal),
     warmups: WARMUPS, pauseSeconds: plan.pauseMs / 1000, isQuick: plan.isQuick,
   };
   return { ...start, circumstances, contestants, notes, failed: new Set() };
@@ -57,17 +62,18 @@ function allTasks(plan: BenchmarkPlan, { model, limits, gpu }: Pick<ModelStart, 
   const sizes = { ...(plan.isQuick ? QUICK_SIZES : PROTOCOL_SIZES), ...plan.sizes };
   const files = { ...plan.files, reference: model.reference };
   const isGpu = limits.kind === 'gpu';
-  return (model.workloads ?? plan.workloads).flatMap((name) => WORKLOADS[name]({ sizes, isGpu, threads: plan.threads, gpu, files }));
+  return plan.workloads.flatMap((name) => WORKLOADS[name]({ sizes, isGpu, threads: plan.threads, gpu, files }));
 }
 
 /** Why a task cannot be; undefined where it can. */
-function obstacleOf({ contextTokens, lacks }: Task, work: ModelWork | undefined): string | undefined {
+function obstacleOf({ contextTokens, lacks, picture }: Task, work: ModelWork | undefined): string | undefined {
   if (lacks !== undefined) return `it needs ${lacks}`;
+  if (picture !== undefined && work?.sees === false) return 'the model does not see: it has no tower, and none lies beside it';
   const room = work?.contextLength ?? Infinity;
   return contextTokens > room ? `it takes ${contextTokens} positions, and the model has ${room}` : undefined;
 }
 
-/** Tasks that the model has room for, and files. */
+/** Tasks that the model has room for, files and, for pictures, a tower. */
 export function tasksOf({ plan, work, notes, ...place }: ModelRun): Task[] {
   return allTasks(plan, place).filter((task) => {
     const obstacle = obstacleOf(task, work);
@@ -78,10 +84,10 @@ export function tasksOf({ plan, work, notes, ...place }: ModelRun): Task[] {
 
 /** For the time that is left, before anything is opened. */
 export function plannedRuns(plan: BenchmarkPlan, place: Pick<ModelStart, 'model' | 'limits' | 'gpu' | 'work'>): PlannedRuns[] {
-  const engines = plan.engines.filter((planned) => problemOf(planned, place.model) === undefined).map(({ engine }) => engineNamed(engine));
+  const contestants = plan.engines.filter((planned) => problemOf(planned, place.model) === undefined);
   return allTasks(plan, place).filter((task) => obstacleOf(task, place.work) === undefined).map((task) => {
-    const entrants = engines.filter(({ workloads }) => workloads.includes(task.workload))
-      .reduce((count, engine) => count + choicesOf(engine, task).length, 0);
+    const entrants = contestants.filter(({ engine }) => engineNamed(engine).workloads.includes(task.workload))
+      .reduce((count, planned) => count + choicesOf(planned, task).length, 0);
     return { runs: entrants * runsOf(task, plan), seconds: task.seconds };
   });
 }
@@ -95,30 +101,37 @@ export interface Entrant {
   readonly settings: EngineSettings;
 }
 
-function choicesOf({ batchSizes }: Engine, { usesBatches }: Task): readonly (number | undefined)[] {
-  return usesBatches && batchSizes.length > 0 ? batchSizes : [batchSizes[0]];
+/** Batch sizes that are tried: the plan's, where it names some, of an engine that has such a setting. */
+function choicesOf(planned: PlannedEngine, { usesBatches }: Task): readonly (number | undefined)[] {
+  const own = engineNamed(planned.engine).batchSizes;
+  const tried = own.length === 0 ? own : (planned.batchSizes ?? own);
+  return usesBatches && tried.length > 0 ? tried : [tried[0]];
 }
 
 /** Settings that hold for all tasks of a purpose, so that one process serves them. */
-type Room = Pick<EngineSettings, 'contextLength' | 'streams'>;
+type Room = Pick<EngineSettings, 'contextLength' | 'streams' | 'pictures'>;
 
 export function roomFor(tasks: readonly Task[], purpose: Purpose, work: ModelWork | undefined): Room {
   const own = tasks.filter((task) => task.purpose === purpose);
   const streams = Math.max(0, ...own.map((task) => task.streams ?? 0));
   const most = work?.contextLength ?? Infinity;
   const wanted = own.map(({ contextTokens, wantedTokens = 0 }) => Math.max(contextTokens, Math.min(wantedTokens, most)));
-  return { contextLength: Math.max(1, ...wanted), streams: streams === 0 ? undefined : streams };
+  const pictures = own.flatMap(({ picture }) => picture ?? []);
+  return {
+    contextLength: Math.max(1, ...wanted), streams: streams === 0 ? undefined : streams,
+    pictures: pictures.length === 0 ? undefined : pictures,
+  };
 }
 
 export function entrantsOf({ contestants, plan, model, limits, gpu }: ModelRun, task: Task, room: Room): Entrant[] {
   return contestants.flatMap((planned) => {
     const engine = engineNamed(planned.engine);
     if (!engine.workloads.includes(task.workload)) return [];
-    const { title, program, backend, url, keyVariable, packages } = planned;
+    const { title, program, backend, url, keyVariable, packages, isIsolated, threads = plan.threads } = planned;
     const settings: Omit<EngineSettings, 'batchSize'> = {
-      modelPath: model.path, modelName: model.as[title], device: limits.kind, gpu, threads: plan.threads, kvType: plan.kvType, ...room,
-      backend, program, url, keyVariable, packages, purpose: task.purpose,
+      modelPath: model.path, modelName: model.as[title], device: limits.kind, gpu, threads, kvType: plan.kvType, ...room,
+      backend, program, url, keyVariable, packages, isIsolated, purpose: task.purpose,
     };
-    return choicesOf(engine, task).map((batchSize) => ({ planned, settings: { ...settings, batchSize } }));
+    return choicesOf(planned, task).map((batchSize) => ({ planned, settings: { ...settings, batchSize } }));
   });
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { fixturesPath } from '../../test/fixture-tensors.ts';
+import { fixturesPath, hasShared, sharedPath } from '../../test/fixture-tensors.ts';
 import { goldenPath, hasGolden } from '../../test/goldens.ts';
 import { decodeBytes, prefillMultiplyAdds, readModelWork } from './model-work.ts';
 import { bundledModelPath } from '../node/package-root.ts';
@@ -34,9 +34,13 @@ describe('readModelWork', () => {
 
   it('counts quantised weights by their blocks, and keys and values in f16', async () => {
     const work = await readModelWork(bundledModelPath(), { signal });
-    expect(work.kvType).toBe('f16');
+    expect([work.kvType, work.sees]).toEqual(['f16', false]);
     expect(work.weightBytes).toBeGreaterThan(0.9 * 11.2e6);
     expect(work.weightBytes).toBeLessThan(12e6);
+  });
+
+  it.skipIf(!hasShared('golden/lfm2_vl/golden.json'))('says whether a model sees', async () => {
+    expect((await readModelWork(`${sharedPath}/golden/lfm2_vl`, { signal })).sees).toBe(true);
   });
 
   it.skipIf(!hasGolden('qwen3_moe'))('counts the experts that a token goes to', async () => {

@@ -20,6 +20,8 @@ export interface ModelWork {
   readonly architecture: string;
   readonly parameters: number;
   readonly vocabSize: number;
+  /** Whether it takes pictures. */
+  readonly sees: boolean;
   /** The most positions that the model was made for. */
   readonly contextLength: number;
   /** Weight bytes read for one token; of a table, one row; of experts, those that a token goes to. */
@@ -55,11 +57,12 @@ export async function readModelWork(modelPath: string, { signal, kvType }: WorkO
 export function workOf(
   decoder: DecoderModel, { name, kvType }: { readonly name: string; readonly kvType: KvChoice | undefined },
 ): ModelWork {
-  const { config, model } = decoder;
+  const { config, model, vision } = decoder;
   if (model.decoder === undefined)
     throw new InputError(`${name} (${config.architecture}) makes embeddings, and this measures how fast a model predicts tokens.`);
   const { architecture, vocabSize, contextLength } = config;
-  return { name, architecture, parameters: parameterCount(model), vocabSize, contextLength, ...graphWork(decoder, kvType) };
+  const of = { name, architecture, parameters: parameterCount(model), vocabSize, sees: vision !== undefined, contextLength };
+  return { ...of, ...graphWork(decoder, kvType) };
 }
 
 export type GraphWork = Pick<ModelWork, 'weightBytes' | 'kvBytes' | 'kvType' | 'rowMultiplyAdds' | 'headMultiplyAdds' | 'keyMultiplyAdds'>;

@@ -51,6 +51,19 @@ export function driftOf(runs: readonly number[]): number | undefined {
   return isApart && Math.abs(change) >= DRIFT ? change : undefined;
 }
 
+/** A difference is told where chance alone would make one as large less often than this. */
+export const SIGNIFICANCE = 0.05;
+
+/**
+ * Whether two sides with so many runs can differ by more than chance: what {@link rankTest} gives where every run of one side is better
+ * than every one of the other is below {@link SIGNIFICANCE}.
+ */
+export function canDiffer(a: number, b: number): boolean {
+  let ways = 1;
+  for (let i = 1; i <= a; i++) ways = (ways * (b + i)) / i;
+  return 2 / ways < SIGNIFICANCE;
+}
+
 /** Runs of both sides together, from which on the exact test gives way to its normal approximation: 60 choices of 30 are 10^17. */
 const MOST_EXACT = 50;
 

@@ -7,6 +7,8 @@ import type { Circumstances, LimitShare, Measurement } from './measurement.ts';
 /** A line of a file of results. Older lines lack what later ones have. */
 export interface ResultRow extends Pick<Measurement, 'measure' | 'unit' | 'engine' | 'runs' | 'median' | 'min' | 'max'> {
   readonly time: string;
+  /** Older lines do not say. */
+  readonly session?: string | undefined;
   readonly workload: string;
   readonly commit: string | null;
   readonly machine: Partial<Circumstances['machine']> & { readonly cpu: string };
@@ -14,6 +16,8 @@ export interface ResultRow extends Pick<Measurement, 'measure' | 'unit' | 'engin
   readonly model: Circumstances['model'];
   readonly flags: Measurement['flags'];
   readonly limit: LimitShare | null;
+  /** False where its session was stopped before all its runs were there. Older lines do not say. */
+  readonly isWhole?: boolean | undefined;
 }
 
 export interface Results {
@@ -23,8 +27,8 @@ export interface Results {
 }
 
 /**
- * Rows of the files (JSON lines, also gzipped) in their order. Lines of other programs of bench/, which say `bench`, are left out with a
- * note.
+ * Rows of the files (JSON lines, also gzipped) in the order of their times, whatever the order of files and lines: what is later is
+ * measured later. Lines of other programs of bench/, which say `bench`, are left out with a note.
  * @throws InputError with file and line for what is no result
  */
 export function readResults(paths: readonly string[]): Results {
@@ -38,7 +42,7 @@ export function readResults(paths: readonly string[]): Results {
     return found.filter((row) => row !== undefined);
   });
   if (rows.length === 0) throw new InputError(`No results in ${paths.join(', ')}. "ingot bench MODEL --json FILE" writes some.`);
-  return { rows, notes };
+  return { rows: rows.toSorted((a, b) => (a.time < b.time ? -1 : Number(a.time > b.time))), notes };
 }
 
 /** What a line says was left out. */

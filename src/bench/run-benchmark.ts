@@ -9,6 +9,8 @@ import { measureModel } from './measure-model.ts';
 import { openModelRun, plannedRuns } from './model-run.ts';
 import { readModelWork } from './model-work.ts';
 import type { ModelWork } from './model-work.ts';
+import { checkModels } from './plan/absent-models.ts';
+import { planFor } from './plan/plan.ts';
 import type { PlannedModel } from './plan/plan.ts';
 import { createRunProgress } from './run-progress.ts';
 import { needsTokens } from './workloads.ts';
@@ -28,16 +30,24 @@ interface Place {
  * rejects when the others are done. No process is left behind, not when the signal aborts either.
  */
 export async function runBenchmark(request: BenchmarkRequest): Promise<void> {
-  const places = await placesOf(request);
   const { plan, signal, onProgress } = request;
-  const runs = places.flatMap((place) => plannedRuns(plan, place));
+  const endMs = performance.now() + 60_000 * (plan.maxMinutes ?? Infinity);
+  const isOver = () => performance.now() >= endMs;
+  const session = new Date().toISOString();
+  checkModels(plan.models);
+  const places = await placesOf(request);
+  const runs = places.flatMap((place) => plannedRuns(planFor(plan, place.model), place));
   const progress = createRunProgress(runs);
   const failures: unknown[] = [];
   for (const place of places) {
+    if (isOver()) {
+      onProgress(`${place.model.path} is left for another run: the plan's ${plan.maxMinutes} minutes are over`);
+      continue;
+    }
     const pool = createEnginePool(signal);
     try {
       onProgress(`reading ${place.model.path}`);
-      await measureModel(await openModelRun({ ...request, ...place, pool, progress }));
+      await measureModel(await openModelRun({ ...request, ...place, plan: planFor(plan, place.model), pool, progress, session, isOver }));
     } catch (error) {
       signal.throwIfAborted();
       if (places.length === 1) throw error;
@@ -54,7 +64,7 @@ export async function runBenchmark(request: BenchmarkRequest): Promise<void> {
 async function placesOf({ plan, signal, onProgress }: BenchmarkRequest): Promise<Place[]> {
   const works = new Map<PlannedModel, ModelWork | undefined>();
   for (const model of plan.models) {
-    const isOfText = needsTokens(model.workloads ?? plan.workloads);
+    const isOfText = needsTokens(planFor(plan, model).workloads);
     works.set(model, isOfText ? await readModelWork(model.path, { signal, kvType: plan.kvType }) : undefined);
   }
   const places: Place[] = [];

@@ -10,6 +10,8 @@ export interface PlannedRuns {
 export interface RunProgress {
   /** A task begins whose runs stand in the plan; what of them is not to be made is no longer waited for. */
   begin(task: PlannedRuns, toMake: number): void;
+  /** So many runs of it will not be made. */
+  leave(count: number): void;
   /** One run of it is over. */
   ran(): void;
   /** `task 3 of 12, about 4 min left` */
@@ -34,6 +36,7 @@ export function createRunProgress(tasks: readonly PlannedRuns[], now: () => numb
       fromMs = now();
       leave(runs - toMake);
     },
+    leave,
     ran() {
       const at = now();
       if (known === undefined) [spentMs, done] = [spentMs + at - fromMs, done + 1];

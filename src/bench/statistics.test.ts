@@ -47,6 +47,33 @@ describe('alternate', () => {
     expect(Object.fromEntries(measured)).toEqual({ good: [2, 2] });
   });
 
+  it('begins no run when the time is over, and counts whole rounds only', async () => {
+    // A clock that the runs move: one of them takes a minute.
+    let minutes = 0;
+    const both = ['a', 'b'].map((name) => contestant(name, async (seed) => (minutes++, seed)));
+    const until = (most: number) => {
+      minutes = 0;
+      return alternate(both, { ...protocol, onFailure: rethrow, isOver: () => minutes >= most });
+    };
+    expect(Object.fromEntries(await until(5))).toEqual({ a: [3], b: [3] });
+    expect(Object.fromEntries(await until(3))).toEqual({ a: [], b: [] });
+    expect(Object.fromEntries(await until(6))).toEqual({ a: [3, 4], b: [3, 4] });
+  });
+
+  it('stopped in the midst of a round, tells of those before it; in the pause after one, of that too', async () => {
+    const stopped = async (runs: number, pauseMs: number) => {
+      const controller = new AbortController();
+      let left = runs;
+      const both = ['a', 'b'].map((name) => contestant(name, async (seed) => (--left === 0 && controller.abort(), seed)));
+      let told: Record<string, number[]> = {};
+      const onStop = (measured: ReadonlyMap<string, number[]>) => void (told = Object.fromEntries(measured));
+      await alternate(both, { runs: 3, pauseMs, signal: controller.signal, onFailure: rethrow, onStop }).catch(() => {});
+      return told;
+    };
+    expect(await stopped(5, 0)).toEqual({ a: [3], b: [3] });
+    expect(await stopped(6, 1)).toEqual({ a: [3, 4], b: [3, 4] });
+  });
+
   it('ends with the reason of the signal, in a pause too, and blames nobody', async () => {
     const controller = new AbortController();
     const reason = new Error('stopped');

@@ -34,19 +34,21 @@ export interface Contestant<Figures> {
 }
 
 export interface AlternateOptions<Figures> extends Protocol {
+  /** Asked before each run: true ends all. */
+  isOver?(): boolean;
   /** A run begins, the first that counts as 1. */
   onRun?(contestant: string, run: number): void;
   /** It is over, its pause too, or it failed. */
   onRunEnd?(): void;
   /** What a contestant threw: it takes no further part. Throw to end all. */
   onFailure(contestant: Contestant<Figures>, error: unknown): void;
-  /** The counted runs so far, where the signal or `onFailure` ends all; its rejection follows. */
+  /** The whole rounds so far, where the signal or `onFailure` ends all; its rejection follows. */
   onStop?(measured: ReadonlyMap<string, Figures[]>): void;
 }
 
 /**
  * Runs every contestant without counting, then all of them in turn: A B C A B C. Resolves to the counted runs by name; a
- * contestant that failed has none.
+ * contestant that failed is not there. Only whole rounds count: whatever ends it, all have as many runs.
  */
 export async function alternate<Figures>(
   contestants: readonly Contestant<Figures>[],
@@ -69,19 +71,21 @@ async function runInTurn<Figures>(
 ): Promise<void> {
   const { runs, pauseMs, signal, warmups = WARMUPS } = options;
   for (let run = 1 - warmups; run <= runs; run++) {
-    for (const contestant of contestants) {
-      const figures = measured.get(contestant.name);
-      if (figures === undefined) continue;
+    const round = new Map<string, Figures>();
+    for (const [i, contestant] of contestants.entries()) {
+      if (!measured.has(contestant.name)) continue;
       signal.throwIfAborted();
+      if (options.isOver?.() === true) return;
       options.onRun?.(contestant.name, run);
       try {
-        const result = await contestant.run(run + WARMUPS + 1);
-        if (run > 0) figures.push(result);
+        round.set(contestant.name, await contestant.run(run + WARMUPS + 1));
       } catch (error) {
         signal.throwIfAborted();
         measured.delete(contestant.name);
         options.onFailure(contestant, error);
       }
+      const isLast = !contestants.slice(i + 1).some(({ name }) => measured.has(name));
+      if (isLast && run > 0) for (const [name, figures] of round) measured.get(name)!.push(figures);
       if (pauseMs > 0) await wait(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
       options.onRunEnd?.();
     }

@@ -1,5 +1,5 @@
 /** What a workload consists of: tasks, each with its figures and what it asks of an engine. */
-import type { PictureSize, Purpose, WorkloadName } from './engine.ts';
+import type { EngineFacts, PictureSize, Purpose, WorkloadName } from './engine.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { ModelWork } from './model-work.ts';
 
@@ -78,6 +78,8 @@ export interface TaskInput {
   readonly engine: EngineClient;
   readonly ids: (count: number, part?: number) => readonly number[];
   readonly signal: AbortSignal;
+  /** Takes what the run found out of its work and a record has to say: which text, how many tokens of it. */
+  told?(flags: EngineFacts['flags']): void;
 }
 
 export interface Task {
@@ -100,6 +102,8 @@ export interface Task {
   readonly seconds?: number | undefined;
   /** Requests at the same time, where it takes more than one. */
   readonly streams?: number | undefined;
+  /** A picture that it sees. */
+  readonly picture?: PictureSize | undefined;
   /** A prompt's length decides: batch sizes are tried. */
   readonly usesBatches: boolean;
   readonly figures: readonly Figure[];

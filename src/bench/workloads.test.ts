@@ -1,5 +1,4 @@
-import { describe, expect, it } from 'vitest';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
 import type { Conversation, StructuredRequest } from './engine.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { ModelWork } from './model-work.ts';
@@ -45,9 +44,12 @@ function fakeEngine(): { readonly engine: EngineClient; readonly asked: unknown[
       asked.push(['answerInForm', request]),
       { text: '{"kind": "beta", "isReady": true}', tokens: 11, firstMs: 100, allMs: 300, hasEnded: true }
     ),
-    quality: answer('quality', { perplexity: 9, divergence: 0.5, agreement: 0.75 }),
-    tasks: answer('tasks', 0.6),
-    see: answer('see', { towerMs: 5, firstMs: 50, tokensPerSecond: 20 }),
+    quality: answer('quality', {
+      perplexity: 9, divergence: 0.5, agreement: 0.75, scored: { text: 'abc', scoredTokens: 99, windowTokens: 100 },
+    }),
+    tasks: answer('tasks', { share: 0.6, asked: 12, file: 'def' }),
+    tower: answer('tower', 5),
+    see: answer('see', { firstMs: 50, tokensPerSecond: 20 }),
     hear: answer('hear', { ms: 500, seconds: 10 }),
     speak: answer('speak', { firstMs: 100, ms: 500, seconds: 5 }),
     close: async () => {},
@@ -72,7 +74,7 @@ describe('workloads', () => {
       '1 stream: 641, shared', '16 streams: 641, shared', '64 streams: 641, shared', '256 streams: 641, shared',
       'a prompt of 4096 beside a stream: 4113, shared',
       'answers in a form: 576, shared', 'quality: 2, shared', '100 tasks: 2, shared',
-      ...PROTOCOL_SIZES.pictures.map((size) => `picture of ${size}: 2, shared`),
+      ...['', ', tower'].toReversed().flatMap((what) => PROTOCOL_SIZES.pictures.map((size) => `picture of ${size}${what}: 2, shared`)),
       'a recording heard: 0, shared', 'two sentences spoken: 0, shared',
     ]);
     expect(tasks.flatMap(({ name, lacks }) => (lacks === undefined ? [] : `${name}: ${lacks}`))).toEqual([
@@ -143,15 +145,18 @@ describe('workloads', () => {
   it('talk until the time of a sample is over, and tell each sample apart', async () => {
     const { engine, asked } = fakeEngine();
     const sizes = { ...PROTOCOL_SIZES, turns: 3, driftSeconds: 0.04, driftSample: 0.02 };
-    const slow = { ...engine, converse: async (conversation: Conversation) => (await sleep(12), engine.converse(conversation)) };
+    // By a clock that the conversations move: two in each sample.
+    let clockMs = 5000;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => clockMs);
+    const slow = { ...engine, converse: async (conversation: Conversation) => ((clockMs += 12), engine.converse(conversation)) };
     const [task] = WORKLOADS.drift({ sizes, isGpu: false, files: {} });
-    const figures = await task!.run({ engine: slow, ids, signal });
+    const figures = await task!.run({ engine: slow, ids, signal }).finally(() => clock.mockRestore());
     expect(task!.figures.map(({ name }) => name)).toEqual(
       [0.02, 0.04].flatMap((end) => ['decode', 'first token', 'memory'].map((what) => `drift at ${end} s, ${what}`)),
     );
     expect(figures).toEqual([51, 2, 4, 51, 2, 4]);
     const talks = asked.filter(([name]) => name === 'converse').map(([, talk]) => (talk as Conversation).turns.map((turn) => turn.join()));
-    expect(talks.length).toBeGreaterThan(2);
+    expect(talks).toHaveLength(4);
     // No turn is one that was said before.
     expect(new Set(talks.flat()).size).toBe(3 * talks.length);
   });
@@ -171,9 +176,15 @@ describe('workloads', () => {
     const { engine } = fakeEngine();
     const files = { text: 'a.txt', tasks: 'b.jsonl', sound: 'c.wav', reference: 'm-f16.gguf' };
     const names = ['quality', 'tasks', 'pictures', 'hearing', 'speaking'] as const;
-    const found = names.map((name) => WORKLOADS[name]({ sizes: PROTOCOL_SIZES, isGpu: false, files })[0]!);
-    const figures = await Promise.all(found.map((task) => task.run({ engine, ids, signal })));
-    expect(figures).toEqual([[9, 0.5, 75], [60], [5, 50, 20], [500, 20], [100, 10]]);
+    const sizes = { ...PROTOCOL_SIZES, pictures: ['224'] as const };
+    const found = names.flatMap((name) => WORKLOADS[name]({ sizes, isGpu: false, files }));
+    const said: object[] = [];
+    const figures = await Promise.all(found.map((task) => task.run({ engine, ids, signal, told: (flags) => said.push(flags) })));
+    expect(figures).toEqual([[9, 0.5, 75], [60], [5], [50, 20], [500, 20], [100, 10]]);
+    // Of what, a record has to say too.
+    expect(said).toEqual([
+      { text: 'abc', scoredTokens: 99, windowTokens: 100, reference: 'm-f16.gguf' }, { tasks: 'def', asked: 12 },
+    ]);
     const units = found.flatMap((task) => task.figures.map(({ unit }) => unit));
     expect(units.join()).toBe('perplexity,nats,%,%,ms,ms,tok/s,ms,x real time,ms,x real time');
   });

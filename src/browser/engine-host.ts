@@ -1,63 +1,79 @@
 /** The engine's worker, as a page has it. */
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { PlatformUrl } from '../tensor/platform.ts';
+import { onceFree } from './cache/web-lock.ts';
+import { ENGINE_SHAPE } from './engine-shape.ts';
+import type { WorkerEngine } from './engine-shape.ts';
 import { createPeer } from './remote/peer.ts';
 import type { PeerPort } from './remote/peer.ts';
 import type { Remote } from './remote/shape.ts';
-import { ENGINE_SHAPE } from './engine-shape.ts';
-import type { WorkerEngine } from './engine-shape.ts';
 
 export interface EngineHost {
   readonly engine: Remote<WorkerEngine, typeof ENGINE_SHAPE>;
-  /** Settles when the worker is gone, with why. Never rejects. */
-  readonly ended: Promise<Error>;
   /** Ends the worker, and all that it holds, within seconds. What still waits rejects with `error` at once. Idempotent. */
   end(error: Error): void;
 }
 
+/** The worker's first message: from here on it hears what it is sent. */
+export interface EngineReady {
+  readonly type: 'ready';
+  /** A lock that it holds as long as it lives; undefined where the browser has none. */
+  readonly lock: string | undefined;
+}
+
 /**
  * @param url of the worker's program, `ingot/browser/worker`. Default: beside this package's code, where vite and webpack find it
- * @throws CapacityError, from what is asked of the engine, where no such worker can be started
+ * @throws CapacityError, from what is asked of the engine, where no such worker can be started, and with `lost` where it ends by itself
  */
 export function startEngine(url?: string | PlatformUrl): EngineHost {
   const worker = url === undefined ? ownWorker() : workerOf(new URL(url, location.href));
-  let isReady = false;
-  // A worker's program that is still on its way would not hear what it is sent.
-  const early: unknown[] = [];
-  const port: PeerPort = {
-    postMessage(message) {
-      if (isReady) worker.postMessage(message);
-      // A copy at once, as it would be sent: what no worker can have is refused to who asks.
-      else early.push(structuredClone(message));
-    },
-    onmessage: null,
-  };
+  const { port, open } = createWaitingPort(worker);
   const peer = createPeer(port);
-  let announce: (error: Error) => void = () => {};
-  const ended = new Promise<Error>((resolve) => (announce = resolve));
+  const watch = new AbortController();
+  let isReady = false;
+  let isOver = false;
   const end = (error: Error) => {
+    if (isOver) return;
+    isOver = true;
+    watch.abort();
     peer.end(error);
-    announce(error);
     // Chromium keeps the threads of a worker, and their memory, where they end in the very moment in which it does.
     setTimeout(() => worker.terminate(), THREADS_END_MS);
   };
   worker.onmessage = (event: MessageEvent<unknown>) => {
-    if (event.data === 'ready') {
-      isReady = true;
-      for (const message of early.splice(0)) worker.postMessage(message);
-    } else port.onmessage?.(event);
+    if (isReady) return port.onmessage?.(event);
+    isReady = true;
+    const { lock } = event.data as EngineReady;
+    // A worker that the system ends says nothing; its locks are free then.
+    if (lock !== undefined) onceFree(lock, watch.signal, () => end(gone('ended by itself, as one does that the system takes away')));
+    open();
   };
   worker.onerror = (event) => {
     event.preventDefault?.();
-    end(
-      isReady
-        ? new CapacityError(
-            `The engine's worker failed${event.message ? `: ${event.message}` : ''}. What it held is gone: load the model again.`,
-          )
-        : notStarted(event.message),
-    );
+    const { message } = event;
+    end(isReady ? gone(`failed${message ? `: ${message}` : ''}`) : notStarted(message));
   };
-  return { engine: peer.root<WorkerEngine, typeof ENGINE_SHAPE>(ENGINE_SHAPE), ended, end };
+  return { engine: peer.root<WorkerEngine, typeof ENGINE_SHAPE>(ENGINE_SHAPE), end };
+}
+
+/** A worker's program that is still on its way would not hear what it is sent. */
+function createWaitingPort(worker: Worker): { readonly port: PeerPort; open(): void } {
+  let early: unknown[] | undefined = [];
+  return {
+    port: {
+      postMessage(message) {
+        if (early === undefined) worker.postMessage(message);
+        // A copy at once, as it would be sent: what no worker can have is refused to who asks.
+        else early.push(structuredClone(message));
+      },
+      onmessage: null,
+    },
+    open() {
+      const waiting = early ?? [];
+      early = undefined;
+      for (const message of waiting) worker.postMessage(message);
+    },
+  };
 }
 
 /** Written out, so that bundlers see the file. */
@@ -77,6 +93,10 @@ function workerOf(url: URL): Worker {
 
 function isElsewhere(url: URL): boolean {
   return /^https?:$/.test(url.protocol) && url.origin !== location.origin;
+}
+
+function gone(how: string): Error {
+  return new CapacityError(`The engine's worker ${how}. What it held is gone: load the model again.`, { lost: 'worker' });
 }
 
 function notStarted(message: string): Error {

@@ -36,7 +36,7 @@ export type ChatShape = {
   readonly fork: { readonly opens: () => ChatShape };
   readonly toBytes: 'call';
   readonly save: 'call';
-  readonly dispose: 'call';
+  readonly dispose: 'ends';
 };
 
 export const CHAT_SHAPE: ChatShape = {
@@ -47,7 +47,7 @@ export const CHAT_SHAPE: ChatShape = {
   fork: { opens: () => CHAT_SHAPE },
   toBytes: 'call',
   save: 'call',
-  dispose: 'call',
+  dispose: 'ends',
 } satisfies ShapeOf<Chat>;
 
 export const MODEL_SHAPE = {
@@ -66,23 +66,23 @@ export const MODEL_SHAPE = {
   promptIds: 'call',
   countTokens: 'call',
   ready: 'call',
-  dispose: 'call',
+  dispose: 'ends',
 } as const satisfies ShapeOf<Model>;
 
 /** A model in a worker, and where it computes. */
-export interface ModelInWorker extends Model {
-  readonly runsOn: RunsOn;
-}
+export type InWorker<Type> = Type & { readonly runsOn: RunsOn };
+
+export type ModelInWorker = InWorker<Model>;
 
 export const MODEL_IN_WORKER_SHAPE = { ...MODEL_SHAPE, runsOn: 'value' } as const satisfies ShapeOf<ModelInWorker>;
 
-type Disposable = { [Symbol.asyncDispose](): Promise<void> };
+export type DisposableModel = { [Symbol.asyncDispose](): Promise<void> };
 
 /**
  * {@link Chat} of a model in a worker: what answers at once in Node answers by a promise. `history` is as it was at the end of the last
  * call.
  */
-export type BrowserChat = Remote<Chat, ChatShape> & Disposable;
+export type BrowserChat = Remote<Chat, ChatShape> & DisposableModel;
 
 /** {@link Tokenizer} of a model in a worker: its functions answer by promises. */
 export type BrowserTokenizer = Remote<Tokenizer, typeof TOKENIZER_SHAPE>;
@@ -91,4 +91,4 @@ export type BrowserTokenizer = Remote<Tokenizer, typeof TOKENIZER_SHAPE>;
  * {@link Model} in a worker. All is as in Node, but that functions which answer at once there (`countTokens`, `promptIds`, `createChat`,
  * those of the tokenizer and of a chat) answer by promises, and that `info` is as it was at the end of the last call.
  */
-export type BrowserModel = Remote<ModelInWorker, typeof MODEL_IN_WORKER_SHAPE> & Disposable;
+export type BrowserModel = Remote<ModelInWorker, typeof MODEL_IN_WORKER_SHAPE> & DisposableModel;

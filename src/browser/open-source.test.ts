@@ -100,7 +100,10 @@ describe('models of the hub', () => {
   });
 
   test.each(['keep', 'none'] as const)('a URL of the hub has its token, one of another host has not: cache %s', async (cache) => {
-    for (const [host, authorization] of [['huggingface.co', 'Bearer hf_x'], ['other.test', null]] as const) {
+    for (const [host, authorization] of [
+      ['huggingface.co', 'Bearer hf_x'],
+      ['other.test', null],
+    ] as const) {
       asked.length = 0;
       const url = `https://${host}/o/m/resolve/main/m-Q8_0.gguf`;
       const { location } = await open(url, { cache, hub: { token: 'hf_x' } });

@@ -1,10 +1,12 @@
 /** Finds what a page means by a model: an id of the hub, a URL, a Blob, files that were dropped, or a file or folder of a file system. */
+import { inBlocks } from '../files/block-source.ts';
 import type { HttpOptions } from '../files/http-options.ts';
 import type { HubEndpoint } from '../files/hub/hub-access.ts';
 import { hubPageOf, parseModelId, printModelId } from '../files/hub/model-id.ts';
 import { decodeUrlName, hashOfFragment } from '../files/hub/url-hash.ts';
 import { httpFolder } from '../files/http-source.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
+import type { ByteSource } from '../tensor/byte-source.ts';
 import { InputError } from '../tensor/errors.ts';
 import { describeValue } from '../tensor/option-names.ts';
 import type { Platform } from '../tensor/platform.ts';
@@ -29,8 +31,7 @@ export type ModelSource =
   | Platform<'FileSystemHandle', { readonly kind: string }>;
 
 /** One file, as a {@link ModelSource} is given. */
-export type ProjectorSource =
-  string | Platform<'Blob', { readonly size: number }> | Platform<'FileSystemHandle', { readonly kind: string }>;
+export type FileOfPage = string | Platform<'Blob', { readonly size: number }> | Platform<'FileSystemHandle', { readonly kind: string }>;
 
 /** `keep`: what comes over the web stays in the private file system. `none`: it is read by ranges, and not kept. */
 export type CacheChoice = 'keep' | 'none';
@@ -50,7 +51,7 @@ export interface SourceOptions {
    * The file of a GGUF model's tower and projector (llama.cpp's mmproj): its URL, a Blob or File, or the handle of a file. Default: the
    * one beside the model, where there is one among the files, in the folder, or in the hub's repository.
    */
-  readonly mmproj?: ProjectorSource | undefined;
+  readonly mmproj?: FileOfPage | undefined;
   /** What URLs are relative to: the page's. */
   readonly baseUrl: string;
 }
@@ -96,7 +97,7 @@ interface OpenedProjector extends OpenedSource {
   readonly location: CheckpointLocation & { readonly fileName: string };
 }
 
-async function openProjector(mmproj: ProjectorSource, options: WebOptions): Promise<OpenedProjector> {
+async function openProjector(mmproj: FileOfPage, options: WebOptions): Promise<OpenedProjector> {
   const file = await locateFile(mmproj);
   if (file !== undefined) return { location: file, release() {} };
   const url = typeof mmproj === 'string' && URL.canParse(mmproj, options.baseUrl) ? new URL(mmproj, options.baseUrl) : undefined;
@@ -144,6 +145,11 @@ function endpointOf({ endpoint = 'https://huggingface.co', token }: HubOptions =
   return { endpoint: endpoint.replace(/\/+$/, ''), token };
 }
 
+/** A browser does not say why it gives a page nothing. */
+const ADVICE =
+  'Check the URL and the network. Of another origin than the page\'s, also where a redirect leads there, a browser gives a page only ' +
+  'what that sends with Access-Control-Allow-Origin (CORS).';
+
 /**
  * A URL whose last part ends as a model file does names a file, any other a folder. `#sha256=` says which bytes it has to have. The hub's
  * own files are asked for with its token.
@@ -158,14 +164,20 @@ async function openUrl(
   url.hash = '';
   const id = url.href;
   const last = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
-  const fileName = /\.(gguf|safetensors|json|bin)$/i.test(last) ? decodeUrlName(last) : undefined;
+  const fileName = /\.(gguf|safetensors|json|bin|nemo|pth)$/i.test(last) ? decodeUrlName(last) : undefined;
   const sha256 = hashOfFragment(hash, fileName);
   if (fileName !== undefined) url.pathname = url.pathname.slice(0, -last.length);
+  const http = { advice: ADVICE, ...options };
   if (folder === undefined) {
     const web = hubFetch(hub);
     const fetch: HttpOptions['fetch'] = options.fetch ?? ((asked, init) => web(asked as URL, init));
-    return { location: { folder: httpFolder(url, { ...options, fetch }), fileName }, release() {} };
+    const files = httpFolder(url, { ...http, fetch });
+    return { location: { folder: { ...files, open: async (...args) => blocksOf(await files.open(...args)) }, fileName }, release() {} };
   }
   const release = await holdShared(modelLock(id));
-  return { location: locateUrlModel({ id, base: url, fileName }, { ...options, hub, folder, sha256 }), release };
+  return { location: locateUrlModel({ id, base: url, fileName }, { ...http, hub, folder, sha256 }), release };
+}
+
+function blocksOf(source: ByteSource | undefined): ByteSource | undefined {
+  return source && inBlocks(source);
 }

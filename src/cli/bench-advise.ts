@@ -10,9 +10,10 @@ import { createTerminal } from './terminal.ts';
 const EXAMPLES = `
 Says of each model and device what its figures mean: device, engine, quantisation
 (of files of one model), type of keys and values, length of conversations,
-answers at a time, other programs, heat, memory. What was not measured is not
-spoken of: "ingot bench run" with decode at two lengths, concurrency, quality,
-busy and drift has most to say. "ingot plan" reckons without figures.
+answers at a time, other programs, heat, memory, what to keep open and what
+bounds its speed. Advice has the figures behind it; what no figure says is named
+with what would: "ingot bench run" with decode at two lengths, concurrency,
+quality, busy and drift leaves nothing open. "ingot plan" reckons without figures.
 
 Examples:
   $ ingot bench advise results.jsonl
@@ -40,9 +41,10 @@ export function registerBenchAdvise(bench: Command): void {
 }
 
 function textOf(models: readonly AdvisedModel[]): string {
-  const told = models.map(({ model, device, advice }) => {
+  const told = models.map(({ model, device, occasion, advice, unmeasured }) => {
     const lines = advice.flatMap(({ advice: what, because }) => [`  ${what}`, `    Because ${because}.`]);
-    return [`${model} on ${device}`, ...(lines.length === 0 ? ['  Too little was measured to say more.'] : lines)].join('\n');
+    const unknown = unmeasured.length === 0 ? [] : [`  Not measured: ${unmeasured.join('; ')}.`];
+    return [`${model} on ${device}${occasion === '' ? '' : `, ${occasion}`}`, ...lines, ...unknown].join('\n');
   });
   return told.length === 0 ? "No figures of ingot's own are in these files.\n" : `${told.join('\n\n')}\n`;
 }

@@ -13,7 +13,7 @@ export interface CompareOptions {
 export function compareFiles(base: string, next: string, { smallest }: CompareOptions): { lines: string[]; hasSlower: boolean } {
   const [before, after] = [readResults([base]), readResults([next])];
   const result = compareResults(before.rows, after.rows, smallest);
-  const notes = [...before.notes, ...after.notes].map((note) => `note: ${note}`);
+  const notes = [...result.notes, ...before.notes, ...after.notes].map((note) => `note: ${note}`);
   return { lines: [...comparisonLines(result), ...notes], hasSlower: result.comparisons.some(({ verdict }) => verdict === 'slower') };
 }
 

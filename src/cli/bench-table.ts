@@ -1,6 +1,7 @@
 /** Benchmark results for people: one table for each model, the engines side by side. */
 import type { Circumstances, LimitShare, Measurement, Reporter } from '../bench/measurement.ts';
 import { isMoreBetter } from '../bench/task.ts';
+import { triedSettings } from '../bench/tried-settings.ts';
 import { formatBytes } from '../tensor/format-bytes.ts';
 import { withThousands } from './quantities.ts';
 import type { Terminal } from './terminal.ts';
@@ -8,9 +9,10 @@ import { tableLines } from './text-table.ts';
 
 /** Prints when a model is done. */
 export function benchTable(terminal: Terminal): Reporter {
-  let measurements: Measurement[] = [];
+  let measurements: TableEntry[] = [];
   return {
     onMeasurement: (measurement) => void measurements.push(measurement),
+    onKept: (measurement, day) => void measurements.push({ ...measurement, keptOf: day }),
     onModelEnd(circumstances, notes) {
       const lines = measurements.length === 0 ? noteLines(notes) : benchTableLines(measurements, circumstances, notes);
       if (lines.length > 0) terminal.write(`${lines.join('\n')}\n\n`);
@@ -19,20 +21,29 @@ export function benchTable(terminal: Terminal): Reporter {
   };
 }
 
-export function benchTableLines(measurements: readonly Measurement[], circumstances: Circumstances, notes: readonly string[]): string[] {
+/** A figure of this session, or of an earlier one, which is said. */
+export interface TableEntry extends Measurement {
+  /** The day of the session that it was kept of. */
+  readonly keptOf?: string | undefined;
+}
+
+export function benchTableLines(measurements: readonly TableEntry[], circumstances: Circumstances, notes: readonly string[]): string[] {
   const engines = [...new Set(measurements.map(({ engine }) => engine.name))];
   const measures = [...new Set(measurements.filter(({ isShown }) => isShown).map(({ measure }) => measure))];
   const rivals = engines.filter((name) => name !== 'ingot');
   const head = ['', 'unit', ...engines, ...rivals.map((name) => (rivals.length > 1 ? `against ${name}` : 'ratio')), 'of the limit'];
+  const settings = triedSettings(measurements);
+  const nameOf = (entry: Measurement) => settings(entry).map(({ short }) => short).join(' ');
   const rows = measures.map((measure) => {
     const best = new Map(
       engines.map((name) => [name, bestOf(measurements.filter((entry) => entry.measure === measure && entry.engine.name === name))]),
     );
     const ingot = best.get('ingot');
+    const kept = measurements.find((entry) => entry.measure === measure)?.keptOf;
     return [
-      measure,
+      kept === undefined ? measure : `${measure} (kept, ${kept})`,
       [...best.values()].find((entry) => entry !== undefined)!.unit,
-      ...engines.map((name) => cell(best.get(name), mostRunsOf(measurements))),
+      ...engines.map((name) => cell(best.get(name), mostRunsOf(measurements), nameOf)),
       ...rivals.map((name) => ratio(ingot, best.get(name))),
       shareOf(ingot?.limit),
     ];
@@ -50,7 +61,11 @@ function titleLines(
   { model, machine, device, commit, warmups, pauseSeconds, isQuick }: Circumstances,
 ): string[] {
   const runs = mostRunsOf(measurements);
-  const engines = new Map(measurements.map(({ engine }) => [engine.name, `${engine.name} ${engine.version} on ${engine.device}`]));
+  // One that is tried with several numbers of threads says each.
+  const engines = [...new Set(measurements.map(({ engine }) => engine.name))].map((name) => {
+    const own = measurements.filter(({ engine }) => engine.name === name).map(({ engine }) => engine);
+    return `${name} ${own.at(-1)!.version} on ${[...new Set(own.map(({ device: where }) => where))].join(' or ')}`;
+  });
   const adapter =
     device.adapter === null ? '' : `, ${[device.adapter.device, device.adapter.description].filter((text) => text !== '').join(', ')}`;
   return [
@@ -58,7 +73,7 @@ function titleLines(
       .filter(Boolean).join(', '),
     `${machine.cpu}, ${machine.cores} cores, ${machine.os}, Node ${machine.node}${commit === null ? '' : `, commit ${commit}`}`,
     `${device.description}${adapter}; copies ${formatBytes(device.copyBytesPerSecond)}/s (read and write counted)`,
-    ...engines.values(),
+    ...engines,
     `median (least to most) of ${runs} ${runs === 1 ? 'run' : 'runs'} after ${warmups} warm-up, ${pauseSeconds} s between runs, ` +
       `engines in turn${isQuick ? '; QUICK: sizes too small to quote' : ''}`,
   ];
@@ -74,13 +89,12 @@ function isBetter(a: Measurement, b: Measurement): boolean {
 }
 
 /** @param mostRuns of any figure; one that was stopped has fewer */
-function cell(entry: Measurement | undefined, mostRuns: number): string {
+function cell(entry: Measurement | undefined, mostRuns: number, settingOf: (entry: Measurement) => string): string {
   if (entry === undefined) return '-';
-  const { median, min, max, runs, flags } = entry;
+  const { median, min, max, runs } = entry;
   const spread = runs.length > 1 ? ` (${figureText(min)}-${figureText(max)})` : '';
-  const batch = entry.workload === 'prefill' || entry.workload === 'ttft' ? flags['batchSize'] : undefined;
   const stopped = runs.length < mostRuns ? `, ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}` : '';
-  return `${figureText(median)}${spread}${stopped}${batch === undefined ? '' : ` b${batch}`}`;
+  return [`${figureText(median)}${spread}${stopped}`, settingOf(entry)].filter(Boolean).join(' ');
 }
 
 /** How much better ingot is: 2 is twice as fast, or half the time. */

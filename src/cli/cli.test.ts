@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
 import { serveHttp } from '../../test/http-server.ts';
+import { defaultMemoryBudget } from '../node/memory-budget.ts';
 import { bundledModelPath } from '../node/package-root.ts';
 
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
@@ -221,6 +222,8 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['run', 'a b', '--schema', 'README.md'], ['--schema', 'is no JSON']],
     [['inspect', 'a.gguf', 'b.gguf'], ['too many arguments']],
     [['doctor', 'now'], ['too many arguments']],
+    [['doctor', '--device', 'gpu'], ['--device says what --tune is for']],
+    [['doctor', '--tune', '--device', 'cpu'], ['"cpu" is not tuned', 'gpu or gpu:N']],
     [['chat', 'a.gguf', '--model', 'b.gguf'], ['given twice']],
     [['run', '--threads', 'many', 'hi'], ['--threads', 'integer from 1 to 256']],
     [['run', '--snapshot-bytes', '1MB', 'hi'], ['--snapshot-bytes', 'integer of at least 0']],
@@ -396,7 +399,13 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   it('doctor tells a reason once', () => {
     const { stdout, stderr } = ingot(['doctor']);
     expect(stderr).toBe('');
-    const { devices } = JSON.parse(ingot(['doctor', '--json']).stdout) as { devices: { reason: string }[] };
+    const { devices, system: { memoryBudget } } = JSON.parse(ingot(['doctor', '--json']).stdout) as {
+      devices: { reason: string }[];
+      system: { memoryBudget: { bytes: number; reason: string } };
+    };
+    // What every model may take here, and why.
+    expect(memoryBudget).toEqual(defaultMemoryBudget(undefined));
+    expect(stdout).toMatch(new RegExp(`memory budget +[\\d.]+ GB \\(${memoryBudget.reason}\\)`));
     for (const { reason } of devices) expect(stdout.split(reason)).toHaveLength(2);
   });
 

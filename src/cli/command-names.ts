@@ -1,7 +1,7 @@
 /** In the order of the help text. */
 export const COMMAND_NAMES = [
-  'chat', 'run', 'pull', 'list', 'show', 'rm', 'plan', 'serve', 'ps', 'stop', 'keys', 'usage', 'inspect', 'kernels', 'tokenize', 'embed',
-  'transcribe', 'speak', 'talk', 'convert', 'synth', 'eval', 'bench', 'doctor', 'completions',
+  'chat', 'run', 'pull', 'list', 'show', 'rm', 'plan', 'serve', 'app', 'ps', 'stop', 'keys', 'usage', 'inspect', 'kernels', 'tokenize',
+  'embed', 'transcribe', 'speak', 'talk', 'convert', 'synth', 'eval', 'bench', 'doctor', 'completions',
 ] as const;
 
 export type CommandName = (typeof COMMAND_NAMES)[number];

@@ -2,8 +2,12 @@
 import type { Command } from 'commander';
 import type { GpuPart } from './doctor-gpu.ts';
 import { doctorReport } from './doctor-report.ts';
+import { tune as tuneDevice, tuningRows } from './doctor-tune.ts';
 import type { DoctorReport } from './doctor-report.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT, UsageError } from './exit-codes.ts';
+import { parseDevice } from '../node/device-choice.ts';
+import type { DeviceChoice } from '../node/device-choice.ts';
+import { checkedText } from './option-values.ts';
 import { defaultMemoryBudget } from '../node/memory-budget.ts';
 import type { MemoryBudget } from '../node/memory-budget.ts';
 import { withInterrupts } from './interrupts.ts';
@@ -18,6 +22,7 @@ Ends with code 1 where nothing can compute here.
 Examples:
   $ ingot doctor
   $ ingot doctor --json | jq .devices
+  $ ingot doctor --tune
 `;
 
 export function registerDoctor(program: Command): void {
@@ -26,8 +31,12 @@ export function registerDoctor(program: Command): void {
     .summary('show devices and features, what will be used and why')
     .description('Tests what this machine can do, and says which device will be used and why. Takes a few seconds.')
     .option('--json', 'print one JSON object')
+    .option('--tune', 'try a few knobs of the GPU\'s profile, and keep for later what is faster twice')
+    .option('--device <device>', 'the one to tune: gpu, or gpu:N (default: gpu)', checkedText<DeviceChoice>(parseDevice))
     .addHelpText('after', EXAMPLES)
-    .action(async ({ json }: { readonly json?: boolean }) => {
+    .action(async ({ json, tune, device }: { readonly json?: boolean; readonly tune?: boolean; readonly device?: DeviceChoice }) => {
+      if (tune !== true && device !== undefined) throw new UsageError('--device says what --tune is for: pass both, or neither.');
+      if (tune === true) return withInterrupts((signal) => tuneDevice(device, { signal, json: json === true }));
       const report = await withInterrupts((signal) => doctorReport(signal));
       if (json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
       else printReport(report, createTerminal(process.stdout));
@@ -73,6 +82,7 @@ function printReport(report: DoctorReport, terminal: Terminal): void {
   ]);
   if (gpu.adapter !== null) section('GPU', gpuRows(gpu));
   if (gpu.choices.length > 0) section(`Profile ${gpu.profile}`, profileRows(gpu.choices));
+  if (gpu.tuning !== null) section('Tuned on this GPU', tuningRows(gpu.tuning));
   if (gpus.length > 0)
     section('GPUs, for --device', gpus.map(({ device, name, problem }) => [device, problem === undefined ? name : `${name}: ${problem}`]));
   if (software.adapter !== null) {

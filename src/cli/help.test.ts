@@ -15,7 +15,7 @@ const bundled = bundledModelPath();
 /** What takes minutes, a network, a server, or files that the example only stands for. */
 const LEFT_OUT = new RegExp(
   'https:|^ingot stop|synth |bench|embed |transcribe |talk |speak |pull |tokenizer\\.json|llama\\.cpp|convert|coder\\.gguf|' +
-    'qwen3-vl\\.gguf|^ingot chat \\./model-folder|(?:show|rm) |qwen3:|--resume',
+    'qwen3-vl\\.gguf|^ingot chat \\./model-folder|(?:show|rm) |qwen3:|--resume|--tune',
 );
 let folder = '';
 

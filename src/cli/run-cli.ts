@@ -37,6 +37,7 @@ const COMMANDS: { readonly [Name in CommandName]: () => Promise<(program: Comman
   rm: async () => (await import('./cached-models.ts')).registerRm,
   plan: async () => (await import('./plan.ts')).registerPlan,
   serve: async () => (await import('./serve/serve-command.ts')).registerServe,
+  app: async () => (await import('./app.ts')).registerApp,
   ps: async () => (await import('./serve/servers-command.ts')).registerPs,
   stop: async () => (await import('./serve/servers-command.ts')).registerStop,
   keys: async () => (await import('./serve/keys-command.ts')).registerKeys,

@@ -1,5 +1,4 @@
 /** `ingot talk` with a microphone and a loudspeaker. */
-import type { Waveform } from '../audio/audio-stream.ts';
 import { mixDown } from '../audio/audio-stream.ts';
 import type { SessionSettings, Talker, TalkSession } from '../engine/talk/live/talker.ts';
 import type { Interrupts } from './interrupts.ts';
@@ -23,7 +22,7 @@ export async function talkLive(talker: Talker, { settings, isInterruptible, sign
   let hasLeft = false;
   const sound = await recordMicrophone({ signal, onInterrupt: (listener) => void (stopRecording = listener ?? (() => {})) });
   process.stderr.write('ingot: speak; Ctrl-C stops an answer, and again it leaves\n');
-  const session = talker.open({ ...settings, isInterruptible, player, signal });
+  const session = talker.open({ ...settings, isInterruptible, listensWhileSpeaking: isInterruptible, player, signal });
   const printer = createTalkPrinter({ isLive: true });
   onInterrupt(() => {
     if (session.isAnswering) return session.cancel();
@@ -31,7 +30,7 @@ export async function talkLive(talker: Talker, { settings, isInterruptible, sign
     void session.close();
     stopRecording();
   });
-  const hearing = hear(session, sound, isInterruptible).finally(() => session.close());
+  const hearing = hear(session, sound).finally(() => session.close());
   hearing.catch(() => {});
   try {
     for await (const event of session.events()) printer.print(event);
@@ -52,13 +51,8 @@ interface MicrophoneSound {
   readonly chunks: AsyncIterable<Float32Array>;
 }
 
-async function hear(session: TalkSession, { sampleRate, channels, chunks }: MicrophoneSound, isInterruptible: boolean): Promise<void> {
-  for await (const chunk of chunks) {
-    const samples = mixDown(chunk, channels);
-    // What the loudspeaker says is not to be heard as somebody's.
-    const heard: Waveform = { samples: !isInterruptible && session.isAnswering ? new Float32Array(samples.length) : samples, sampleRate };
-    await session.hear(heard);
-  }
+async function hear(session: TalkSession, { sampleRate, channels, chunks }: MicrophoneSound): Promise<void> {
+  for await (const chunk of chunks) await session.hear({ samples: mixDown(chunk, channels), sampleRate });
   if (session.isHearing) await session.commit();
   await session.idle();
 }

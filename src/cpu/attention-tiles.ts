@@ -46,16 +46,42 @@ export function mostPartials(threads: number): number {
   return 4 * threads + 4;
 }
 
+/** Parts of a single row's keys that would keep the threads busy. */
+function wantedSplits(items: number, threads: number): number {
+  return items < 2 * threads ? Math.ceil((2 * threads) / items) : 1;
+}
+
+/** Keys of each part of a single row's, where it has several. */
+function splitSpan(keys: number, wanted: number): number | undefined {
+  const splits = Math.min(wanted, Math.floor(keys / LEAST_SPLIT_KEYS));
+  return splits > 1 ? Math.ceil(keys / splits / SPLIT_UNIT) * SPLIT_UNIT : undefined;
+}
+
+/**
+ * How many steps of a row a sequence, each a position behind the one before, are cut as the first one is, but for the key more that the
+ * last tile of each sequence has. At least one, at most `most`.
+ * @param starts of the first step
+ */
+export function stepsAlike(starts: readonly number[], { threads, kvHeads }: TileShape, most: number): number {
+  const wanted = wantedSplits(starts.length * kvHeads, threads);
+  const partsOf = (keys: number, span: number | undefined) => (span === undefined ? 1 : Math.ceil(keys / span));
+  const isAlike = (start: number, steps: number) => {
+    const [span, later] = [splitSpan(start + 1, wanted), splitSpan(start + 1 + steps, wanted)];
+    return span === later && partsOf(start + 1, span) === partsOf(start + 1 + steps, span);
+  };
+  let steps = 1;
+  while (steps < most && starts.every((start) => isAlike(start, steps))) steps++;
+  return steps;
+}
+
 export function cutTiles(sequences: readonly SequenceRows[], { threads, kvHeads, rowsPerTile, causal }: TileShape) {
   const tiles: Tile[] = [];
   const combines: Combine[] = [];
-  const items = sequences.reduce((sum, { rows }) => sum + Math.ceil(rows / rowsPerTile), 0) * kvHeads;
-  const wanted = items < 2 * threads ? Math.ceil((2 * threads) / items) : 1;
+  const wanted = wantedSplits(sequences.reduce((sum, { rows }) => sum + Math.ceil(rows / rowsPerTile), 0) * kvHeads, threads);
   let partials = 0;
   sequences.forEach(({ firstRow, rows, start }, sequence) => {
-    const splits = rows === 1 ? Math.min(wanted, Math.floor((start + 1) / LEAST_SPLIT_KEYS)) : 1;
-    if (splits > 1) {
-      const span = Math.ceil((start + 1) / splits / SPLIT_UNIT) * SPLIT_UNIT;
+    const span = rows === 1 ? splitSpan(start + 1, wanted) : undefined;
+    if (span !== undefined) {
       const firstPartial = partials;
       for (let keyBegin = 0; keyBegin <= start; keyBegin += span) {
         const keyEnd = Math.min(keyBegin + span, start + 1);

@@ -11,6 +11,7 @@ export const CONTROL = {
   spins: 408,
   stop: 412,
   hosted: 420,
+  burst: 424,
   lastGeneration: 448,
 } as const;
 

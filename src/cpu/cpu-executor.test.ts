@@ -331,11 +331,14 @@ describe('fusion', () => {
     programs.push(full, less);
     for (const program of [full, less]) {
       ensureAllPages(program, 2);
-      if (slotStates(graph.states).length > 0) program.ensureSlots(2);
+      if (slotStates(graph.states).length > 0) program.ensureSlots(3);
     }
     expect(stepsOf(less)).not.toEqual(stepsOf(full));
-    const wanted = (await decoderSteps(full).run(batch)).logits.slice();
-    expectClose(`without ${name}`, { wanted, found: (await decoderSteps(less).run(batch)).logits }, 1e-5);
+    const after = { sequences: [{ ...sequence(1, { start: 9 }), slots: { read: 1, write: 2 } }] };
+    for (const steps of [batch, after]) {
+      const wanted = (await decoderSteps(full).run(steps)).logits.slice();
+      expectClose(`without ${name}`, { wanted, found: (await decoderSteps(less).run(steps)).logits }, 1e-5);
+    }
   });
 
   test('without any rule the results are the same', async () => {

@@ -184,7 +184,8 @@ describe('running', () => {
       await program.dispose();
       after.push(process.memoryUsage().rss);
     }
-    expect(Math.max(...after.slice(2)) - Math.min(...after.slice(1))).toBeLessThan(weightBytes / 2);
+    // What one model leaves may go a turn late, where a thread ends late; what stays adds up.
+    expect(Math.min(...after.slice(3)) - Math.min(...after.slice(1, 3))).toBeLessThan(weightBytes / 2);
   });
 });
 

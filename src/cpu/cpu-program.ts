@@ -1,22 +1,30 @@
 /** A model loaded into one shared memory: runs its graphs on the threads and grows its KV pages. */
-import type { GraphRun, Program, ProgramRequest, RunInput, RunPart, RunResults } from '../graph/executor.ts';
+import type { GraphRun, Program, ProgramRequest, RunInput, RunResults, TokenChooser } from '../graph/executor.ts';
+import { tokenLimit } from '../graph/decoder-steps.ts';
 import { graphOf } from '../graph/model-graphs.ts';
-import type { ModelGraphs } from '../graph/model-graphs.ts';
+import type { DecoderNames, ModelGraphs } from '../graph/model-graphs.ts';
 import { printPlan } from '../graph/plan.ts';
-import { checkRuns, countOf, doneRun, readsInputs, stepsOfPart } from '../graph/run-check.ts';
+import { checkPlace, checkRuns, countOf, doneRun, readsInputs } from '../graph/run-check.ts';
 import type { CheckedRun, DoneRun } from '../graph/run-check.ts';
+import { widthOf } from '../graph/value.ts';
 import type { Value } from '../graph/value.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
+import { stepsAlike } from './attention-tiles.ts';
+import type { TileShape } from './attention-tiles.ts';
+import { burstSteps, readBurst, stopBurst, writeBurst } from './burst-layout.ts';
+import type { Burst, BurstLayout } from './burst-layout.ts';
 import type { RowsAt } from './cpu-op-rules.ts';
 import type { GraphLayout, PlannedProgram } from './layout-graph.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { ADDRESS_LIMIT, growTo } from './memory.ts';
 import { describeOp } from './ops/index.ts';
 import { writeStep } from './step-layout.ts';
-import { runInParts } from './run-in-parts.ts';
+import { recordsOfPart, runInParts } from './run-in-parts.ts';
 import type { Threads } from './threads.ts';
+import { createTokenChooser } from './token-chooser.ts';
+import type { StepsDone, StepsOptions } from './token-chooser.ts';
 
 export interface CpuProgramParts {
   readonly request: ProgramRequest;
@@ -30,12 +38,21 @@ export interface CpuProgramParts {
   readonly onDisposed: () => Promise<void>;
 }
 
+interface HowToRun {
+  readonly signal?: CancelSignal | undefined;
+  /** Undefined: one step, of which no tokens are chosen. */
+  readonly burst?: Pick<Burst, 'steps' | 'ends'> | undefined;
+  /** The calling thread has other things to do meanwhile, however short it is. */
+  readonly isOnWorkers?: boolean;
+}
+
 export function createCpuProgram(parts: CpuProgramParts): Program {
   return new CpuProgram(parts);
 }
 
 class CpuProgram implements Program {
   readonly model: ModelGraphs;
+  readonly chooser: TokenChooser | undefined;
   readonly #request: ProgramRequest;
   readonly #layout: ProgramLayout;
   readonly #threadCount: number;
@@ -59,6 +76,26 @@ class CpuProgram implements Program {
     this.#held = { memory, threads };
     this.#pages = layout.pages.pageBytes.map(() => []);
     this.#end = layout.kvBegin;
+    // Steps that the calling thread runs by itself would keep it from everything else.
+    this.chooser = this.model.decoder && threads.areWorkers ? this.#createChooser(this.model.decoder) : undefined;
+  }
+
+  #createChooser(names: DecoderNames): TokenChooser | undefined {
+    const { graph, burst, base: { limits } } = this.#graph(names.graph);
+    if (burst === undefined) return undefined;
+    return createTokenChooser({
+      names,
+      mostRows: limits['rows'] as number, mostOutRows: limits['outRows'] as number,
+      vocab: widthOf(graph.outputs.get(names.logits) as Value), tokenLimit: tokenLimit(graph, names),
+      checkOpen: () => void this.#resources(),
+      checkPlace: (place, use) => checkPlace(place, { states: graph.states, ...use }, this.#stateLimits()),
+      runSteps: (run, options) => this.#runSteps(run, names, options),
+      stopSteps: () => this.#held && stopBurst(this.#held.memory.buffer, burst),
+    });
+  }
+
+  #stateLimits() {
+    return { pageTokens: this.#layout.pages.pageTokens, pages: this.#pages.map(({ length }) => length), slots: this.#slots.length };
   }
 
   limits(graph: string, withTaps: boolean) {
@@ -116,19 +153,11 @@ class CpuProgram implements Program {
   }
 
   async run(runs: readonly GraphRun[], signal?: CancelSignal): Promise<RunResults> {
-    const { pageTokens } = this.#layout.pages;
-    const checked = checkRuns(this.model, runs, {
-      sizes: (graph, withTaps) => this.limits(graph, withTaps),
-      pageTokens,
-      pages: this.#pages.map(({ length }) => length),
-      slots: this.#slots.length,
-      before: this.#latest,
-    });
+    const checked = this.#checked(runs);
     const results: Map<string, Float32Array>[] = [];
     for (const [at, run] of checked.entries()) {
-      if (readsInputs(run.run)) this.#writeInputs(run);
-      this.#latest.set(run.graph.name, doneRun(run));
-      await this.#runGraph(run, signal);
+      this.#begin(run);
+      await this.#runGraph(run, { signal });
       // A later run of the same graph writes where this one did.
       const isLast = !checked.slice(at + 1).some(({ graph }) => graph === run.graph);
       results.push(
@@ -136,6 +165,32 @@ class CpuProgram implements Program {
       );
     }
     return results;
+  }
+
+  #checked(runs: readonly GraphRun[]): readonly CheckedRun[] {
+    return checkRuns(this.model, runs, {
+      sizes: (graph, withTaps) => this.limits(graph, withTaps), before: this.#latest, ...this.#stateLimits(),
+    });
+  }
+
+  #begin(run: CheckedRun): void {
+    if (readsInputs(run.run)) this.#writeInputs(run);
+    this.#latest.set(run.graph.name, doneRun(run));
+  }
+
+  /** As many steps as are cut alike. */
+  async #runSteps(run: GraphRun, { logits }: DecoderNames, { steps, ends, isNext }: StepsOptions): Promise<StepsDone> {
+    const [checked] = this.#checked([run]) as readonly [CheckedRun];
+    const rows = run.dims['outRows'] as number;
+    const starts = (run.sequences ?? []).map(({ start }) => start);
+    const count = stepsAlike(starts, this.#tileShape(run.graph), burstSteps(steps, rows));
+    this.#begin(checked);
+    const isChosen = ends.some((each) => each !== undefined);
+    await this.#runGraph(checked, { burst: isChosen ? { steps: count, ends } : undefined, isOnWorkers: !isNext });
+    const { buffer } = this.#resources().memory;
+    const { burst } = this.#graph(run.graph);
+    const made = isChosen ? readBurst(buffer, burst as BurstLayout, rows) : { steps: 1, tokens: new Int32Array() };
+    return { ...made, logits: this.#read(checked, checked.graph.outputs.get(logits) as Value) };
   }
 
   #graph(name: string): GraphLayout {
@@ -169,9 +224,10 @@ class CpuProgram implements Program {
     return this.#read(from, from.graph.outputs.get(output) as Value);
   }
 
-  async #runGraph({ run, graph, sizes, withTaps }: CheckedRun, signal: CancelSignal | undefined): Promise<void> {
+  async #runGraph(checked: CheckedRun, { signal, burst: wanted, isOnWorkers = false }: HowToRun): Promise<void> {
+    const { run, graph, sizes, withTaps } = checked;
     const { memory, threads } = this.#resources();
-    const { step, rowsPerTile, kvHeads, causal } = this.#graph(graph.name);
+    const { step } = this.#graph(graph.name);
     const { address, ...planned } = this.#planned(graph.name, withTaps);
     const [first, end] = recordsOfPart(run.part, planned.words);
     const words = planned.words.subarray(first, end);
@@ -181,13 +237,31 @@ class CpuProgram implements Program {
       positionsOf: (name) => run.inputs[name] as ArrayLike<number>,
       layout: step,
       held: { pages: this.#pages, slots: this.#slots, pageTokens: this.#layout.pages.pageTokens },
-      shape: { threads: this.#threadCount, kvHeads, rowsPerTile, causal },
+      shape: this.#tileShape(graph.name),
+      further: (wanted?.steps ?? 1) - 1,
     });
     const rows = Math.max(0, ...Object.values(sizes));
     if (rows === 0) return;
     const program = address + 4 * first;
-    if (signal === undefined) await threads.run({ program, programEnd: program + words.byteLength, step: step.record, rows });
-    else await runInParts(threads, { address: program, words, step: step.record }, signal);
+    if (signal !== undefined) return runInParts(threads, { address: program, words, step: step.record }, signal);
+    const burst = wanted === undefined ? undefined : this.#writeBurst(checked, wanted);
+    const range = { program, programEnd: program + words.byteLength, step: step.record };
+    await threads.run({ ...range, burst, rows: isOnWorkers ? undefined : rows });
+  }
+
+  #tileShape(name: string): TileShape {
+    const { rowsPerTile, kvHeads, causal } = this.#graph(name);
+    return { threads: this.#threadCount, kvHeads, rowsPerTile, causal };
+  }
+
+  /** What the further steps of a run of the decoder go on with; its address. */
+  #writeBurst(checked: CheckedRun, wanted: Pick<Burst, 'steps' | 'ends'>): number {
+    const { step, burst: layout, base: { rows } } = this.#graph(checked.graph.name);
+    const names = this.model.decoder;
+    if (layout === undefined || names === undefined) throw new Error(`run of ${checked.graph.name}: its steps do not go on`);
+    const how = { layout, step, pages: this.#layout.pages, ...wanted, names, checked, rowsOf: (id: number) => rows.get(id) };
+    writeBurst(this.#resources().memory.buffer, how);
+    return layout.record;
   }
 
   /** A value of the graph's last run: of floats a view. */
@@ -226,13 +300,4 @@ class CpuProgram implements Program {
     await ending;
     await this.#onDisposed();
   }
-}
-
-/** Where in the words of a plan's records those of a part begin and end. */
-function recordsOfPart(part: RunPart | undefined, words: Uint32Array): readonly [from: number, end: number] {
-  if (part === undefined) return [0, words.length];
-  const at = [0];
-  while ((at.at(-1) as number) < words.length) at.push((at.at(-1) as number) + (words[(at.at(-1) as number) + 1] as number) / 4);
-  const [first, end] = stepsOfPart(part, at.length - 1);
-  return [at[first] as number, at[end] as number];
 }

@@ -3,12 +3,15 @@ import { sizesOf } from '../graph/dims.ts';
 import type { DimSizes } from '../graph/dims.ts';
 import { isCausal } from '../graph/graph.ts';
 import type { Graph } from '../graph/graph.ts';
+import { isStep } from '../graph/patterns.ts';
 import { largestSizes, tapSizes } from '../graph/run-sizes.ts';
 import type { BufferSlot, FusionRule } from '../graph/plan.ts';
 import { widthOf } from '../graph/value.ts';
 import type { Dim, Value } from '../graph/value.ts';
 import type { TypeOf } from '../graph/weight-lookup.ts';
 import type { Addresses, RowsAt } from './cpu-op-rules.ts';
+import { layOutBurst } from './burst-layout.ts';
+import type { BurstLayout } from './burst-layout.ts';
 import type { CpuValue } from './cpu-value.ts';
 import type { KernelExports } from './kernel-module.ts';
 import { mostWidth } from './kv-pages.ts';
@@ -17,6 +20,7 @@ import type { CpuPlan } from './lower.ts';
 import { createBump } from './memory.ts';
 import type { Bump } from './memory.ts';
 import type { CpuOp } from './ops/index.ts';
+import { ownInputs } from './ops/linear.ts';
 import { writeProgram } from './program-writer.ts';
 import { layOutStep } from './step-layout.ts';
 import type { StepLayout } from './step-layout.ts';
@@ -46,6 +50,8 @@ export interface GraphLayout {
   readonly base: PlannedProgram;
   /** Keeps every tap of the graph; undefined for a graph without taps. */
   readonly tapped: PlannedProgram | undefined;
+  /** Of a graph whose steps may go on by themselves. */
+  readonly burst: BurstLayout | undefined;
 }
 
 /** Largest sizes over all attention ops of a graph, and the fewest key heads. */
@@ -86,13 +92,15 @@ export interface GraphLayoutOptions {
   readonly threads: number;
   readonly kernels: Pick<KernelExports, 'activationBytes'>;
   readonly typeOf: TypeOf;
+  /** Whether there is to be room for steps that go on by themselves. */
+  readonly hasBursts: boolean;
   readonly rules?: readonly FusionRule<CpuOp, CpuValue>[] | undefined;
   /** Addresses that all graphs share. */
   readonly shared: Pick<Addresses, 'matrix' | 'vector' | 'partials' | 'pages' | 'threads'>;
 }
 
 export function layOutGraph(bump: Bump, options: GraphLayoutOptions): GraphLayout {
-  const { graph, typeOf, rules, kernels, maxPages, threads } = options;
+  const { graph, typeOf, rules, maxPages, threads } = options;
   const limits = graphLimits(graph, options.sizes);
   const groups = options.shared.pages.pageBytes.length;
   const step = layOutStep(bump, { graph, sizes: sizesOf(graph.derivedDims, limits), maxPages, threads, groups });
@@ -102,7 +110,7 @@ export function layOutGraph(bump: Bump, options: GraphLayoutOptions): GraphLayou
       ? []
       : [{ plan: planForCpu(graph, { typeOf, rules, taps: [...graph.taps.values()] }), limits: tapSizes(graph, limits) }]),
   ];
-  const placed = plans.map(({ plan, limits: own }) => placeSlots(plan, sizesOf(graph.derivedDims, own), kernels));
+  const placed = plans.map(({ plan, limits: own }) => placeSlots(plan, sizesOf(graph.derivedDims, own), options));
   // One of the plans runs at a time.
   const begin = bump.take(Math.max(...placed.map(({ sizeBytes }) => sizeBytes)));
   const [base, tapped] = plans.map(({ plan, limits: own }, i) => {
@@ -116,6 +124,7 @@ export function layOutGraph(bump: Bump, options: GraphLayoutOptions): GraphLayou
     step,
     base: base as PlannedProgram,
     tapped,
+    burst: options.hasBursts ? layOutBurst(bump, step) : undefined,
     causal: isCausal(graph),
     kvHeads: sizes.kvHeads,
     rowsPerTile: rowsPerTile(sizes),
@@ -151,12 +160,19 @@ interface PlacedSlots {
   strideOf(value: CpuValue): number;
 }
 
-function placeSlots(plan: CpuPlan, sizes: DimSizes, kernels: GraphLayoutOptions['kernels']): PlacedSlots {
+/** Slots of what each thread makes for itself of a single row. */
+function ownSlots({ steps, slotOf }: CpuPlan): ReadonlySet<BufferSlot | undefined> {
+  const made = steps.flatMap((step) => (isStep(step, 'linears') || isStep(step, 'gated') ? ownInputs(step) : []));
+  return new Set(made.map(({ id }) => slotOf.get(id)));
+}
+
+function placeSlots(plan: CpuPlan, sizes: DimSizes, { kernels, threads }: Pick<GraphLayoutOptions, 'kernels' | 'threads'>): PlacedSlots {
   const bump = createBump(0);
   const rowBytes = ({ dtype, width }: { readonly dtype: string; readonly width: number }) =>
     dtype === 'q8' ? kernels.activationBytes(weightCode('q8_0'), width) : width * 4;
   const rowsOf = ({ outer }: BufferSlot) => (typeof outer === 'number' ? outer : (sizes[outer] as number));
-  const offsets = plan.slots.map((slot) => bump.take(rowsOf(slot) * rowBytes(slot)));
+  const own = ownSlots(plan);
+  const offsets = plan.slots.map((slot) => bump.take(Math.max(rowsOf(slot), own.has(slot) ? threads : 0) * rowBytes(slot)));
   return { sizeBytes: bump.end, offsets, strideOf: ({ dtype, shape }) => rowBytes({ dtype, width: widthOf({ shape }) }) };
 }
 

@@ -4,6 +4,9 @@ import type { DimSizes } from '../graph/dims.ts';
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import type { FusionRule } from '../graph/plan.ts';
+import type { ModelGraphs } from '../graph/model-graphs.ts';
+import { attendsToMemory, positionsAhead } from '../graph/run-check.ts';
+import { slotStates } from '../graph/state.ts';
 import { widthOf } from '../graph/value.ts';
 import type { ExpertLinearOp } from '../graph/ops/expert-linear.ts';
 import type { GraphOp } from '../graph/ops/index.ts';
@@ -85,7 +88,9 @@ export function layOutProgram({ request, kernels, threads, rules }: LayoutOption
   const shared = { matrix, partials, pages, threads, vector: (id: string) => vectors.get(id) ?? matrix(id).address };
   const typeOf = (id: string) => sourceOf(request, id).type;
   const layouts = graphs.map((graph) =>
-    layOutGraph(bump, { graph, sizes: request.sizes, maxPages: kv.maxPages, threads, kernels, typeOf, rules, shared }),
+    layOutGraph(bump, {
+      graph, sizes: request.sizes, maxPages: kv.maxPages, threads, kernels, typeOf, rules, shared, hasBursts: goesOn(model, graph),
+    }),
   );
   return {
     control, scratch, scratchBytes, pages, checks, weights, vectors,
@@ -93,6 +98,15 @@ export function layOutProgram({ request, kernels, threads, rules }: LayoutOption
     weightBytes: model.weights.reduce((sum, { id }) => sum + sourceOf(request, id).sizeBytes, 0),
     kvBegin: bump.take(0),
   };
+}
+
+/**
+ * Whether each step of the graph follows from the tokens that were chosen after the one before: it is a decoder whose state is pages of
+ * its own tokens, and which reads nothing that only the host knows.
+ */
+function goesOn({ decoder }: ModelGraphs, graph: Graph): boolean {
+  if (decoder?.graph !== graph.name || decoder.hostRows !== undefined) return false;
+  return graph.states.length > 0 && slotStates(graph.states).length === 0 && !attendsToMemory(graph) && positionsAhead(graph) === 0;
 }
 
 interface SizedOptions extends LayoutOptions {

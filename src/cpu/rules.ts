@@ -5,6 +5,7 @@ import { sourceId } from './cpu-value.ts';
 import type { CpuStepOf, CpuValue } from './cpu-value.ts';
 import { DELTA_NET_RULES } from './delta-net-rules.ts';
 import { EXPERT_RULES } from './expert-rules.ts';
+import { INPUT_RULES } from './input-rules.ts';
 import type { AttentionStepOp } from './ops/attention.ts';
 import type { CpuOp, CpuStep } from './ops/index.ts';
 import type { LinearPart, LinearsStepOp } from './ops/linear.ts';
@@ -68,7 +69,7 @@ const gatedLinears: Rule = {
     const up = plainLinear(pair?.up);
     if (!isStep(step, 'activation') || pair === undefined || gate === undefined || up === undefined) return undefined;
     const { fn, clamp } = step.op;
-    const op: CpuOp = { kind: 'gated', fn, clamp, gate: { ...gate, x: 0 }, up: { ...up, x: 1 } };
+    const op: CpuOp = { kind: 'gated', fn, clamp, gate: { ...gate, x: 0 }, up: { ...up, x: 1 }, quantizes: false };
     const inputs = [pair.gate.inputs[gate.x] as CpuValue, pair.up.inputs[up.x] as CpuValue];
     return { replaced: [pair.gate, pair.up, step], by: { op, inputs, outputs: step.outputs, label: step.label } };
   },
@@ -195,5 +196,5 @@ function preparationOf(maker: HeadMaker | undefined): HeadPreparation | undefine
 /** In the order in which they run: each may rely on what the ones before it left. */
 export const CPU_RULES: readonly Rule[] = [
   gatherNorm, normResidual, normQuantize, convolutionGates, ...DELTA_NET_RULES, gatedLinears, ...EXPERT_RULES, sharedInput,
-  linearResidual, normRotate, rotateAttention,
+  linearResidual, normRotate, rotateAttention, ...INPUT_RULES,
 ];

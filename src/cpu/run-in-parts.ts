@@ -1,4 +1,6 @@
 /** A program of a graph run some records at a time, so that it can be stopped in between. */
+import type { RunPart } from '../graph/executor.ts';
+import { stepsOfPart } from '../graph/run-check.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { Threads } from './threads.ts';
 
@@ -31,4 +33,13 @@ export async function runInParts(
     else if (ms > MOST_MS) records = Math.max(1, records >> 1);
     from = to;
   }
+}
+
+/** Where in the words of a plan's records those of a part begin and end. */
+export function recordsOfPart(part: RunPart | undefined, words: Uint32Array): readonly [from: number, end: number] {
+  if (part === undefined) return [0, words.length];
+  const at = [0];
+  while ((at.at(-1) as number) < words.length) at.push((at.at(-1) as number) + (words[(at.at(-1) as number) + 1] as number) / 4);
+  const [first, end] = stepsOfPart(part, at.length - 1);
+  return [at[first] as number, at[end] as number];
 }

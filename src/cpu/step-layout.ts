@@ -10,11 +10,10 @@ import type { Dim } from '../graph/value.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { cutTiles } from './attention-tiles.ts';
 import type { TileShape } from './attention-tiles.ts';
-import { createRecordWriter } from './record-writer.ts';
 import type { Bump } from './memory.ts';
 
 /** Words of a StepRecord, a TileRecord, a CombineRecord and a SequenceRecord. */
-const STEP_WORDS = 9;
+const STEP_WORDS = 10;
 const TILE_WORDS = 8;
 const COMBINE_WORDS = 3;
 const SEQUENCE_WORDS = 5;
@@ -29,6 +28,8 @@ export interface PositionTable extends Rotation {
 
 export interface StepLayout {
   readonly record: number;
+  /** Of all that a step writes, from its record on. */
+  readonly words: number;
   /** Dims in the order of their sizes in memory; numbers are sizes that never change. */
   readonly dims: readonly Dim[];
   readonly sizes: number;
@@ -74,7 +75,7 @@ export function layOutStep(bump: Bump, { graph, sizes, maxPages, threads, groups
   const ahead = positionsAhead(graph);
   const pageWords = Math.max(maxPages, 1) * Math.min(rows, MOST_LONG_SEQUENCES) + rows;
   const sizeOf = (input: string) => sizes[String(graph.inputs.get(input)?.shape[0])] as number;
-  return {
+  const layout = {
     dims,
     pageWords,
     rows,
@@ -90,6 +91,7 @@ export function layOutStep(bump: Bump, { graph, sizes, maxPages, threads, groups
     pages: words(pageWords * groups),
     tables: rotationsOf(graph).map((each) => ({ ...each, address: words(sizeOf(each.input) * 2 * each.table.frequencies.length) })),
   };
+  return { ...layout, words: (bump.end - layout.record) / 4 };
 }
 
 /** Where pages and slots lie. */
@@ -109,68 +111,84 @@ export interface StepInput {
   readonly layout: StepLayout;
   readonly held: StateAddresses;
   readonly shape: TileShape;
+  /** Positions behind those of its rows that later steps of a burst take. Default 0. */
+  readonly further?: number | undefined;
 }
 
 /** Writes the step into memory. The caller has checked sizes and pages. @throws CapacityError for more pages than there is room for */
-export function writeStep(buffer: ArrayBufferLike, { sizes, sequences, positionsOf, layout, held, shape }: StepInput): void {
+export function writeStep(buffer: ArrayBufferLike, { sizes, sequences, positionsOf, layout, held, shape, further = 0 }: StepInput): void {
   // A recurrence goes on for ever, without pages.
-  const needed = held.pages.length === 0 ? 0 : pageTableWords(sequences, { pageTokens: held.pageTokens, ahead: layout.ahead });
+  const needed = held.pages.length === 0 ? 0 : pageTableWords(sequences, { pageTokens: held.pageTokens, ahead: layout.ahead + further });
   if (needed > layout.pageWords)
     throw new CapacityError(`The page tables of a step hold ${layout.pageWords} pages, found ${needed}: use fewer sequences at a time.`);
-  new Int32Array(buffer, layout.sizes, layout.dims.length).set(
-    layout.dims.map((dim) => (typeof dim === 'number' ? dim : (sizes[dim] as number))),
-  );
-  const pagesOf = writePlaces(buffer, { sequences, layout, held });
+  const words = new Uint32Array(buffer, layout.record, layout.words);
+  words.set(layout.dims.map((dim) => (typeof dim === 'number' ? dim : (sizes[dim] as number))), wordAt(layout, layout.sizes));
+  const pagesOf = writePlaces(words, { sequences, layout, held, further });
+  for (const table of layout.tables)
+    writeAngles(buffer, table, positionsOf(table.input), table.shift === undefined ? undefined : positionsOf(table.shift));
   let firstRow = 0;
   const parts = sequences.map(({ rows, start }) => {
     firstRow += rows;
     return { firstRow: firstRow - rows, rows, start };
   });
-  for (const table of layout.tables)
-    writeTable(buffer, table, positionsOf(table.input), table.shift === undefined ? undefined : positionsOf(table.shift));
-  const counts = writeTiles(buffer, layout, cutTiles(parts, shape), pagesOf);
-  const record = createRecordWriter();
-  record.ints(layout.sizes, layout.rowPages, layout.rowSlots, layout.tiles, counts.tiles, layout.combines, counts.combines);
-  record.ints(layout.sequences, sequences.length);
-  new Uint32Array(buffer, layout.record, STEP_WORDS).set(record.toWords());
+  const { tiles, combines } = cutTiles(parts, shape);
+  const areWhole = tiles.every(({ sequence, rows, partial }) => partial < 0 && rows === parts[sequence]?.rows);
+  let word = wordAt(layout, layout.tiles);
+  for (const { sequence, firstRow: first, rows, firstPosition, keyBegin, keyEnd, partial } of tiles) {
+    words.set([pagesOf[sequence] as number, first, rows, firstPosition, keyBegin, keyEnd, partial, sequence], word);
+    word += TILE_WORDS;
+  }
+  word = wordAt(layout, layout.combines);
+  for (const { row, firstPartial, partials } of combines) {
+    words.set([row, firstPartial, partials], word);
+    word += COMBINE_WORDS;
+  }
+  words.set([
+    layout.sizes, layout.rowPages, layout.rowSlots, layout.tiles, tiles.length, layout.combines, combines.length, layout.sequences,
+    sequences.length, areWhole ? 1 : 0,
+  ]);
+}
+
+/** Index of an address among the words of a step. */
+function wordAt({ record }: StepLayout, address: number): number {
+  return (address - record) / 4;
 }
 
 /** Writes where rows and sequences have their state; returns the address of each sequence's table of the first group. */
 function writePlaces(
-  buffer: ArrayBufferLike,
-  { sequences, layout, held }: Pick<StepInput, 'sequences' | 'layout' | 'held'>,
+  words: Uint32Array, { sequences, layout, held, further = 0 }: Pick<StepInput, 'sequences' | 'layout' | 'held' | 'further'>,
 ): readonly number[] {
   const { pageTokens } = held;
   const { ahead } = layout;
-  const rowSlots = new Uint32Array(buffer, layout.rowSlots, (ahead + 1) * layout.rows);
-  const records = createRecordWriter();
+  const [rowPages, rowSlots] = [wordAt(layout, layout.rowPages), wordAt(layout, layout.rowSlots)];
   const tables: number[] = [];
   let row = 0;
-  let word = 0;
+  let tableWord = 0;
   for (const sequence of sequences) {
     const { rows, start, pages, slots, memory = 0 } = sequence;
-    const used = pagesOfSequence(sequence, { pageTokens, ahead });
+    const used = pagesOfSequence(sequence, { pageTokens, ahead: ahead + further });
     for (const [group, addresses] of held.pages.entries()) {
-      const table = new Uint32Array(buffer, layout.pages + (group * layout.pageWords + word) * 4, used);
+      const table = wordAt(layout, layout.pages) + group * layout.pageWords + tableWord;
       const own = pages[group] ?? [];
-      for (let i = 0; i < used; i++) table[i] = addresses[own[i] as number] as number;
+      for (let i = 0; i < used; i++) words[table + i] = addresses[own[i] as number] as number;
       for (let behind = 0; behind <= ahead; behind++) {
-        const rowPages = new Uint32Array(buffer, layout.rowPages + ((behind * layout.groups + group) * layout.rows + row) * 4, rows);
-        for (let i = 0; i < rows; i++) rowPages[i] = table[Math.floor((start + behind + i) / pageTokens)] as number;
+        const to = rowPages + (behind * layout.groups + group) * layout.rows + row;
+        for (let i = 0; i < rows; i++) words[to + i] = words[table + Math.floor((start + behind + i) / pageTokens)] as number;
       }
     }
     for (let behind = 0; behind <= ahead; behind++)
-      for (let i = 0; i < rows; i++) rowSlots[behind * layout.rows + row + i] = (start + behind + i) % pageTokens;
-    records.ints(row, rows, held.slots[slots?.read ?? -1] ?? 0, held.slots[slots?.write ?? -1] ?? 0, memory);
-    tables.push(layout.pages + word * 4);
+      for (let i = 0; i < rows; i++) words[rowSlots + behind * layout.rows + row + i] = (start + behind + i) % pageTokens;
+    const [read, write] = [held.slots[slots?.read ?? -1] ?? 0, held.slots[slots?.write ?? -1] ?? 0];
+    words.set([row, rows, read, write, memory], wordAt(layout, layout.sequences) + tables.length * SEQUENCE_WORDS);
+    tables.push(layout.pages + tableWord * 4);
     row += rows;
-    word += used;
+    tableWord += used;
   }
-  new Uint32Array(buffer, layout.sequences, records.length).set(records.toWords());
   return tables;
 }
 
-function writeTable(
+/** Angles of rows of positions, where `table` has its address. */
+export function writeAngles(
   buffer: ArrayBufferLike, { address, table }: PositionTable, positions: ArrayLike<number>, shift?: ArrayLike<number>,
 ): void {
   const half = table.frequencies.length;
@@ -186,17 +204,4 @@ function writeTable(
       out[row * 2 * half + half + i] = magnitude * Math.sin(angle);
     }
   }
-}
-
-function writeTiles(buffer: ArrayBufferLike, layout: StepLayout, cut: ReturnType<typeof cutTiles>, pagesOf: readonly number[]) {
-  const tiles = createRecordWriter();
-  for (const tile of cut.tiles) {
-    const { sequence, firstRow, rows, firstPosition, keyBegin, keyEnd, partial } = tile;
-    tiles.ints(pagesOf[sequence] as number, firstRow, rows, firstPosition, keyBegin, keyEnd, partial, sequence);
-  }
-  const combines = createRecordWriter();
-  for (const { row, firstPartial, partials } of cut.combines) combines.ints(row, firstPartial, partials);
-  new Uint32Array(buffer, layout.tiles, tiles.length).set(tiles.toWords());
-  new Uint32Array(buffer, layout.combines, combines.length).set(combines.toWords());
-  return { tiles: cut.tiles.length, combines: cut.combines.length };
 }

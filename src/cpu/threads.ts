@@ -48,6 +48,8 @@ export interface StepRange {
   readonly program: number;
   readonly programEnd: number;
   readonly step: number;
+  /** Address of what the steps behind this one are made by (`burst-layout.ts`). Absent: it is one step. */
+  readonly burst?: number | undefined;
   /** The most rows of any kind that the step has. Left out: the workers run it, however short it is. */
   readonly rows?: number | undefined;
 }
@@ -94,6 +96,11 @@ export class Threads {
     if (this.#isAlone) this.#settle();
   }
 
+  /** False: the calling thread runs every step. */
+  get areWorkers(): boolean {
+    return !this.#isAlone;
+  }
+
   /** Resolves once every thread waits for its first step. */
   async start(): Promise<void> {
     await this.#ready;
@@ -101,13 +108,14 @@ export class Threads {
   }
 
   /** Runs the ops in [program, programEnd) on all threads. */
-  async run({ program, programEnd, step, rows }: StepRange): Promise<void> {
+  async run({ program, programEnd, step, burst = 0, rows }: StepRange): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#waiting !== undefined) throw new Error('Threads.run: a step is still running');
     const words = this.#words;
     words[CONTROL.program / 4] = program;
     words[CONTROL.programEnd / 4] = programEnd;
     words[CONTROL.step / 4] = step;
+    words[CONTROL.burst / 4] = burst;
     if (this.#isAlone) return this.#runHere(this.#hosted!);
     if (rows === undefined) return this.#runOnWorkers();
     const begin = performance.now();

@@ -38,6 +38,24 @@ describe('maxConcurrent', () => {
     expect(answers.map(({ tokens }) => tokens.length)).toEqual([6, 6, 6, 6]);
   });
 
+  it.each(['aborted', 'left'] as const)('has the place of a call that is %s for the next step', async (way) => {
+    const { model, log } = await load({ maxConcurrent: 1 });
+    const controller = new AbortController();
+    const reading = async () => {
+      let read = 0;
+      for await (const { tokens } of model.generate({ ...ASK, prompt: 'a', maxTokens: 100, signal: controller.signal })) {
+        if ((read += tokens.length) < 4) continue;
+        if (way === 'left') return 'left';
+        controller.abort(new Error('aborted'));
+      }
+      return undefined;
+    };
+    const ended = reading().catch(({ message }: Error) => message);
+    expect((await ends(model).ask('b')).tokens).toHaveLength(6);
+    expect(await ended).toBe(way);
+    expect(log.runs).toBe(4 + 6);
+  });
+
   it('does not count a call whose reader stays away', async () => {
     const { model } = await load({ maxConcurrent: 1 });
     const idle = model.generate({ ...ASK, prompt: 'idle', maxTokens: 3 });

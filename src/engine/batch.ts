@@ -1,5 +1,5 @@
 /** Which rows go into a step: one of each sequence that goes on with its answer, and chunks of prompts in what room they leave. */
-import type { ChoosingRows } from '../graph/executor.ts';
+import type { ChoosingRows, ChosenTokens } from '../graph/executor.ts';
 import type { SequenceStep } from '../graph/decoder-steps.ts';
 import { compareRanks } from './admission.ts';
 import { pictureAt, shiftAt, textEnd } from './pictures.ts';
@@ -7,6 +7,7 @@ import { FEWEST_ROWS } from './prefill-pace.ts';
 import type { PrefillPace } from './prefill-pace.ts';
 import type { Sequence, StagedRows } from './sequence.ts';
 import { MemoryHeld } from './sequence-state.ts';
+import { takesMasks } from './subscription.ts';
 import type { Advance, Ahead, Work } from './subscription.ts';
 
 export interface BatchLimits {
@@ -71,7 +72,7 @@ export function isSeenFirst({ advance }: Pick<Work, 'advance'>): boolean {
 
 /** Whether each token has to come before the next one can be chosen. */
 function isOneStep(work: Pick<Work, 'advance'>): boolean {
-  return isSeenFirst(work) || work.advance?.choose?.constraint !== undefined;
+  return isSeenFirst(work) || (work.advance !== undefined && takesMasks(work.advance));
 }
 
 function leftToChoose({ asked, limit }: Ahead): number {
@@ -169,4 +170,15 @@ export function formBatch(works: readonly Work[], limits: BatchLimits, choosing?
     chunks += filling.works.length - before;
   }
   return { ...filling, steps };
+}
+
+/** How many steps of a submit have run: a program may leave out those behind the last answer's end. */
+export function stepsMade({ works, steps }: Pick<Batch, 'works' | 'steps'>, chosen: readonly ChosenTokens[]): number {
+  if (works.some(({ wanted }, i) => wanted !== 'token' || chosen[i]?.logits !== undefined)) return steps;
+  return Math.max(...chosen.map(({ tokens, error }) => tokens.length + Number(error !== undefined)));
+}
+
+/** How many rows of a sequence have run where not all of them were needed; undefined: all. */
+export function rowsMade({ wanted }: StagedWork, steps: number, { tokens, logits }: ChosenTokens): number | undefined {
+  return wanted === 'token' && logits === undefined && tokens.length < steps ? tokens.length : undefined;
 }

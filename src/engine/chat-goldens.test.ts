@@ -59,6 +59,8 @@ function recording(executor: Executor, into: Recorded[]): Executor {
         ...program,
         ensurePages: (group, count) => program.ensurePages(group, count),
         dispose: () => program.dispose(),
+        // Every step is noted, with its logits.
+        chooser: undefined,
         limits: (graph, withTaps) => program.limits(graph, withTaps),
         async run(runs) {
           const [{ inputs, sequences }] = runs as readonly [GraphRun];

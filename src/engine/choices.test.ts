@@ -32,7 +32,7 @@ describe('n', () => {
     const { model, log } = await load();
     for await (const piece of model.generate({ ...ASK, n: 3 })) if (piece.index === 2) break;
     const { runs } = log;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve));
     expect(log.runs).toBe(runs);
     const controller = new AbortController();
     const reading = (async () => {

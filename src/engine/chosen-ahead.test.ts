@@ -3,10 +3,12 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ChoosingSubmit } from '../graph/executor.ts';
 import { asksOf, checkStreams } from '../../test/check-streams.ts';
 import { fakeCores } from '../../test/fake-core.ts';
-import { FAKE_HOST, fakeGreedy, fakeModels, fakeTextSide, FAKE_VOCAB } from '../../test/fake-model.ts';
+import { FAKE_END, FAKE_HOST, fakeGreedy, fakeModels, fakeTextSide, FAKE_VOCAB } from '../../test/fake-model.ts';
 import { collect } from './collect.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { generatePieces } from './generate.ts';
+import { openSequence } from './open-sequence.ts';
+import type { Sequence } from './sequence.ts';
 
 const { load } = fakeModels();
 afterEach(() => void vi.restoreAllMocks());
@@ -96,6 +98,122 @@ describe('answers side by side', () => {
     expect(await joined).toEqual(fakeGreedy(promptOf(9, 200), 12));
     expect(log.runs).toBeLessThan(140);
   });
+});
+
+it.each([0, 1])('a call that ends while its first submit is prepared leaves the others there (number %i of two ends)', async (ending) => {
+  const controllers = [new AbortController(), new AbortController()];
+  let asked = 0;
+  // Memory is made for what is submitted, some turns of the event loop later.
+  const prepare = async ({ sequences }: ChoosingSubmit) => {
+    if (sequences.length === 2 && asked++ === 0) controllers[ending]!.abort(new Error('gone'));
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+  const { model } = await load({ choosesSteps: 8, contextLength: 1024, prepare });
+  const answers = await Promise.allSettled(controllers.map(({ signal }, i) =>
+    collect(model.generate({ ids: promptOf(i), maxTokens: 20, temperature: 0, signal })),
+  ));
+  expect(asked).toBeGreaterThan(0);
+  expect(answers[ending]).toMatchObject({ status: 'rejected', reason: { message: 'gone' } });
+  expect(answers[1 - ending]).toMatchObject({ status: 'fulfilled', value: { tokens: fakeGreedy(promptOf(1 - ending), 20) } });
+  // Its number is free again.
+  expect((await collect(model.generate({ ids: promptOf(3), maxTokens: 20, temperature: 0 }))).tokens).toEqual(fakeGreedy(promptOf(3), 20));
+});
+
+it('newcomers that the program has no memory to choose for wait, and the answers that run go on', async () => {
+  const { model } = await load({ choosesSteps: 4, contextLength: 1024, stepMs: 1, mostChoices: 4, maxConcurrent: 8 });
+  const answer = (i: number) => collect(model.generate({ ids: promptOf(i), maxTokens: 60, temperature: 0, ignoreEos: true }));
+  let late: Promise<unknown> | undefined;
+  const first = async (i: number) => {
+    const tokens: number[] = [];
+    for await (const piece of model.generate({ ids: promptOf(i), maxTokens: 60, temperature: 0, ignoreEos: true })) {
+      tokens.push(...piece.tokens);
+      if (tokens.length > 8) late ??= Promise.all([answer(4), answer(5)]);
+    }
+    expect(tokens).toEqual(fakeGreedy(promptOf(i), 60));
+  };
+  await Promise.all([0, 1, 2, 3].map(first));
+  expect(await late).toMatchObject([4, 5].map((i) => ({ tokens: fakeGreedy(promptOf(i), 60) })));
+});
+
+describe('answers that end within a submit', () => {
+  /** Ends each answer after so many tokens, by the length of its prompt, where the scores for it are these. */
+  const endAfter = (lengths: ReadonlyMap<number, number>, spoil = (logits: Float32Array) => void (logits[FAKE_END] = 90)) =>
+    (logits: Float32Array, ids: readonly number[]) => {
+      for (const [prompt, count] of lengths) if (ids.length === prompt + count - 1 && ids[0] === prompt) spoil(logits);
+    };
+  const promptFor = (length: number) => [length, ...promptOf(length, length - 1)];
+
+  it.each([[1, 19], [2, 30], [4, 30]])('of %i: no step behind the last end is made or counted, of up to %i', async (count, longest) => {
+    const lengths = new Map([[7, 19], [11, 30], [13, 24], [17, 5]].slice(0, count) as [number, number][]);
+    const adjust = endAfter(lengths);
+    const { model, log } = await load({ choosesSteps: 8, contextLength: 1024, stopsAtEnds: true, adjust });
+    stopClock();
+    const ask = (prompt: readonly number[]) => collect(model.generate({ ids: prompt, maxTokens: 90, temperature: 0 }));
+    const answers = await Promise.all([...lengths.keys()].map((length) => ask(promptFor(length))));
+    for (const [i, [length, tokens]] of [...lengths].entries()) {
+      expect(answers[i]).toMatchObject({ finishReason: 'stop', tokens: fakeGreedy(promptFor(length), tokens, adjust) });
+      expect(answers[i]!.tokens.at(-1)).toBe(FAKE_END);
+    }
+    // One of prompts, and one for each further token of the longest.
+    expect(log.runs).toBe(longest);
+    expect(model.info.load.steps).toBe(longest);
+    // What is kept of them is what has run: who goes on from there has what a cold run has.
+    const further = [...promptFor(7), ...answers[0]!.tokens, 1, 2, 3];
+    expect((await ask(further)).tokens).toEqual(fakeGreedy(further, 90, adjust));
+  });
+
+  // The end is the last token of a page, and one of the middle.
+  const CASES: readonly [number, number, object][] = [[40, 24, {}], [7, 19, {}], [7, 19, { window: 70 }]];
+  it.each(CASES)('leave the state of what has run: prompt of %i, answer of %i, %j', async (prompt, count, device) => {
+    const adjust = endAfter(new Map([[prompt, count]]));
+    const { core } = cores({ choosesSteps: 8, stopsAtEnds: true, sequences: 2, adjust, ...device });
+    stopClock();
+    const settings = resolveDecoding({ maxTokens: 60, temperature: 0 }, FAKE_HOST);
+    const answer = async (promptIds: readonly number[], sequence: Sequence) => {
+      const job = { core, text: fakeTextSide(), promptIds, settings, sequence };
+      const tokens: number[] = [];
+      for await (const piece of generatePieces(() => job)) tokens.push(...piece.tokens);
+      return tokens;
+    };
+    const own = openSequence(core);
+    const first = await answer(promptFor(prompt), own);
+    expect(first).toEqual(fakeGreedy(promptFor(prompt), count, adjust));
+    // The end was chosen in the last step, and is in none.
+    expect(own.length).toBe(prompt + count - 1);
+    const further = [...promptFor(prompt), ...first, 1, 2, 3];
+    const cold = fakeGreedy(further, 60, adjust);
+    expect(await answer(further, openSequence(core))).toEqual(cold);
+    expect(await answer(further, own)).toEqual(cold);
+  });
+
+  it('by scores of no use have given their tokens first, and those behind an end are none of theirs', async () => {
+    const adjust = endAfter(new Map([[7, 19]]), (logits) => void (logits[3] = Number.NaN));
+    const { model } = await load({ choosesSteps: 8, contextLength: 1024, adjust });
+    stopClock();
+    const tokens: number[] = [];
+    const reading = async (ids: readonly number[], maxTokens: number) => {
+      tokens.length = 0;
+      for await (const piece of model.generate({ ids, maxTokens, temperature: 0 })) tokens.push(...piece.tokens);
+    };
+    await expect(reading(promptFor(7), 90)).rejects.toThrow('no usable scores');
+    expect(tokens).toEqual(fakeGreedy(promptFor(7), 18, adjust));
+    // The others hear nothing of it.
+    const [, whole] = await Promise.allSettled([
+      collect(model.generate({ ids: promptFor(7), maxTokens: 90, temperature: 0 })),
+      collect(model.generate({ ids: promptFor(11), maxTokens: 40, temperature: 0 })),
+    ]);
+    expect(whole).toMatchObject({ status: 'fulfilled', value: { tokens: fakeGreedy(promptFor(11), 40, adjust) } });
+  });
+});
+
+it('steps that run while they are handed over are timed: chunks of a prompt that take long stay small', async () => {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  // The host has computed the step when it has the submit.
+  const prepare = () => void (now += 600);
+  const { model, log } = await load({ choosesSteps: 8, contextLength: 1024, prefillRows: null, sharesCores: true, prepare });
+  await collect(model.generate({ ids: promptOf(1, 640), maxTokens: 1, temperature: 0 }));
+  expect(Math.max(...log.steps.map(({ count }) => count))).toBeLessThanOrEqual(64);
 });
 
 describe('a reader', () => {

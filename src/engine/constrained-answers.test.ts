@@ -1,10 +1,12 @@
-import { describe, expect, it } from 'vitest';
-import { fakeModels } from '../../test/fake-model.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fakeModels, saying } from '../../test/fake-model.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { OutputFormat } from '../text/grammars/output-format.ts';
+import type { Piece } from './api.ts';
 import { collect } from './collect.ts';
 
 const { load } = fakeModels();
+afterEach(() => void vi.restoreAllMocks());
 const promptOf = (seed: number) => Array.from({ length: 24 }, (_, i) => 97 + ((seed * 7 + i * 5) % 26));
 
 const flag: OutputFormat = {
@@ -12,7 +14,8 @@ const flag: OutputFormat = {
   schema: { type: 'object', properties: { temperature: { type: 'boolean' }, colour: { enum: ['red', 'green'] } },
     required: ['temperature', 'colour'] },
 };
-const WAYS = [undefined, 1, 8];
+/** Logits only; tokens chosen step by step; several steps, beside masks and by a grammar that the program follows. */
+const WAYS = [{}, { choosesSteps: 1 }, { choosesSteps: 8 }, { choosesSteps: 8, followsGrammars: true }];
 
 describe('an answer with a format', () => {
   it('is of it, and the same whoever chooses its tokens', async () => {
@@ -23,8 +26,8 @@ describe('an answer with a format', () => {
     const matches = [/^\{\s*"temperature":\s*(true|false),\s*"colour"/u, /^(alpha|beta|alphabet)$/u, /^[a-f]{3,6}(-\d+){2}x$/u,
       /^(\(|\[)/u];
     for (const [i, format] of formats.entries()) {
-      const answers = await Promise.all(WAYS.map(async (choosesSteps) => {
-        const { model } = await load(choosesSteps === undefined ? {} : { choosesSteps });
+      const answers = await Promise.all(WAYS.map(async (way) => {
+        const { model } = await load(way);
         const call = (temperature: number) =>
           collect(model.generate({ ids: promptOf(1), format, temperature, seed: 3, maxTokens: 300, repetitionPenalty: 1.1 }));
         return [await call(0), await call(1)].map(({ text, tokens, finishReason }) => ({ text, tokens, finishReason }));
@@ -36,9 +39,9 @@ describe('an answer with a format', () => {
     }
   });
 
-  it('takes text that has to follow at once', async () => {
-    for (const choosesSteps of WAYS) {
-      const { model, log } = await load(choosesSteps === undefined ? {} : { choosesSteps });
+  it('takes text that has to follow at once, where masks are made here', async () => {
+    for (const way of WAYS.slice(0, 3)) {
+      const { model, log } = await load(way);
       const { text, tokens, usage, finishReason } = await collect(model.generate({ ids: promptOf(1), format: flag, temperature: 0 }));
       expect(finishReason).toBe('stop');
       expect(Object.keys(JSON.parse(text) as object)).toEqual(['temperature', 'colour']);
@@ -48,9 +51,57 @@ describe('an answer with a format', () => {
     }
   });
 
+  it('comes several tokens a submit where the program follows its grammar', async () => {
+    const format: OutputFormat = { type: 'regex', pattern: '[a-f]{60}' };
+    const submitsOf = async (followsGrammars: boolean) => {
+      const { model } = await load({ choosesSteps: 8, followsGrammars });
+      let submits = 0;
+      const answer = model.generate({ ids: promptOf(1), seed: 2, maxTokens: 60, format });
+      for await (const { tokens } of answer) submits += tokens.length > 0 ? 1 : 0;
+      return submits;
+    };
+    expect(await submitsOf(false)).toBe(60);
+    expect(await submitsOf(true)).toBeLessThan(60);
+  });
+
+  it('comes several tokens a submit within a thought that the prompt opened, and behind it', async () => {
+    const said = 'one or </thin two</think>\n[12,34,56]';
+    const submitsOf = async (followsGrammars: boolean) => {
+      const { model } = await load({ choosesSteps: 8, followsGrammars, adjust: saying(`<think>${said}`) });
+      const pieces: Piece[] = [];
+      const answer = model.generate({ prompt: 'assistant:<think>', format: { type: 'json' }, temperature: 0 });
+      for await (const piece of answer) pieces.push(piece);
+      expect(pieces.map(({ text }) => text).join('')).toBe(said);
+      return pieces.length;
+    };
+    expect(await submitsOf(false)).toBeGreaterThan(said.length - 4);
+    expect(await submitsOf(true)).toBeLessThan(said.length / 2);
+  });
+
+  it('lets others go on, and may be aborted, while what the program follows is looked for', async () => {
+    const properties = Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`m${i}`, { type: 'boolean' }]));
+    const { model } = await load({ choosesSteps: 8, followsGrammars: true, contextLength: 4096, modelContextLength: 4096, stepMs: 1 });
+    // A clock that goes on as it is looked at: slices of the search are as long on any machine, some fifty of them.
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += 0.01));
+    const format: OutputFormat = { type: 'schema', strict: false, schema: { properties } };
+    let pieces = 0;
+    const [stop, left] = [new AbortController(), new AbortController()];
+    const other = (async () => {
+      for await (const _ of model.generate({ ids: promptOf(2), maxTokens: 3000, ignoreEos: true, signal: stop.signal }))
+        if (++pieces === 5) left.abort(new Error('enough'));
+    })();
+    await expect(collect(model.generate({ ids: promptOf(1), format, signal: left.signal }))).rejects.toThrow('enough');
+    const before = pieces;
+    for await (const _ of model.generate({ ids: promptOf(1), format, maxTokens: 8 })) break;
+    expect(pieces).toBeGreaterThan(before + 3);
+    stop.abort(new Error('over'));
+    await expect(other).rejects.toThrow('over');
+  });
+
   it('goes beside others, which are as they are alone', async () => {
-    for (const choosesSteps of WAYS) {
-      const { model } = await load({ ...(choosesSteps === undefined ? {} : { choosesSteps }), contextLength: 512 });
+    for (const way of WAYS) {
+      const { model } = await load({ ...way, contextLength: 512 });
       const free = (i: number) => collect(model.generate({ ids: promptOf(i), maxTokens: 40, temperature: 0.8, seed: i }));
       const bound = (i: number) => collect(model.generate({ ids: promptOf(i), format: flag, temperature: 0.8, seed: i }));
       const alone = [(await free(1)).tokens, (await bound(2)).tokens, (await bound(3)).tokens, (await free(4)).tokens];
@@ -60,8 +111,8 @@ describe('an answer with a format', () => {
   });
 
   it('may be left, aborted and cut', async () => {
-    for (const choosesSteps of WAYS) {
-      const { model } = await load(choosesSteps === undefined ? {} : { choosesSteps });
+    for (const way of WAYS) {
+      const { model } = await load(way);
       for await (const piece of model.generate({ ids: promptOf(1), format: flag })) {
         expect(piece.tokens.length).toBeGreaterThan(0);
         break;
@@ -79,8 +130,8 @@ describe('an answer with a format', () => {
   });
 
   it('has log probabilities of each token, and keeps to what is banned', async () => {
-    for (const choosesSteps of WAYS) {
-      const { model } = await load(choosesSteps === undefined ? {} : { choosesSteps });
+    for (const way of WAYS) {
+      const { model } = await load(way);
       const known = await collect(model.generate({ ids: promptOf(1), format: flag, temperature: 0, logprobs: 1 }));
       expect(known.logprobs?.map(({ token }) => token)).toEqual(known.tokens);
       const format: OutputFormat = { type: 'choice', choices: ['alpha', 'beta'] };

@@ -98,3 +98,21 @@ it('begins anew for a newcomer, and learns nothing from steps with rows of promp
   note(1, 1801);
   expect(pace.steps).toBe(2);
 });
+
+it('a device that slows down tenfold has two long submits, the one that runs and the one behind it', () => {
+  const pace = createDecodePace(32);
+  pace.restart();
+  const taken: number[] = [];
+  const underWay: number[] = [];
+  let now = 0;
+  for (let submit = 0; submit < 40; submit++) {
+    while (underWay.length < 2) underWay.push(pace.steps);
+    const steps = underWay.shift() as number;
+    const begin = now;
+    now += steps * (submit < 20 ? 0.6 : 6);
+    taken.push(now - begin);
+    pace.note(steps, { submittedAt: 0, arrivedAt: now, waitedMs: now - begin, readersMs: 0 });
+  }
+  expect(taken.map((ms, i) => [i, ms] as const).filter(([, ms]) => ms > 12.001).map(([i]) => i)).toEqual([20, 21]);
+  expect(Math.max(...taken)).toBeCloseTo(120);
+});

@@ -71,8 +71,8 @@ describe('an answer that begins inside a thought', () => {
 
   it('has its format behind the thought, which is free', async () => {
     const said = '<think>so I think</think>\n\n{"a":true}';
-    for (const choosesSteps of [undefined, 8]) {
-      const { model } = await load({ adjust: saying(said), ...(choosesSteps === undefined ? {} : { choosesSteps }) });
+    for (const way of [{}, { choosesSteps: 8 }, { choosesSteps: 8, followsGrammars: true }]) {
+      const { model } = await load({ adjust: saying(said), ...way });
       const schema = { type: 'object', properties: { a: { type: 'boolean' } }, required: ['a'] };
       const { value, answer } = await model.generateObject({ prompt: 'assistant:<think>', schema, temperature: 0 });
       expect(value).toEqual({ a: true });

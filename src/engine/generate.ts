@@ -1,4 +1,5 @@
 /** A generation: it subscribes to a sequence, asks for token after token, and makes text of them until something ends it. */
+import { choosesLikeliest } from '../graph/sampling.ts';
 import type { Picture } from '../models/vision.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { answerRoom } from './answer-room.ts';
@@ -14,11 +15,12 @@ import { placePictures } from './pictures.ts';
 import type { PlacedPicture } from './pictures.ts';
 import { answerFormat, answerOpening, openThoughtEnd } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
-import { rowConstraint } from './row-constraint.ts';
+import { rowConstraint, untilFollowed } from './row-constraint.ts';
+import type { ConstrainedJob } from './row-constraint.ts';
 import { thoughtBudgetOf } from './thought-budget.ts';
 import type { ThoughtBudget } from './thought-budget.ts';
 import { createSampler, logprobsOf } from './sampler.ts';
-import type { Advance, Subscription } from './subscription.ts';
+import type { Advance, RowConstraint, Subscription } from './subscription.ts';
 import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
 
@@ -269,15 +271,25 @@ function goOn(run: Run, subscription: Subscription): Subscription {
   return core.scheduler.subscribe({ sequence: run.sequence, hasBegun: true, ...terms, deadlineMs });
 }
 
+/** What rules which tokens may follow in its answer. */
+function constrainedJob({ job }: Run): ConstrainedJob {
+  const { promptIds, settings: { grammar }, text, answerFormat: format = answerFormat({}, text) } = job;
+  return { ...job, thoughtEnd: grammar && openThoughtEnd(promptIds, format, text) };
+}
+
+/** Whether the program chooses the tokens, if it chooses any. */
+function isChosenThere({ core, settings: { topLogprobs, sampling } }: GenerationJob, constraint: RowConstraint | undefined): boolean {
+  if (topLogprobs !== undefined) return false;
+  return !core.choosesLikeliestOnly || (constraint === undefined && choosesLikeliest(sampling));
+}
+
 /** What is asked for each further token. The executor chooses it where it can; log probabilities need the logits here. */
 function advanceOf(run: Run): Advance<NextTokens> {
-  const { core, promptIds, settings, signal, onProgress } = run.job;
+  const { core, promptIds, settings, text, signal, onProgress } = run.job;
   const { sampling, topLogprobs } = settings;
   const promptTokens = promptIds.length;
-  const { text, answerFormat: format = answerFormat({}, text) } = run.job;
   const answered = run.ids.slice(promptTokens);
-  const thoughtEnd = settings.grammar && openThoughtEnd(promptIds, format, text);
-  const constraint = rowConstraint({ ...run.job, thoughtEnd }, answered);
+  const constraint = rowConstraint(constrainedJob(run), answered);
   // Penalties know no pictures.
   const readIds = run.pictures === undefined ? promptIds : promptIds.filter((id) => id >= 0);
   const sampler = createSampler({ settings: sampling, promptIds: readIds, candidates: core.candidates });
@@ -304,11 +316,13 @@ function advanceOf(run: Run): Advance<NextTokens> {
       const logprobs = topLogprobs === undefined ? undefined : [logprobsOf(logits, token, topLogprobs)];
       return { tokens: [token, ...following], logprobs };
     },
-    choose: topLogprobs !== undefined ? undefined : {
+    choose: !isChosenThere(run.job, constraint) ? undefined : {
       constraint,
       request: () => ({
         sampling,
         history: { promptIds: readIds, outputIds: run.ids.slice(promptTokens) },
+        endIds: settings.ignoreEos ? [] : [...text.endIds],
+        grammar: constraint?.grammar?.(),
         limit: run.room.tokens - (run.ids.length - promptTokens),
       }),
       take(tokens) {
@@ -351,6 +365,7 @@ export async function* generatePieces(prepare: () => PreparedJob): AsyncGenerato
     else if (job.lastingTokens !== undefined) sequence.rest(run.settled);
   };
   try {
+    await untilFollowed(constrainedJob(run), job.signal);
     let advance = advanceOf(run);
     let sampled = await firstTokens(run, subscription, advance);
     while (sampled.finish === undefined) {

@@ -102,7 +102,7 @@ export async function chooseAhead(chooser: TokenChooser, answers: readonly Answe
 function takeAll(of: readonly Answer[], chosen: readonly ChosenTokens[], bounds: AnswerBounds): void {
   of.forEach((answer, i) => {
     const { tokens, error } = chosen[i] as ChosenTokens;
-    if (error !== undefined && !answer.isDone) throw error;
     takeTokens(answer, tokens, bounds);
+    if (error !== undefined && !answer.isDone) throw error;
   });
 }

@@ -26,6 +26,8 @@ import type { Scheduler } from './scheduler.ts';
 import { spareMemoryOf } from './spare-memory.ts';
 import { createStatePool } from './state-pool.ts';
 import type { StatePool } from './sequence-state.ts';
+import { createTableFinder } from './table-finder.ts';
+import type { TableFinder } from './table-finder.ts';
 
 export interface ModelCore {
   readonly vocabSize: number;
@@ -43,6 +45,11 @@ export interface ModelCore {
   readonly state: StatePool;
   readonly scheduler: Scheduler;
   readonly candidates: Candidates;
+  /** As the program's chooser. */
+  readonly followsGrammars: boolean;
+  /** Finds the tables that such a program follows. */
+  readonly tables: TableFinder;
+  readonly choosesLikeliestOnly: boolean;
   /** Of a model that sees. */
   readonly pictures: Pictures | undefined;
   /** Most pages of a group that the sequences of one step may have together. */
@@ -100,7 +107,7 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
   const steps = model.decoder && decoderSteps(program, hostTable);
   const tapped = program.limits(graph.name, true)[sequenceDim(graph) ?? ''];
   const pages = mostPages(model, kv, maxRows);
-  let running: Promise<unknown> | undefined;
+  const running = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
   let closedBy: Error | undefined;
 
@@ -108,23 +115,30 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     if (closedBy !== undefined) throw closedBy;
   };
   const tracked = async <Result>(step: Promise<Result>): Promise<Result> => {
-    running = step;
+    running.add(step);
     try {
       return await step;
     } finally {
-      running = undefined;
+      running.delete(step);
     }
   };
-  /** Submits are refused once the program closes; what is under way then ends with its device. */
+  /**
+   * Submits are refused once the program closes. What a device of its own has under way then ends with it; threads are waited for, which
+   * end with the step that runs, since nobody waits for its tokens.
+   */
   const trackedChooser = (own: TokenChooser): TokenChooser => ({
     mostSequences: own.mostSequences,
     mostSteps: own.mostSteps,
+    followsGrammars: own.followsGrammars,
+    choosesLikeliestOnly: own.choosesLikeliestOnly,
+    sharesCores: own.sharesCores,
     open: (choice) => own.open(choice),
     close: (choice) => own.close(choice),
     prepare: (batch) => own.prepare(batch),
     async submit(batch) {
       checkOpen();
       const { results, choose } = await tracked(own.submit(batch));
+      if (own.sharesCores === true) tracked(results).catch(() => {});
       const open = results.then((chosen) => (checkOpen(), chosen), (error: unknown) => {
         checkOpen();
         throw error;
@@ -183,6 +197,9 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     scheduler,
     pace,
     candidates: createCandidates(vocabSize),
+    followsGrammars: chooser?.followsGrammars === true,
+    tables: createTableFinder(),
+    choosesLikeliestOnly: chooser?.choosesLikeliestOnly === true,
     pictures,
     state,
     checkOpen,
@@ -201,7 +218,7 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     close() {
       closedBy ??= new InputError('The model was disposed: load it again, or dispose it only after its last call.');
       scheduler.close(closedBy);
-      closing ??= Promise.resolve(running).then(free, free);
+      closing ??= Promise.allSettled(running).then(free);
       return closing;
     },
   };

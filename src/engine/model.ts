@@ -167,7 +167,9 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   if (decoder.model.graphs.has(TALK.vocoder.graph))
     throw new InputError(`${parts.name} (${decoder.model.name}) hears and speaks: it is for loadTalkModel, or "ingot talk".`);
   if (decoder.model.listener !== undefined || isParakeet(decoder.config.architecture))
-    throw new InputError(`${parts.name} (${decoder.model.name}) hears speech and answers no text: use transcribe.`);
+    throw new InputError(`${parts.name} (${decoder.model.name}) hears speech and answers no text: use transcribe.`, {
+      modelKind: 'speech',
+    });
   const { executor, signal, onProgress } = options;
   const limits = resolveCallLimits(options);
   const { model, weights, config } = decoder;

@@ -51,12 +51,12 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
       const tokens = Int32Array.from({ length: Math.max(0, known - start) }, (_, i) => ids[start + i] as number);
       return {
         step: { tokens, start, ...place, outputs: outputs.map((position) => position - start) },
-        commit(all) {
+        commit(all, count = end - start) {
           if (underWay[0] !== own) return;
           underWay.shift();
           state.isPinned = underWay.length > 0;
           if (isClosed) return;
-          for (let i = start; i < end; i++) present.push(all[i] as number);
+          for (let i = start; i < start + count; i++) present.push(all[i] as number);
           core.state.confirm(state, start);
           share();
         },

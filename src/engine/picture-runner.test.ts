@@ -78,7 +78,11 @@ it('keeps nothing of a picture whose tower is done', async () => {
   };
   const runner = createPictureRunner({ tower: { ...tower, inputsOf }, graph, run: async () => [] });
   while (!(await runner.look(placed('a'), { isBeside: false })));
-  await vi.waitUntil(() => (collect(), held[0]!.deref() === undefined));
+  // The test's own limit ends it, however busy the machine is.
+  while (held[0]!.deref() !== undefined) {
+    await new Promise((resolve) => setTimeout(resolve));
+    collect();
+  }
   expect(await runner.look(placed('a'), { isBeside: false })).toBe(true);
   expect(held).toHaveLength(1);
 });

@@ -64,12 +64,15 @@ describe('a run of tools', () => {
   it('runs 50 calls of one answer beside each other, and gives their results back in the order of the calls', async () => {
     const names = Array.from({ length: 50 }, (_, i) => `f${i}`);
     const model = await saying(names.map((name, i) => call(name, { city: `c${i}` })).join('\n'), 'Done.');
-    let running = 0;
-    let most = 0;
+    let [running, most] = [0, 0];
+    let beginAll = () => {};
+    const haveBegun = new Promise<void>((resolve) => (beginAll = resolve));
     const tools = names.map((name, i) => tool({
       name,
       async run({ city: asked }: JsonObject) {
         most = Math.max(most, ++running);
+        if (running === 50) beginAll();
+        await haveBegun;
         await new Promise((resolve) => setTimeout(resolve, (i * 7) % 11));
         running--;
         if (i % 10 === 3) throw new Error(`no ${asked as string}`);
@@ -123,13 +126,17 @@ describe('a run of tools', () => {
     const waiting = new Map<string, () => void>();
     const begun: string[] = [];
     const named = (name: string): ToolFunction => ({
-      name, run: () => new Promise((resolve) => (begun.push(name), waiting.set(name, () => resolve(name)))),
+      name,
+      run: () => new Promise((resolve) => {
+        waiting.set(name, () => resolve(name));
+        if (begun.push(name) === 3) waiting.get('b')!();
+      }),
     });
     const events: ToolRunEvent[] = [];
     for await (const event of model.runTools({ ...ASK, tools: ['a', 'b', 'c'].map(named) })) {
       events.push(event);
-      const end = (name: string, i: number) => setTimeout(waiting.get(name)!, 5 * i);
-      if (event.type === 'call' && event.call.name === 'c') setTimeout(() => ['b', 'c', 'a'].forEach(end));
+      // The first ends when all have begun, each other one when the one before was told of.
+      if (event.type === 'result') waiting.get(({ b: 'c', c: 'a' } as Record<string, string>)[event.result.content] ?? '')?.();
     }
     expect(begun).toEqual(['a', 'b', 'c']);
     expect(resultsIn(events).map(({ content }) => content)).toEqual(['b', 'c', 'a']);

@@ -33,8 +33,8 @@ function failOnLogits(logits: Float32Array): never {
   const at = logits.findIndex((logit) => Number.isNaN(logit) || logit === Infinity);
   const found = at < 0 ? 'no token has a finite logit' : `the logit of token ${at} is ${logits[at]}`;
   throw new FormatError(
-    `The model computed no usable scores: ${found}. Its weights or activations overflow; check the file (ingot eval on the ` +
-      `reference device tells a damaged file from an arithmetic that is too narrow).`,
+    `The model computed no usable scores: ${found}. Its weights or activations overflow, or its keys and values what kvType says ` +
+      '("f32" holds all); check the file (ingot eval on the reference device tells a damaged file from an arithmetic that is too narrow).',
   );
 }
 

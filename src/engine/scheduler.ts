@@ -248,11 +248,17 @@ class Loop implements Scheduler {
   }
 
   /** Its reader has what came, or finds it when it asks again. */
-  #deliver({ member: { waiting }, staged: { end, wanted }, result }: Arrival): void {
+  #deliver({ member, staged: { end, wanted }, result }: Arrival): void {
+    const { waiting } = member;
     const { advance } = waiting ?? {};
     if (waiting === undefined || advance === undefined) return;
     this.#members.answer(waiting, () => {
-      if (result.error !== undefined) throw result.error;
+      if (result.error !== undefined) {
+        if (result.tokens.length === 0) throw result.error;
+        // Who goes on behind the tokens that were good hears of it.
+        member.refusedBy ??= result.error;
+        return advance.choose?.take(result.tokens);
+      }
       advance.onStep?.(end);
       if (wanted === 'state') return GOES_ON;
       if (result.logits !== undefined) return advance.take(result.logits);

@@ -51,8 +51,8 @@ export interface Sequence {
 export interface StagedRows {
   /** Its tokens are those that are known. */
   readonly step: SequenceStep;
-  /** They have run, with these ids at their positions. */
-  commit(ids: ArrayLike<number>): void;
+  /** They have run, with these ids at their positions: the first `count` of them, by default all, where the answer ended among them. */
+  commit(ids: ArrayLike<number>, count?: number): void;
   /** They have not, or failed, as have those that were staged after them. */
   withdraw(): void;
 }

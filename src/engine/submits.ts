@@ -5,10 +5,11 @@
  */
 import type { ChoosingRows, ChosenTokens, Submitted, TokenChooser } from '../graph/executor.ts';
 import type { StepBatch, StepResult } from '../graph/decoder-steps.ts';
-import { formBatch, isSeenFirst } from './batch.ts';
+import { formBatch, isSeenFirst, rowsMade, stepsMade } from './batch.ts';
 import type { Batch, BatchLimits, StagedWork } from './batch.ts';
 import { createDecodePace } from './decode-pace.ts';
-import type { DecodePace } from './decode-pace.ts';
+import type { DecodePace, SubmitTimes } from './decode-pace.ts';
+import { prepare, takesMasks } from './subscription.ts';
 import type { Advance, Ahead, DeviceChoice, Member, Work } from './subscription.ts';
 
 export interface SubmitsOptions extends BatchLimits {
@@ -44,6 +45,10 @@ export class Submits {
   readonly #options: SubmitsOptions;
   readonly #decodePace: DecodePace | undefined;
   readonly #underWay: UnderWay[] = [];
+  /** Those in the submit that the program takes just now: memory and kernels are made for it, and their choices stay open. */
+  #entering: ReadonlySet<Member> = new Set();
+  /** Those of them that have left. */
+  readonly #leaving = new Set<Member>();
   /** Those whose answers went on in the last submit. */
   #goingOn: ReadonlySet<Member> = new Set();
   /** The program makes what a submit would take. */
@@ -65,14 +70,20 @@ export class Submits {
   }
 
   has(member: Member): boolean {
-    return this.#underWay.some(({ works }) => works.some(({ work }) => work.member === member));
+    return this.#entering.has(member) || this.#underWay.some(({ works }) => works.some(({ work }) => work.member === member));
   }
 
   /** Whether one more can be made before the oldest is done: no reader has to see a token first, and no token waits for its mask. */
   get hasRoom(): boolean {
     if (this.#options.chooser === undefined) return this.count === 0;
+    if (this.count > 0 && this.#options.chooser.sharesCores === true && !this.#areShort) return false;
     const waits = ({ work, wanted }: StagedWork) => wanted !== 'state' && isSeenFirst(work);
     return this.count < DEPTH && !this.#underWay.some(({ works, choose }) => choose !== undefined || works.some(waits));
+  }
+
+  /** Whether what is under way is over so soon that the host's part between two submits counts. */
+  get #areShort(): boolean {
+    return this.#decodePace!.steps > 1 && this.#underWay.every(({ works }) => works.every(({ goesOn }) => goesOn));
   }
 
   /**
@@ -110,17 +121,26 @@ export class Submits {
     let submittedAt = performance.now();
     if (this.#givenAt !== undefined) this.#readersMs = submittedAt - this.#givenAt;
     this.#givenAt = undefined;
+    this.#entering = new Set(works.map(({ work: { member } }) => member));
+    const newcomers = works.filter(({ work: { member } }) => member.ahead === undefined);
     try {
       const { results, choose } = chooser === undefined ? { results: this.#run(works) } : await this.#choose(chooser, works, steps);
-      // Memory may have been made for it, and kernels.
-      if (chooser !== undefined) submittedAt = performance.now();
+      // Memory may have been made for it, and kernels. Where steps run on the cores of the host it may have run meanwhile.
+      if (chooser !== undefined && chooser.sharesCores !== true) submittedAt = performance.now();
+      for (const { wanted, work: { advance } } of works) if (wanted === 'logits' && chooser !== undefined) prepare(advance);
       const timed = results.then((chosen) => ({ chosen, arrivedAt: performance.now() }));
       timed.catch(() => {});
       this.#underWay.push({ works, steps, submittedAt, results: timed, choose, known: new Set(), failures: new Map() });
       this.#goingOn = new Set(works.flatMap(({ goesOn, work: { member } }) => (goesOn ? [member] : [])));
     } catch (error) {
       for (const { rows } of works.toReversed()) rows.withdraw();
+      // Those that are held back now want no memory of a submit of the others.
+      for (const { work: { member } } of newcomers) this.#close(member);
       throw error;
+    } finally {
+      this.#entering = new Set();
+      for (const member of this.#leaving) this.#close(member);
+      this.#leaving.clear();
     }
     for (const { wanted, work: { member: { ahead } } } of works) if (wanted === 'token' && ahead !== undefined) ahead.asked += steps;
     this.#giveMasks();
@@ -134,8 +154,9 @@ export class Submits {
     const masks = works.map((staged) => {
       const { member, advance } = staged.work;
       if (staged.wanted !== 'token' || member.ahead === undefined || known.has(staged)) return undefined;
+      if (advance === undefined || !takesMasks(advance)) return undefined;
       try {
-        return advance?.choose?.constraint?.mask();
+        return advance.choose?.constraint?.mask();
       } catch (error) {
         failures.set(staged, error as Error);
         return undefined;
@@ -166,7 +187,7 @@ export class Submits {
       if (wanted === 'token') this.#open(chooser, member, advance);
       // A sequence may be closed while memory for the step is made.
       const pages = step.pages.map((own) => Array.from(own));
-      const isMasked = wanted === 'token' && advance.choose?.constraint !== undefined;
+      const isMasked = wanted === 'token' && takesMasks(advance);
       const { tokens, start, slots } = step;
       return { tokens, start, pages, slots, shift, wanted, choice: member.ahead?.choice, isMasked };
     });
@@ -195,7 +216,7 @@ export class Submits {
       const { chosen, arrivedAt } = await oldest.results;
       this.#givenAt = performance.now();
       this.#underWay.shift();
-      this.#note(oldest, arrivedAt, Math.max(0, arrivedAt - askedAt));
+      this.#note(oldest, stepsMade(oldest, chosen), { arrivedAt, waitedMs: Math.max(0, arrivedAt - askedAt) });
       const arrivals = oldest.works.map((staged, i) => this.#commit(staged, chosen[i] as ChosenTokens, oldest));
       this.#giveMasks();
       return arrivals;
@@ -219,7 +240,8 @@ export class Submits {
   /** It is in no more submits, and nobody waits for the rows that are under way. */
   drop(member: Member): void {
     member.sequence?.abandon();
-    this.#close(member);
+    if (this.#entering.has(member)) this.#leaving.add(member);
+    else this.#close(member);
   }
 
   #close(member: Member): void {
@@ -227,32 +249,35 @@ export class Submits {
     member.ahead = undefined;
   }
 
-  #note({ works, steps, submittedAt }: UnderWay, arrivedAt: number, waitedMs: number): void {
-    const isDecode = works.every(({ wanted }) => wanted === 'token');
+  #note({ works, submittedAt }: UnderWay, steps: number, { arrivedAt, waitedMs }: Pick<SubmitTimes, 'arrivedAt' | 'waitedMs'>): void {
+    const isDecode = steps > 0 && works.every(({ wanted }) => wanted === 'token');
     this.#decodePace?.note(isDecode ? steps : undefined, { submittedAt, arrivedAt, waitedMs, readersMs: this.#readersMs });
-    const rows = works.reduce((sum, { rows: { step } }) => sum + step.tokens.length, 0);
+    // A submit behind another goes on with a token that was not known when it was staged: a row all the same.
+    const rows = works.reduce((sum, { rows: { step } }) => sum + Math.max(1, step.tokens.length), 0);
     this.done.steps += steps;
     // Of several steps each has one row a sequence.
     this.done.rows += rows * steps;
-    if (works.some(({ goesOn, wanted }) => wanted === 'state' || (!goesOn && this.#options.chooser !== undefined))) {
+    if (steps > 0 && works.some(({ goesOn, wanted }) => wanted === 'state' || (!goesOn && this.#options.chooser !== undefined))) {
       this.#options.pace.note(rows, arrivedAt - Math.max(submittedAt, this.#lastArrival));
     }
     this.#lastArrival = arrivedAt;
   }
 
-  #commit(staged: StagedWork, chosen: ChosenTokens, { known, failures }: UnderWay): Arrival {
+  #commit(staged: StagedWork, chosen: ChosenTokens, { steps, known, failures }: UnderWay): Arrival {
     const { work: { member, advance }, rows, end } = staged;
     const { ahead } = member;
     const isKnown = known.has(staged);
     const error = failures.get(staged) ?? (isKnown ? undefined : chosen.error);
-    const result = { ...chosen, tokens: isKnown ? [] : chosen.tokens, error };
+    const result = { ...chosen, tokens: isKnown || failures.has(staged) ? [] : chosen.tokens, error };
     if (error !== undefined) {
+      const before = ahead?.ids.length;
+      if (ahead !== undefined) this.#take(staged, ahead, result.tokens);
       rows.withdraw();
       this.#close(member);
-      return { member, staged, result };
+      return { member, staged, result: { ...result, tokens: ahead?.ids.slice(before) ?? [] } };
     }
     if (ahead !== undefined) this.#take(staged, ahead, result.tokens);
-    rows.commit(ahead?.ids ?? (advance as Advance<unknown>).ids);
+    rows.commit(ahead?.ids ?? (advance as Advance<unknown>).ids, rowsMade(staged, steps, chosen));
     if (advance?.keepAt?.includes(end) === true) member.sequence?.keep(end);
     return { member, staged, result };
   }
@@ -276,14 +301,5 @@ export class Submits {
         }
       }
     }
-  }
-}
-
-/** What fails here fails again where it is taken, and is that call's alone. */
-function prepare(advance: Advance<unknown> | undefined): void {
-  try {
-    advance?.prepare?.();
-  } catch {
-    // As above.
   }
 }

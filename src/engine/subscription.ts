@@ -1,5 +1,6 @@
 /** What a call has of the scheduler, and what it asks of it. */
 import type { TokenChoice } from '../graph/executor.ts';
+import type { TokenGrammar } from '../tensor/byte-table.ts';
 import type { CallTerms, Rank } from './admission.ts';
 import type { PlacedPicture } from './pictures.ts';
 import type { Sequence } from './sequence.ts';
@@ -32,15 +33,31 @@ export interface RowConstraint {
   mask(): Uint32Array;
   /** Takes a token in; returns those that have to follow it, which it has taken in too. None where several may follow. */
   accept(token: number): readonly number[];
+  /** What the program follows by itself, in place of masks, from where the answer stands. Absent: masks are made here. */
+  readonly grammar?: (() => TokenGrammar) | undefined;
 }
 
 export interface DeviceChoice<Result> {
   /** As the program's, and how many tokens may yet follow the ids; asked once, unless the program loses its place. */
   request(): TokenChoice & { readonly limit: number };
-  /** Which tokens may be next; where this is given, one is chosen at a time. It is told of each as it comes. */
+  /** Which tokens may be next; where masks are made here, one is chosen at a time. It is told of each as it comes. */
   readonly constraint?: RowConstraint | undefined;
   /** Makes the answer of what was chosen, at least one token. */
   take(tokens: readonly number[]): Result;
+}
+
+/** Whether a mask is made here before each token. */
+export function takesMasks({ choose }: Pick<Advance<unknown>, 'choose'>): boolean {
+  return choose?.constraint !== undefined && choose.constraint.grammar === undefined;
+}
+
+/** Makes what {@link Advance.take} needs beside logits. What fails here fails again where it is taken, and is that call's alone. */
+export function prepare(advance: Advance<unknown> | undefined): void {
+  try {
+    advance?.prepare?.();
+  } catch {
+    // As above.
+  }
 }
 
 export interface Subscription {

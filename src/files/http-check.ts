@@ -24,7 +24,11 @@ export async function checkHttpFile(
       throwIfPassing(response);
       const absent = absentFile(response);
       if (absent !== undefined) return absent;
-      if (response.status === 200 && saysHtml(response)) return htmlInstead(200);
+      // A way to sign in, as of a session that is over: what the server has by now it does not say.
+      if (response.status === 200 && saysHtml(response)) {
+        const { reason, advice } = htmlInstead(200);
+        throw new InputError(`${remote.name}: ${reason}. ${advice}`);
+      }
       return changeOf(known, factsOf(response, { name: remote.name, known })) === undefined ? 'same' : 'changed';
     }),
   );

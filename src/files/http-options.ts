@@ -13,6 +13,10 @@ export interface HttpOptions {
    * is given up: from 1, by default 5. Waits double from half a second and are as long as the server's Retry-After asks, up to a minute.
    */
   readonly attempts?: number | undefined;
+  /** How many bytes come with the answer that tells a file's size. Default 64 KiB: they hold most headers, and small files. */
+  readonly headBytes?: number | undefined;
+  /** What a person can do where no connection comes about: whole sentences. Default: what helps with any URL. */
+  readonly advice?: string | undefined;
   /** Called before each wait for another attempt. */
   readonly onRetry?: ((retry: HttpRetry) => void) | undefined;
   /** Replaces the clock between attempts, for tests. */

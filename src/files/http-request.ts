@@ -11,9 +11,12 @@ export interface Remote extends Omit<RetryRules, 'receivedBytes'> {
   readonly name: string;
   readonly fetch: Fetch;
   readonly idleTimeoutMs: number;
+  readonly headBytes: number;
   /** What a person can do where no connection comes about. Default: what helps with any URL. */
   readonly advice?: string | undefined;
 }
+
+const HEAD_BYTES = 64 * 1024;
 
 /** @throws InputError for what is no http or https URL, holds a password, and for settings that cannot be meant */
 export function remoteOf(url: string | PlatformUrl, options: HttpOptions): Remote {
@@ -28,11 +31,11 @@ export function remoteOf(url: string | PlatformUrl, options: HttpOptions): Remot
   }
   // Called through a closure: a browser's fetch must not be called as a method of another object.
   const call = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
-  const { attempts = 5, idleTimeoutMs = 30_000, onRetry, wait = waitFor } = options;
+  const { attempts = 5, idleTimeoutMs = 30_000, headBytes = HEAD_BYTES, onRetry, wait = waitFor, advice } = options;
   if (!(Number.isInteger(attempts) && attempts >= 1))
     throw new InputError(`attempts must be an integer from 1, found ${String(attempts)}.`);
   if (!(idleTimeoutMs > 0)) throw new InputError(`idleTimeoutMs must be a number above 0, found ${String(idleTimeoutMs)}.`);
-  return { url: parsed, name, fetch: call, idleTimeoutMs, attempts, onRetry, wait };
+  return { url: parsed, name, fetch: call, idleTimeoutMs, headBytes, attempts, onRetry, wait, advice };
 }
 
 export interface Request {

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { errorOf, requestedRange, sendPart, serveHttp } from '../../test/http-server.ts';
 import type { ByteRange, TestServer } from '../../test/http-server.ts';
@@ -220,10 +222,11 @@ describe('httpSource', () => {
     const error = await errorOf(httpSource('http://me:hunter2@127.0.0.1/x'));
     expect(error.message).toMatch(/user name or password/);
     expect(error.message).not.toMatch(/hunter2/);
-    // Nothing listens on the port that was just given back.
-    const other = await serveHttp(() => {});
-    await other.close();
-    await expect(httpSource(`${other.origin}/x`)).rejects.toThrow(/connection failed \(.*ECONNREFUSED/);
+    // Nothing listens on the port of a client, and nobody else can take it meanwhile.
+    const client = connect(Number(new URL(origin).port), '127.0.0.1');
+    await once(client, 'connect');
+    await expect(httpSource(`http://127.0.0.1:${client.localPort}/x`)).rejects.toThrow(/connection failed \(.*ECONNREFUSED/);
+    client.destroy();
   });
 });
 

@@ -28,8 +28,6 @@ export interface HttpFile extends ByteSource {
   readonly facts: FileFacts;
 }
 
-/** A file's first bytes come with the request that asks its size: they hold most headers and small files. */
-const headBytes = 64 * 1024;
 const rangeBytes = 16 * 1024 * 1024;
 const parallelRanges = 4;
 
@@ -74,7 +72,7 @@ export function openHttpFile(url: string | PlatformUrl, options: HttpOptions): P
 }
 
 async function openRemote(remote: Remote, signal: AbortSignal | undefined): Promise<HttpFile | AbsentFile> {
-  const head: Transfer = { remote, offset: 0, done: 0, into: new Uint8Array(headBytes), known: undefined };
+  const head: Transfer = { remote, offset: 0, done: 0, into: new Uint8Array(remote.headBytes), known: undefined };
   const absent = await transfer(head, signal);
   if (absent) return absent;
   const { known, into: headRead } = head;

@@ -16,20 +16,21 @@ export interface WholeSink {
 
 /**
  * What is cut short, or breaks, begins anew, as often as the options allow.
- * @throws InputError for a URL that cannot be reached, holds no file or goes on failing; what the sink throws
+ * @throws InputError for a URL that cannot be reached, holds no file or goes on failing; what the sink throws, which is no fault of the way
  */
 export async function httpWhole(url: string | PlatformUrl, options: HttpOptions, sink: WholeSink): Promise<void> {
   const remote = remoteOf(url, options);
   const state = { received: 0, isOpen: false };
   // Bytes that are dropped are no progress: without this an answer that always breaks at its end would be asked for for ever.
   const rules = { ...remote, receivedBytes: () => 0 };
-  await withRetries(rules, options.signal, () =>
+  const refused = await withRetries(rules, options.signal, () =>
     withIdleLimit({ remote, isOpen: state.isOpen }, options.signal, async (request) => {
       await sink.begin();
       state.received = 0;
-      await attempt(remote, request, { sink, state });
+      return attempt(remote, request, { sink, state });
     }),
   );
+  if (refused !== undefined) throw refused.error;
 }
 
 interface Arrival {
@@ -37,7 +38,8 @@ interface Arrival {
   readonly state: { received: number; isOpen: boolean };
 }
 
-async function attempt(remote: Remote, request: Request, { sink, state }: Arrival): Promise<void> {
+/** @returns what the sink threw, where it did: to try again helps nobody then */
+async function attempt(remote: Remote, request: Request, { sink, state }: Arrival): Promise<{ readonly error: unknown } | undefined> {
   const response = await request();
   throwIfPassing(response);
   const absent = absentFile(response);
@@ -58,10 +60,12 @@ async function attempt(remote: Remote, request: Request, { sink, state }: Arriva
       const { reason, advice } = htmlInstead(200);
       throw new InputError(`${remote.name}: ${reason}. ${advice}`);
     }
-    await sink.write(read.value);
+    const refused = await sink.write(read.value).then(() => undefined, (error: unknown) => ({ error }));
+    if (refused !== undefined) return refused;
     state.received += read.value.length;
   }
   if (told !== null && Number(told) !== state.received) throw cutShort(state.received, told);
+  return undefined;
 }
 
 function cutShort(received: number, told: string | null, cause?: unknown): PassingFault {

@@ -2,7 +2,7 @@
 
 const PROJECTOR = /(^|[-._])mmproj/i;
 
-/** The one that is called as the model is (`mmproj-MODEL.gguf`), else the first of {@link projectorsBeside}. */
+/** The one that is called as the model is (`mmproj-MODEL.gguf`), else one of f16, else the first by name. */
 export function projectorBeside(names: readonly string[], fileName: string | undefined): string | undefined {
   const beside = projectorsBeside(names, fileName);
   return beside.find((name) => baseOf(name).toLowerCase() === `mmproj-${baseOf(fileName!)}`.toLowerCase()) ?? beside[0];
@@ -13,7 +13,7 @@ export function projectorBeside(names: readonly string[], fileName: string | und
  * @param names paths; what lies in another folder than the model is not meant
  * @param fileName of the model: undefined, or no GGUF model's, has none
  */
-export function projectorsBeside(names: readonly string[], fileName: string | undefined): readonly string[] {
+function projectorsBeside(names: readonly string[], fileName: string | undefined): readonly string[] {
   if (fileName === undefined || !isGguf(fileName) || PROJECTOR.test(baseOf(fileName))) return [];
   const folder = folderOf(fileName);
   const beside = names.filter((name) => isGguf(name) && folderOf(name) === folder && PROJECTOR.test(baseOf(name))).toSorted();

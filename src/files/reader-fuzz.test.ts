@@ -1,6 +1,6 @@
 /**
  * Mutates small sound files at random and opens them: every outcome must be a checkpoint or one of our errors, and no
- * read may ask for more than the file has. INGOT_FUZZ_SEED repeats a run, INGOT_FUZZ_MS bounds the time of each test.
+ * read may ask for more than the file has. INGOT_FUZZ_SEED begins elsewhere, INGOT_FUZZ_MS bounds the time of each test.
  */
 import { expect, test } from 'vitest';
 import { ggufBytes, smallGguf, smallSafetensors, text, u16, utf8 } from '../../test/model-bytes.ts';
@@ -13,7 +13,7 @@ import { openCheckpoint } from './open-checkpoint.ts';
 
 const mutations = 3000;
 const limitMs = Number(process.env['INGOT_FUZZ_MS'] ?? 8000);
-const firstSeed = Number(process.env['INGOT_FUZZ_SEED'] ?? Date.now() % 1_000_000_007);
+const firstSeed = Number(process.env['INGOT_FUZZ_SEED'] ?? 1);
 
 /** mulberry32: a small generator, so that a seed is all that a failure needs to be repeated. */
 function randomOf(seed: number): (below: number) => number {

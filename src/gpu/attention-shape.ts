@@ -10,6 +10,7 @@ import type { CachedPart } from './coded-cache.ts';
 import type { Binding } from './kernel.ts';
 import { q8Bindings } from './linear-shape.ts';
 import { Q8_BLOCK } from './q8-layout.ts';
+import { CACHE_HALVES } from './wgsl/cache-halves.ts';
 import { q8EpilogueFunctions } from './wgsl/q8-epilogue.ts';
 import { headPreparationFunctions } from './wgsl/head-preparation.ts';
 
@@ -308,10 +309,14 @@ fn keyInPage(page: u32, kvHead: u32, position: u32) -> u32 {
 ${keyAt} { return keyInPage(pageOf(sequence, position), kvHead, position); }`;
 }
 
-/** `fn kvRounded(quad) -> vec4<f32>`: a quad as the cache will hold it. */
+/** `fn kvRounded(quad) -> vec4<f32>`: a quad as the cache will hold it; of f16 with what {@link chunkOf} calls. */
 export function kvRounding({ kv }: AttentionShape): string {
-  const value = kv === 'f32' ? 'quad' : 'vec4<f32>(unpack2x16float(pack2x16float(quad.xy)), unpack2x16float(pack2x16float(quad.zw)))';
-  return `fn kvRounded(quad: vec4<f32>) -> vec4<f32> { return ${value}; }`;
+  if (kv === 'f32') return 'fn kvRounded(quad: vec4<f32>) -> vec4<f32> { return quad; }';
+  return `${CACHE_HALVES}
+fn kvRounded(quad: vec4<f32>) -> vec4<f32> {
+  let halves = cacheHalves(quad);
+  return vec4<f32>(unpack2x16float(halves.x), unpack2x16float(halves.y));
+}`;
 }
 
 /** WGSL expressions of the quads of a chunk, given an expression without side effects. */
@@ -319,10 +324,10 @@ export function chunkQuads({ kv }: AttentionShape, chunk: string): readonly stri
   return kv === 'f32' ? [chunk] : [`kvLow(${chunk})`, `kvHigh(${chunk})`];
 }
 
-/** WGSL expression of a chunk made of quads (names: they are repeated). */
+/** WGSL expression of a chunk made of quads; of f16 it calls {@link CACHE_HALVES}. */
 export function chunkOf({ kv }: AttentionShape, quads: readonly string[]): string {
   if (kv === 'f32') return quads[0] as string;
-  return `vec4<u32>(${quads.map((quad) => `pack2x16float(${quad}.xy), pack2x16float(${quad}.zw)`).join(', ')})`;
+  return `vec4<u32>(${quads.map((quad) => `cacheHalves(${quad})`).join(', ')})`;
 }
 
 /** Bindings of the result. */

@@ -55,7 +55,7 @@ function codesText({ type, unitBytes }: CachedPart): string {
 
 /**
  * `fn NAME(keyAt: u32, chunk: u32) -> vec4<u32>`: eight halves of the vector that begins `offset` units after the place of a key; pads of
- * groups are zeros.
+ * groups are zeros. Codes stand for larger values than halves hold: those are 65,504.
  */
 export function chunkFunction(name: string, part: CachedPart, offset: number): string {
   const head = `fn ${name}(first: u32, chunk: u32) -> vec4<u32> {\n  let at = first + ${offset}u;`;
@@ -64,11 +64,13 @@ export function chunkFunction(name: string, part: CachedPart, offset: number): s
   const wordBits = part.unitBytes === 16 ? 2 : 1;
   return `${head}
   let scales = kv[at + ${codeUnits(part)}u + (chunk >> ${wordBits + 2}u)][(chunk >> 2u) & ${(1 << wordBits) - 1}u];
-  let scale = bitcast<f32>(select(scales << 16u, scales & 0xffff0000u, (chunk & 2u) == 2u));
+  let scaleBits = select(scales << 16u, scales & 0xffff0000u, (chunk & 2u) == 2u);
+  let scale = bitcast<f32>(scaleBits);
 ${codesText(part)}
-  let x = low * scale;
-  let y = high * scale;
-  return vec4<u32>(pack2x16float(x.xy), pack2x16float(x.zw), pack2x16float(y.xy), pack2x16float(y.zw));
+  let x = clamp(low * scale, vec4<f32>(-65504.0), vec4<f32>(65504.0));
+  let y = clamp(high * scale, vec4<f32>(-65504.0), vec4<f32>(65504.0));
+  let halves = vec4<u32>(pack2x16float(x.xy), pack2x16float(x.zw), pack2x16float(y.xy), pack2x16float(y.zw));
+  return select(halves, vec4<u32>(0x7e007e00u), vec4<bool>((scaleBits & 0x7fffffffu) > 0x7f800000u));
 }`;
 }
 
@@ -150,7 +152,7 @@ export interface WrittenPart extends CachedPart {
   quad(quad: string): string;
 }
 
-/** Statements that store span `span` of a vector, `at` being the first word of the key's place, in a cache of words. */
+/** Statements that store span `span` of a vector in a cache of words, `at` being the first of the key's place; of f16 by `cacheHalves`. */
 export function spanText(part: WrittenPart): string {
   const { name, type, dim, unitBytes, offset } = part;
   const at = `at + ${(offset * unitBytes) / 4}u`;
@@ -167,8 +169,9 @@ ${isCodedKv(type) ? codedSpanText(part, at) : floatSpanText(part, at)}
 function floatSpanText({ name, dim }: WrittenPart, at: string): string {
   const padded = Math.ceil(dim / 8) * 2;
   return [0, 1, 2, 3, 4, 5, 6, 7].map((n) => `    if (span * 8u + ${n}u < ${padded}u) {
-      kv[${at} + span * 16u + ${2 * n}u] = pack2x16float(${name}${n}.xy);
-      kv[${at} + span * 16u + ${2 * n + 1}u] = pack2x16float(${name}${n}.zw);
+      let halves = cacheHalves(${name}${n});
+      kv[${at} + span * 16u + ${2 * n}u] = halves.x;
+      kv[${at} + span * 16u + ${2 * n + 1}u] = halves.y;
     }`).join('\n');
 }
 

@@ -28,7 +28,12 @@ import type { RunnableDecoder, RunnableGraph } from './program/gpu-program.ts';
 import { createStateMemory } from './program/state-memory.ts';
 import { createRunnablePlan } from './program/program-parts.ts';
 import type { ProgramBase, RunnablePlan } from './program/program-parts.ts';
-import { createTokenSampler } from './program/token-sampler.ts';
+import { createTokenSampler } from './program/create-token-sampler.ts';
+import { tuneInBackground, tuningOfModel } from './tuning/background-tuning.ts';
+import type { GpuTuning, TimerHooks, TuningSearch } from './tuning/background-tuning.ts';
+import { createIdleGate } from './tuning/idle-gate.ts';
+import type { GpuUse, IdleGate } from './tuning/idle-gate.ts';
+import { createProfileTimer } from './tuning/time-profiles.ts';
 import { asMatrix, rowsOfSource } from './weights/rows-of-source.ts';
 import { loadWeights } from './weights/load-weights.ts';
 import type { LoadedWeights, MatrixRequest, VectorRequest } from './weights/weight-request.ts';
@@ -42,16 +47,20 @@ export interface GpuExecutorOptions {
   readonly profile: DeviceProfile;
   /** Fusion rules to leave out, by name: the same results, slower. For tests and experiments. */
   readonly withoutRules?: readonly string[] | undefined;
+  /** What tuning found on this adapter; absent: the profile as it is. */
+  readonly tuning?: GpuTuning | undefined;
+  /** That of the GPU, where other executors have programs on it too. Default: one of this executor's programs. */
+  readonly gate?: IdleGate | undefined;
 }
 
 export function createGpuExecutor(options: GpuExecutorOptions): Executor {
-  const { kind, name, profile } = options;
+  const { kind, name, profile, gate = createIdleGate() } = options;
   return {
     kind,
     description: `${kind} (${name}, profile ${profile.name})`,
     prefillRows: profile.prefillRows,
     chunkMultiplyAdds: profile.chunkMultiplyAdds,
-    load: (request) => loadProgram(request, options),
+    load: (request) => loadProgram(request, { ...options, gate }),
   };
 }
 
@@ -64,25 +73,36 @@ async function areUnitsRight(gpu: GpuDevice, { subgroupMatrix }: DeviceProfile):
  * What no device could run is refused before one is opened. Matrix units are tried while kernels that take them compile and weights load;
  * where they are wrong, the model is planned and loaded again without them.
  */
-async function loadProgram(request: ProgramRequest, { profile, open, withoutRules }: GpuExecutorOptions): Promise<Program> {
+async function loadProgram(
+  request: ProgramRequest, { profile: usual, open, withoutRules, tuning, gate }: GpuExecutorOptions & { readonly gate: IdleGate },
+): Promise<Program> {
   const { model, kv, sizes, signal } = request;
   signal?.throwIfAborted();
+  const { profile, search } = tuningOfModel(model, usual, tuning);
   const typeOf = (id: string) => sourceOf(request, id).type;
   const planFor = (each: DeviceProfile) => planModel({ model, typeOf, kv, sizes, profile: each, withoutRules });
   const plan = planFor(profile);
-  const gpu = await open();
+  const use = gate.enter();
+  const gpu = await open().catch((error: unknown) => {
+    use.leave();
+    throw error;
+  });
+  // Also of a program that nobody disposes of.
+  gpu.onLost(() => use.leave());
   const wrong = new AbortController();
   try {
     const areRight = areUnitsRight(gpu, profile);
     areRight.then((isRight) => isRight || wrong.abort(), () => {});
     const both = signal === undefined ? wrong.signal : AbortSignal.any([signal, wrong.signal]);
     try {
-      return await buildProgram(gpu, { request: { ...request, signal: both }, model: plan, areRight });
+      return await buildProgram(gpu, { request: { ...request, signal: both }, model: plan, areRight, search, use });
     } catch (error) {
       signal?.throwIfAborted();
       if (await areRight) throw error;
     }
-    return await buildProgram(gpu, { request, model: planFor(withoutMatrixUnits(profile)), areRight: undefined });
+    return await buildProgram(gpu, {
+      request, model: planFor(withoutMatrixUnits(profile)), areRight: undefined, search, use,
+    });
   } catch (error) {
     gpu.destroy();
     throw error;
@@ -111,9 +131,12 @@ interface BuildOptions {
   readonly model: ModelPlan;
   /** Whether matrix units are, once that is known; undefined: the model takes none. */
   readonly areRight: Promise<boolean> | undefined;
+  /** What the program looks for while its GPU rests; undefined: nothing. */
+  readonly search: TuningSearch | undefined;
+  readonly use: GpuUse;
 }
 
-async function buildProgram(gpu: GpuDevice, { request, model, areRight }: BuildOptions): Promise<Program> {
+async function buildProgram(gpu: GpuDevice, { request, model, areRight, search, use }: BuildOptions): Promise<Program> {
   const { signal, onProgress } = request;
   const pipelines = createPipelines(gpu);
   const { first, later } = kernelsByNeed(model);
@@ -127,7 +150,7 @@ async function buildProgram(gpu: GpuDevice, { request, model, areRight }: BuildO
     areWeightsThere = true;
     idle.rest();
     await untilAborted(Promise.all([compiling, areRight]), signal);
-    const program = await createProgram(gpu, { request, model, weights, pipelines, idle });
+    const program = await createProgram(gpu, { request, model, weights, pipelines, idle, search, use });
     signal?.throwIfAborted();
     return program;
   } catch (error) {
@@ -136,16 +159,30 @@ async function buildProgram(gpu: GpuDevice, { request, model, areRight }: BuildO
   }
 }
 
-interface ProgramBuild {
-  readonly request: ProgramRequest;
-  readonly model: ModelPlan;
+interface ProgramBuild extends Omit<BuildOptions, 'areRight'> {
   readonly weights: LoadedWeights;
   readonly pipelines: Pipelines;
   readonly idle: IdleCompiling;
 }
 
-async function createProgram(gpu: GpuDevice, { idle, ...build }: ProgramBuild): Promise<Program> {
-  const { model, pipelines } = build;
+/** Looks for better knobs of a decoder while its GPU rests. */
+function tuningOf(gpu: GpuDevice, { model, weights, search, use }: Pick<ProgramBuild, 'model' | 'weights' | 'search' | 'use'>) {
+  const { decoder } = model;
+  if (search === undefined || decoder === undefined) return undefined;
+  const { model: { name }, profile } = model.options;
+  const createTimer = (hooks: TimerHooks) => createProfileTimer({ gpu, plan: { ...model, decoder }, weights, ...hooks });
+  return tuneInBackground({ ...search, model: name, profile, use, createTimer });
+}
+
+/**
+ * Bytes of weights by the multiply-adds that a device does in a tenth of a second (`chunkMultiplyAdds`) up to which its steps are so short
+ * that an answer with a format would wait for masks of the host: 4 GB of an NVIDIA card, 0.9 of Apple's. Of larger models steps are what
+ * counts, and the host's way saves those of text that has to follow (docs/decisions.md).
+ */
+const GRAMMAR_BYTES = 4.5e-4;
+
+async function createProgram(gpu: GpuDevice, { idle, search, use, ...build }: ProgramBuild): Promise<Program> {
+  const { model, pipelines, weights } = build;
   const base = await createBase(gpu, build);
   const one = model.decoder && (await createOne(base, model.decoder));
   const graphs = new Map<string, RunnableGraph>();
@@ -157,12 +194,15 @@ async function createProgram(gpu: GpuDevice, { idle, ...build }: ProgramBuild): 
   const decoder = one && model.decoder && (await createDecoder(base, { one, plan: model.decoder, pipelines: samplers }));
   const { profile } = model.options;
   const { attention } = profile.knobs;
+  use.loaded(() => gpu.pending(gpu.queue.onSubmittedWorkDone()));
   return new GpuProgram({
-    base, graphs, decoder, idle,
+    base, graphs, decoder, idle, use,
+    tuning: tuningOf(gpu, { model, weights, search, use }),
     splitFrom: attention.splitFrom,
     groupedFrom: profile.subgroupSize === undefined ? Infinity : attention.groupedFrom,
     tileSplits: profile.subgroupMatrix && { rows: attention.tileSplitRows, from: attention.tileSplitFrom },
     stepsPerSubmit: profile.stepsPerSubmit,
+    followsGrammars: base.weights.sizeBytes <= profile.chunkMultiplyAdds * GRAMMAR_BYTES,
     printPlan: () => printModelPlan(model),
   });
 }
@@ -179,12 +219,13 @@ interface DecoderBuild {
   readonly pipelines: PipelineMap;
 }
 
-async function createDecoder({ gpu, logits, request }: ProgramBase, { one, plan, pipelines }: DecoderBuild): Promise<RunnableDecoder> {
+async function createDecoder(base: ProgramBase, { one, plan, pipelines }: DecoderBuild): Promise<RunnableDecoder> {
+  const { gpu, logits, request, pipelines: compiler } = base;
   const names = decoderOf(request.model);
   const buffer = logits?.buffer;
   if (buffer === undefined) throw new Error(`model ${request.model.name}: no buffer of logits`);
   const sampler = await gpu.guard('Allocating the sampler', () =>
-    createTokenSampler({ ...plan.sampler, gpu, pipelines, logits: buffer }),
+    createTokenSampler({ ...plan.sampler, gpu, pipelines, compiler, logits: buffer }),
   );
   return { names, graph: plan.graph, one, sampler };
 }
@@ -197,7 +238,7 @@ function createHalves(gpu: GpuDevice, { graphs }: ModelPlan): GPUBuffer | undefi
 
 async function createBase(
   gpu: GpuDevice,
-  { request, model, weights, pipelines }: Omit<ProgramBuild, 'idle'>,
+  { request, model, weights, pipelines }: Omit<ProgramBuild, 'idle' | 'search' | 'use'>,
 ): Promise<ProgramBase> {
   const { kv, model: graphs } = request;
   const { decoder, options } = model;

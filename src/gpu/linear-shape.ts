@@ -96,6 +96,11 @@ export interface LinearShape {
   readonly residual: boolean;
   readonly outputs: LinearOutputs;
   /**
+   * Absent: all columns of y are the product's. y is f32 [rows, of], and the product makes its columns from `start` on: other kernels make
+   * the others. Excludes bias, residual, and what excludes an activation; its activation has no `times`. Not on matrix units.
+   */
+  readonly within?: { readonly start: number; readonly of: number } | undefined;
+  /**
    * Absent: one matrix for all rows. A kernel for one row binds `routes`, f32 [2 * used] of a route op; one for several binds `lists`,
    * which the expert-lists kernel makes of them.
    */
@@ -139,6 +144,12 @@ export function hasTwoEnds({ gated, residual, activation }: LinearShape): boolea
 /** WGSL expression of what an activated value is multiplied by, at a row and column of the result. */
 export function timesAt({ of, start }: { readonly of: number; readonly start: number }, row: string, column: string): string {
   return `times[${row} * ${of}u + ${start}u + ${column}]`;
+}
+
+/** WGSL expression of where a value of the result lies in `y`; with experts `row` is the (row, choice) pair. */
+export function placeInY(shape: LinearShape, row: string, column: string): string {
+  const { of, start } = shape.within ?? { of: outputWidth(shape), start: 0 };
+  return `${row} * ${of}u + ${start > 0 ? `${start}u + ` : ''}${column}`;
 }
 
 /** Columns of the result, of each expert. */
@@ -204,5 +215,6 @@ export function linearBindings(shape: LinearShape, { step, vectorX }: LinearBind
 export function shapeText(shape: LinearShape): string {
   const { count, piece } = shape.experts ?? {};
   const held = piece ? `${piece.first}..${piece.first + piece.count} of ${count}` : count;
-  return `[${shape.experts ? `${held}, ` : ''}${matrixRows(shape)}, ${shape.cols}]`;
+  const rows = shape.within ? `${shape.within.start}.. of ${shape.within.of}: ${totalRows(shape)}` : matrixRows(shape);
+  return `[${shape.experts ? `${held}, ` : ''}${rows}, ${shape.cols}]`;
 }

@@ -2,7 +2,8 @@
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { GraphRun, Program, SequenceRows, WeightSource } from './executor.ts';
-import { isCausal } from './graph.ts';
+import { inputOf, isCausal } from './graph.ts';
+import type { Graph } from './graph.ts';
 import { decoderOf, graphOf } from './model-graphs.ts';
 import type { DecoderNames, EncoderNames, TokenGraphNames } from './model-graphs.ts';
 import { readTokenRows } from './token-rows.ts';
@@ -29,6 +30,15 @@ export interface StepResult {
   readonly logits: Float32Array;
   /** [rows, dim] by tap name; copies. */
   readonly taps: ReadonlyMap<string, Float32Array>;
+}
+
+/** Tokens that the decoder's tables have. */
+export function tokenLimit(graph: Graph, names: DecoderNames): number {
+  const tokens = inputOf(graph, names.tokens);
+  const tables = graph.nodes.flatMap(({ op, inputs }) =>
+    op.kind === 'embed' && inputs[0] === tokens ? [op.weight.shape[0] as number] : [],
+  );
+  return Math.min(...tables);
 }
 
 /** Runs the decoder of a program. */

@@ -4,6 +4,7 @@
  * the composition roots in `node/` and `browser/` do.
  */
 import type { ReadOptions } from '../tensor/byte-source.ts';
+import type { TokenGrammar } from '../tensor/byte-table.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
@@ -114,6 +115,10 @@ export interface TokenChoice {
   readonly sampling: SamplingSettings;
   /** For penalties, and the count of random numbers: the prompt, and what was chosen for it before. */
   readonly history: { readonly promptIds: ArrayLike<number>; readonly outputIds: ArrayLike<number> };
+  /** Tokens behind which no other is wanted: a chooser may leave those out, and the steps that make them. Default none. */
+  readonly endIds?: readonly number[] | undefined;
+  /** Which tokens may follow, and where the sequence stands among them: for a chooser that follows grammars. Absent: any may. */
+  readonly grammar?: TokenGrammar | undefined;
 }
 
 /** Rows of one sequence in a {@link ChoosingSubmit}. Its place covers the positions of all steps. */
@@ -146,10 +151,11 @@ export interface ChoosingSubmit {
 
 /** Of one sequence of a submit. */
 export interface ChosenTokens {
-  /** One for each step, where tokens are wanted. */
+  /** One for each step, where tokens are wanted; fewer where the choice was closed meanwhile, or has ended, or behind them is the error. */
   readonly tokens: readonly number[];
+  /** May be a view that the next submit overwrites. */
   readonly logits: Float32Array | undefined;
-  /** No logit was of use: its tokens mean nothing. */
+  /** No logit was of use behind {@link ChosenTokens.tokens}. */
   readonly error: Error | undefined;
 }
 
@@ -176,6 +182,15 @@ export interface TokenChooser {
   readonly mostSequences: number;
   /** Most steps of a submit. */
   readonly mostSteps: number;
+  /** It obeys {@link TokenChoice.grammar}, step by step. */
+  readonly followsGrammars: boolean;
+  /**
+   * It takes the likeliest token of all, by settings of {@link choosesLikeliest}, without masks: other sequences want logits. Default: it
+   * obeys every setting.
+   */
+  readonly choosesLikeliestOnly?: boolean | undefined;
+  /** Its steps run on the cores of the host: a submit behind one that takes long only makes others wait. Default false. */
+  readonly sharesCores?: boolean | undefined;
   /** Takes a sequence in: a number for it, which may be that of a closed one. */
   open(choice: TokenChoice): number;
   close(choice: number): void;

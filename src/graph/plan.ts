@@ -173,6 +173,8 @@ function assignSlots<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<
   };
   inputs.forEach(take);
   steps.forEach((step, at) => {
+    const missing = step.inputs.find(({ id }) => !slotOf.has(id));
+    if (missing !== undefined) throw new Error(`plan: ${step.label} reads ${missing.label}, which nothing before it makes`);
     for (const output of step.outputs) take(output);
     for (const value of new Set([...step.inputs, ...step.outputs])) {
       const dead = (lastUse.get(value.id) ?? at) <= at && !kept.has(value.id);

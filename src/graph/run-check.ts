@@ -50,7 +50,7 @@ export function sequenceDim({ nodes, states }: Graph): string | undefined {
 
 /** Positions that a run makes behind those of its sequences' rows. */
 export function positionsAhead({ nodes }: Pick<Graph, 'nodes'>): number {
-  return Math.max(0, ...nodes.map(({ op }) => (op.kind === 'attention' ? op.ahead : 0)));
+  return nodes.reduce((most, { op }) => (op.kind === 'attention' ? Math.max(most, op.ahead) : most), 0);
 }
 
 /** Names of the dims that a run of the graph gives. */
@@ -161,16 +161,19 @@ interface IndexCheck {
 }
 
 /** Indices lie inside of what they are looked up in. */
-function checkIndices({ name, nodes }: Graph, { value, numbers, sizes }: IndexCheck): void {
-  for (const { op, inputs } of nodes) {
-    if (op.kind === 'embed' && inputs[0] === value) checkTokens(numbers, op.weight.shape[0] as number);
-    const [from, indices] = inputs;
-    if (op.kind !== 'gatherRows' || indices !== value) continue;
-    const outer = from?.shape[0];
-    const rows = typeof outer === 'number' ? outer : (sizes[String(outer)] ?? 0);
-    const bad = Array.from(numbers).find((row) => !(row >= 0 && row < rows));
-    if (bad !== undefined) throw new Error(`run of ${name}: expected ${value.label} below ${rows}, found ${bad}`);
+function checkIndices(graph: Graph, check: IndexCheck): void {
+  // Every step looks at all nodes: a function made in this loop would be garbage of each.
+  for (const { op, inputs } of graph.nodes) {
+    if (op.kind === 'embed' && inputs[0] === check.value) checkTokens(check.numbers, op.weight.shape[0] as number);
+    if (op.kind === 'gatherRows' && inputs[1] === check.value) checkGathered(graph, inputs[0], check);
   }
+}
+
+function checkGathered({ name }: Graph, from: Value | undefined, { value, numbers, sizes }: IndexCheck): void {
+  const outer = from?.shape[0];
+  const rows = typeof outer === 'number' ? outer : (sizes[String(outer)] ?? 0);
+  const bad = Array.from(numbers).find((row) => !(row >= 0 && row < rows));
+  if (bad !== undefined) throw new Error(`run of ${name}: expected ${value.label} below ${rows}, found ${bad}`);
 }
 
 /** @throws InputError */

@@ -2,6 +2,8 @@
  * How a token is chosen from logits, every number given and in range. The order: a mask, logit bias, penalties, then temperature, top-k,
  * top-p and min-p, then one number of the Philox stream. A plain record here so that executors may sample themselves.
  */
+import { FormatError } from '../tensor/errors.ts';
+
 export interface SamplingSettings {
   /** At least 0; 0 takes the likeliest token (ties: the lowest id) and uses only the penalties of what follows. */
   readonly temperature: number;
@@ -25,6 +27,20 @@ export interface SamplingSettings {
 
 export function hasBias({ logitBias }: SamplingSettings): boolean {
   return logitBias !== undefined && logitBias.size > 0;
+}
+
+/** What an executor that chooses tokens says where no logit is of use. */
+export function badLogits(): FormatError {
+  return new FormatError(
+    'The model computed no usable scores: a logit is NaN or infinite, or none is finite. Its weights or activations overflow, ' +
+      'or its keys and values what kvType says ("f32" holds all); check the file (ingot eval on the reference device tells a damaged ' +
+      'file from an arithmetic that is too narrow).',
+  );
+}
+
+/** Whether the token is the one with the greatest logit, as the model made it. */
+export function choosesLikeliest(settings: SamplingSettings): boolean {
+  return settings.temperature === 0 && !hasBias(settings) && !hasPenalties(settings);
 }
 
 /** True where logits depend on the tokens before. */

@@ -6,7 +6,8 @@ import { packageRoot } from './package-root.ts';
 
 const folder = join(packageRoot, 'dist', 'app');
 
-async function listFiles(): Promise<ReadonlySet<string>> {
+/** Paths of all files. @throws CapacityError where the app is not built */
+export async function listAppFiles(): Promise<ReadonlySet<string>> {
   const paths = await readdir(folder, { recursive: true }).catch((error: unknown) => {
     throw new CapacityError(`The app is not built: there is no ${relative(packageRoot, folder)} in the package. npm run build makes it.`, {
       cause: error,
@@ -24,7 +25,7 @@ export function appFiles(): { read(path: string): Promise<Uint8Array | undefined
   const held = new Map<string, Promise<Uint8Array>>();
   return {
     async read(path) {
-      names ??= listFiles();
+      names ??= listAppFiles();
       if (!(await names).has(path)) return undefined;
       const bytes = held.get(path) ?? readFile(join(folder, path));
       held.set(path, bytes);

@@ -83,7 +83,8 @@ async function checkFreeSpace(path: string, sizeBytes: number): Promise<void> {
   }
 }
 
-function writeError(path: string, error: NodeJS.ErrnoException, written?: number): Error {
+/** What to tell of a file that the system does not let be written. @param written bytes of it that are */
+export function writeError(path: string, error: NodeJS.ErrnoException, written?: number): Error {
   const after = written === undefined ? '' : ` after ${megabytes(written)}`;
   const full = {
     ENOSPC: 'the disk is full',

@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../tensor/errors.ts';
 import type { ByteSource, SourceFolder } from '../tensor/byte-source.ts';
@@ -56,6 +56,7 @@ export function directorySource(path: string): SourceFolder {
       });
       return found && fileSource(filePath);
     },
+    list: (folder) => readdir(join(path, folder)).catch(() => []),
   };
 }
 

@@ -6,7 +6,10 @@ import type { Executor } from '../graph/executor.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { findAdapter } from './gpu-adapter.ts';
 import type { AdapterKind } from './gpu-adapter.ts';
+import { gateOf } from './gpu-gate.ts';
 import { defaultMemoryBudget } from './memory-budget.ts';
+import { storedTuning } from './tuning-store.ts';
+import type { TuningUse } from './tuning-store.ts';
 
 export interface GpuExecutorChoices {
   /** Which adapter of its kind. Default: the first. */
@@ -14,6 +17,8 @@ export interface GpuExecutorChoices {
   /** Default: the one that fits the adapter. */
   readonly profile?: DeviceProfile | undefined;
   readonly withoutRules?: readonly string[] | undefined;
+  /** Of the profile, where that is the adapter's own. Default: `off`. */
+  readonly tuning?: TuningUse | undefined;
 }
 
 /** An executor, or why there can be none. Opens no device yet. */
@@ -34,12 +39,15 @@ export async function openGpuExecutor(
     return openGpuDevice(adapter);
   };
   const profile = choices.profile ?? profileFor(found.facts);
+  const tuning = choices.profile === undefined ? storedTuning(found.facts, profile, choices.tuning ?? 'off') : undefined;
   const executor = createGpuExecutor({
     open,
     name: found.description,
     kind: adapterKind === 'hardware' ? 'gpu' : 'software',
     profile,
     withoutRules: choices.withoutRules,
+    tuning,
+    gate: gateOf(found.facts),
   });
   return { ...executor, memoryBytes: defaultMemoryBudget(found.facts).bytes };
 }

@@ -5,6 +5,7 @@ export { bundledModelPath } from './package-root.ts';
 export { loadModel } from './load-model.ts';
 export type { DeviceChoice } from './device-choice.ts';
 export type { LoadModelOptions } from './load-model.ts';
+export type { TuningUse } from './tuning-store.ts';
 export { modelLoader, speechModelLoader, talkModelLoader, voiceModelLoader } from './model-loader.ts';
 export type { ModelLoader, ModelLoadOptions, SpeechModelLoader, TalkModelLoader, VoiceModelLoader } from './model-loader.ts';
 export { DEFAULT_SPEECH_MODEL, pulledModelPath, pullModel } from './pull/pull-model.ts';

@@ -27,6 +27,8 @@ import { openGpuExecutor } from './gpu-executor.ts';
 import { defaultMemoryBudget } from './memory-budget.ts';
 import { locate } from './open-path.ts';
 import { createThreadHost } from './thread-host.ts';
+import { tuningUse } from './tuning-store.ts';
+import type { TuningUse } from './tuning-store.ts';
 import { readKernelModules } from './wasm-modules.ts';
 
 export interface LoadModelOptions extends CallLimits {
@@ -65,6 +67,13 @@ export interface LoadModelOptions extends CallLimits {
   readonly quantize?: QuantizeType | undefined;
   /** As {@link ModelOptions.onHint}. Default: `process.emitWarning`, which `--no-warnings` and `NODE_NO_WARNINGS` silence. */
   readonly onHint?: ((hint: string) => void) | undefined;
+  /**
+   * Of a GPU, which `auto` may take: `stored` obeys what `ingot doctor --tune`, or an earlier program, found to be faster on this adapter;
+   * `background` also looks for what was not found yet while all models of the GPU rest after this one's first work, up to 10 s of the
+   * device, but not on `software`; `off` does neither. Refused beside a device that it is not for. Default: what the environment's
+   * INGOT_TUNING says, else `background`.
+   */
+  readonly tuning?: TuningUse | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -72,7 +81,7 @@ export interface LoadModelOptions extends CallLimits {
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
   device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true,
   mostPatches: true, images: true, mmproj: true, memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true,
-  queueTimeoutMs: true, onHint: true, signal: true, onProgress: true,
+  queueTimeoutMs: true, tuning: true, onHint: true, signal: true, onProgress: true,
 };
 
 const MOST_THREADS = 256;
@@ -82,11 +91,16 @@ function resolveThreads(threads: number | undefined): number {
   return threads ?? Math.min(availableParallelism(), MOST_THREADS);
 }
 
-function refuseIdleThreads({ device, threads }: Pick<LoadModelOptions, 'device' | 'threads'>): void {
-  if (threads === undefined || takesThreads(device)) return;
-  throw new InputError(
-    `threads ${String(threads)} is for the CPU device, and device is ${JSON.stringify(device)}: leave out threads, or pass device "cpu".`,
-  );
+/** What a device would not obey. `auto` may take any: what is for one of those it has is no mistake. */
+function refuseIdleOptions({ device, threads, tuning }: ExecutorOptions): void {
+  if (threads !== undefined && !takesThreads(device))
+    throw new InputError(
+      `threads ${String(threads)} is for the CPU device, and device is ${JSON.stringify(device)}: leave out threads, or pass device "cpu".`,
+    );
+  const { kind } = parseDevice(device);
+  const [words, remedy] = kind === 'software' ? ['looks for what is faster on', 'pass "stored"'] : ['is for', 'pass device "gpu"'];
+  if (tuning === undefined || tuning === 'off' || ['auto', 'gpu'].includes(kind) || (kind === 'software' && tuning === 'stored')) return;
+  throw new InputError(`tuning "${tuning}" ${words} a GPU, and device is ${JSON.stringify(device)}: leave out tuning, or ${remedy}.`);
 }
 
 async function openCpuExecutor(threads: number): Promise<Executor> {
@@ -94,17 +108,21 @@ async function openCpuExecutor(threads: number): Promise<Executor> {
   return { ...executor, memoryBytes: defaultMemoryBudget(undefined).bytes };
 }
 
+type ExecutorOptions = Pick<LoadModelOptions, 'device' | 'threads' | 'tuning'>;
+
 /**
- * @throws CapacityError for a device that this machine does not have; InputError for an unknown one, and for threads beside one that has
- * none.
+ * @param usual what is tuned where neither the options nor the environment say so
+ * @throws CapacityError for a device that this machine does not have; InputError for an unknown one, and for threads or tuning beside one
+ * that has none.
  */
-export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 'threads'> = {}): Promise<Executor> {
+export async function openExecutor(options: ExecutorOptions = {}, usual: TuningUse = 'stored'): Promise<Executor> {
   const { kind, index } = parseDevice(options.device);
-  refuseIdleThreads(options);
   const threads = resolveThreads(options.threads);
+  const tuning = tuningUse(options.tuning, usual);
+  refuseIdleOptions(options);
   switch (kind) {
     case 'auto': {
-      const gpu = await openGpuExecutor('hardware');
+      const gpu = await openGpuExecutor('hardware', { tuning });
       return 'problem' in gpu ? openCpuExecutor(threads) : gpu;
     }
     case 'cpu':
@@ -113,7 +131,7 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
       return { ...createReferenceExecutor(), memoryBytes: defaultMemoryBudget(undefined).bytes };
     case 'gpu':
     case 'software': {
-      const gpu = await openGpuExecutor(kind === 'gpu' ? 'hardware' : 'software', { index });
+      const gpu = await openGpuExecutor(kind === 'gpu' ? 'hardware' : 'software', { index, tuning });
       if ('problem' in gpu)
         throw new CapacityError(
           `The device "${options.device}" cannot be used: ${gpu.problem}. Use "cpu", or "auto", which takes what there is.`,
@@ -139,9 +157,9 @@ function warn(hint: string): void {
 export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
   checkOperation(options);
-  const { signal, onProgress, device: _device, threads: _threads, mmproj, onHint = warn, ...settings } = options;
+  const { signal, onProgress, device: _device, threads: _threads, tuning: _tuning, mmproj, onHint = warn, ...settings } = options;
   signal?.throwIfAborted();
-  const executor = await openExecutor(options);
+  const executor = await openExecutor(options, 'background');
   let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
   const report = (event: ProgressEvent) => onProgress?.((last = event));
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });

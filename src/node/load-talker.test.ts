@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { fixturesPath, hasShared, sharedPath } from '../../test/fixture-tensors.ts';
 import { KOKORO_GOLDEN } from '../../test/kokoro-golden.ts';
 import { makeVoiceFolder } from '../../test/kokoro-voice.ts';
@@ -103,7 +103,7 @@ describe.skipIf(!existsSync(espeak))('a cascade', () => {
         player.advance(10);
         await session.hear({ samples: sound.subarray(at, at + 160), sampleRate: RATE });
       }
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await vi.waitFor(() => expect(events.some(({ kind }) => kind === 'truncated'), sentence).toBe(true));
       late.push(player.silencedMs[0]! - (1000 * onset) / RATE);
       const cut = events.find((event) => event.kind === 'truncated');
       expect(cut, sentence).toBeDefined();

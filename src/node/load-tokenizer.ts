@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { openCheckpoint } from '../files/open-checkpoint.ts';
+import { openTokenizer, tokenizerOfJson, tokenizerInModel } from '../engine/open-tokenizer.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
-import { FormatError, InputError } from '../tensor/errors.ts';
+import { InputError } from '../tensor/errors.ts';
 import { checkOptionNames, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
@@ -33,9 +33,7 @@ export async function loadTokenizer(place: string | ByteSource | SourceFolder, o
   }
   if (await isDirectory(place)) return fromFolder(directorySource(place), () => locate(place, options), options);
   const location = await locate(place, { ...options, reads: 'headers' });
-  if (location.fileName === undefined) return fromFolder(location.folder, () => Promise.resolve(location), options);
-  if (isTokenizerName(location.fileName)) return fromJson(location.folder, location.fileName, options);
-  return fromModel(location, options);
+  return openTokenizer(location, options);
 }
 
 /**
@@ -49,11 +47,6 @@ export async function tokenizerOfModel(
   return tokenizer ?? requireTokenizer(checkpoint, 'Name another place of it (tokenizer, or --tokenizer).');
 }
 
-/** JSON files that are a model rather than a tokenizer: the index of a split one, and its configuration. */
-function isTokenizerName(fileName: string): boolean {
-  return /\.json$/i.test(fileName) && fileName !== 'config.json' && !fileName.endsWith('.index.json');
-}
-
 async function isDirectory(path: string): Promise<boolean> {
   if (/^[a-z]+:\/\//i.test(path)) return false;
   return stat(path).then(
@@ -64,26 +57,7 @@ async function isDirectory(path: string): Promise<boolean> {
 
 /** A tokenizer.json in a folder is enough; there need be no weights beside it. */
 async function fromFolder(folder: SourceFolder, locateModel: () => Promise<CheckpointLocation>, options?: ReadOptions): Promise<Tokenizer> {
-  return (await tokenizerFromFolder(folder, undefined, options)) ?? fromModel(await locateModel(), options);
-}
-
-async function fromJson(folder: SourceFolder, fileName: string, options?: ReadOptions): Promise<Tokenizer> {
-  let reason: string | undefined;
-  const onAbsent = (found: string) => {
-    reason = found;
-  };
-  const tokenizer = await tokenizerFromFolder(folder, fileName, { ...options, onAbsent });
-  if (tokenizer !== undefined) return tokenizer;
-  throw new FormatError(`${folder.name} has no file ${JSON.stringify(fileName)}${reason === undefined ? '' : ` (${reason})`}.`);
-}
-
-async function fromModel(location: CheckpointLocation, options?: ReadOptions): Promise<Tokenizer> {
-  const checkpoint = await openCheckpoint(location, options);
-  try {
-    return await requireTokenizer(checkpoint);
-  } finally {
-    await checkpoint.close();
-  }
+  return (await tokenizerFromFolder(folder, undefined, options)) ?? tokenizerInModel(await locateModel(), options);
 }
 
 const ggufMagic = 'GGUF';
@@ -103,5 +77,5 @@ async function fromFile(source: ByteSource, options?: ReadOptions): Promise<Toke
     name: source.name,
     open: (name) => Promise.resolve(name === fileName ? shared : undefined),
   };
-  return isGguf ? fromModel({ folder, fileName }, options) : fromJson(folder, fileName, options);
+  return isGguf ? tokenizerInModel({ folder, fileName }, options) : tokenizerOfJson(folder, fileName, options);
 }

@@ -1,7 +1,5 @@
-import { createVoiceDetector } from '../engine/speech/voice-detector.ts';
+import { openVoiceDetector } from '../engine/speech/open-voice-detector.ts';
 import type { VoiceDetector } from '../engine/speech/voice-detector.ts';
-import { readSafetensors } from '../files/safetensors-reader.ts';
-import { openSilero } from '../models/silero.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import { fileSource } from './file-source.ts';
 import { openExecutor } from './load-model.ts';
@@ -18,11 +16,5 @@ export interface LoadVoiceDetectorOptions extends Pick<LoadModelOptions, 'device
  */
 export async function loadVoiceDetector(path: string, { device = 'cpu', signal }: LoadVoiceDetectorOptions = {}): Promise<VoiceDetector> {
   const executor = await openExecutor({ device, threads: device === 'cpu' ? 1 : undefined });
-  const source = await fileSource(path);
-  try {
-    const model = await openSilero(path, await readSafetensors(source, path, { signal }), { signal });
-    return await createVoiceDetector(model, executor, { signal });
-  } finally {
-    await source.close();
-  }
+  return openVoiceDetector(await fileSource(path), executor, { signal });
 }

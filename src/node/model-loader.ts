@@ -37,14 +37,14 @@ export interface ModelLoader {
 
 /** @param options as of `loadModel`; nothing is read before it is asked for */
 export function modelLoader(pathOrUrl: string, options: Omit<LoadModelOptions, 'signal' | 'spareMemory'> = {}): ModelLoader {
-  const { device, threads, contextLength, kvType, snapshotBytes, perLayerTable, quantize, mmproj } = options;
+  const { device, threads, tuning, contextLength, kvType, snapshotBytes, perLayerTable, quantize, mmproj } = options;
   return {
     kind: 'text',
     isHere: () => existsSync(pathOrUrl),
     // What a client of a server asks for is as it means it.
     load: ({ signal, spareMemory } = {}) => loadModel(pathOrUrl, { onHint: () => {}, ...options, signal, spareMemory }),
     async memoryNeeds({ signal } = {}) {
-      const executor = await openExecutor({ device, threads });
+      const executor = await openExecutor({ device, threads, tuning });
       const location = await locate(pathOrUrl, { signal, mmproj, onProgress: options.onProgress, reads: 'headers' });
       const checkpoint = await openCheckpoint(location, { signal });
       return memoryNeeds({ checkpoint, executor, contextLength, kvType, snapshotBytes, perLayerTable, quantize, signal });

@@ -5,6 +5,7 @@ import type { SpeechModel } from '../engine/speech/speech-model.ts';
 import type { VoiceModel } from '../engine/speech/voice-model.ts';
 import type { TalkModel } from '../engine/talk/talk-model.ts';
 import type { MemoryNeeds } from '../engine/memory-needs.ts';
+import type { OnProgress } from '../tensor/progress.ts';
 import type { CancelSignal, Platform } from '../tensor/platform.ts';
 import type { OpenTelemetryApi } from './open-telemetry.ts';
 import type { RequestRecord } from './request-record.ts';
@@ -78,6 +79,21 @@ export interface ModelLoader {
   isHere?(): boolean;
 }
 
+/** Brings models onto the server's machine that its clients ask for (`POST /v1/models/download`, Ollama's `/api/pull`). */
+export interface ModelDownloads {
+  /**
+   * Downloads a model, or finds it there.
+   * @param id as a client wrote it: nothing that it may say is to be taken for a path or a URL of this machine's network
+   * @param options.signal aborts when the client has left; what came may stay, for the next time
+   * @returns the name that requests are to have for it, and what loads it; `alias` where it is a model that was brought by another id
+   * @throws InputError for an id that means nothing, in words for the client. What else it rejects with is told to nobody but `onRequest`;
+   * clients are told that there is no room (CapacityError), that it came and is none that runs here (FormatError), or that it did not come
+   */
+  download(
+    id: string, options: { readonly signal: CancelSignal; readonly onProgress: OnProgress },
+  ): Promise<{ readonly name: string; readonly loader: ModelLoader; readonly alias?: string | undefined }>;
+}
+
 /** What models of text hear and speak with, where a conversation has sound. */
 export interface ServerSpeech {
   /** Name of the model that hears. Default: the first that does. */
@@ -123,6 +139,8 @@ export interface ServerOptions {
   readonly limits?: ServerLimits | undefined;
   /** The app to have at `/`, `appFiles()` of `ingot`. Default: none, and 404 there. */
   readonly app?: AppFiles | undefined;
+  /** Where clients may have models downloaded: what does that. Default: they may not. Keys that may ask some models only may not either. */
+  readonly downloads?: ModelDownloads | undefined;
   /** Default: the first models that hear and speak, and nothing that tells speech from silence. */
   readonly speech?: ServerSpeech | undefined;
   /** Milliseconds after which a stream that has nothing to say sends a comment, for proxies; default 10,000. */

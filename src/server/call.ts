@@ -2,7 +2,7 @@
 import type { JsonObject } from '../tensor/checkpoint.ts';
 import type { AccessControl, Holder } from './access/access-control.ts';
 import type { AuditLog } from './access/audit-log.ts';
-import type { AppFiles, ServerLimits } from './api.ts';
+import type { AppFiles, ModelDownloads, ServerLimits } from './api.ts';
 import type { RequestRecord } from './request-record.ts';
 import type { ServerStore } from './store.ts';
 import { Failure, Stopped } from './failure.ts';
@@ -34,6 +34,10 @@ export interface ServerState {
   readonly limits: ResolvedServerLimits;
   /** Undefined: there is none. */
   readonly app: AppFiles | undefined;
+  /** Undefined: clients download no models. */
+  readonly downloads: ModelDownloads | undefined;
+  /** The id that is being downloaded: one at a time. */
+  downloading: string | undefined;
   /** Hosts that images of requests are fetched from. */
   readonly imageHosts: ReadonlySet<string>;
   readonly heartbeatMs: number;

@@ -30,7 +30,7 @@ const OPTION_NAMES: NamesOf<ServerOptions> = {
   models: true, aliases: true, pinned: true, memoryBytes: true, idleMs: true, allowedHosts: true, corsOrigins: true, imageHosts: true,
   limits: true,
   heartbeatMs: true, store: true, requireKeys: true, auditPrompts: true, auditFailure: true, responseMs: true, fileMs: true,
-  onStoreError: true, onRequest: true, openTelemetry: true, speech: true, app: true,
+  onStoreError: true, onRequest: true, openTelemetry: true, speech: true, app: true, downloads: true,
 };
 
 const DEFAULT_LIMITS: ResolvedServerLimits = {
@@ -63,6 +63,13 @@ function imageHostsOf(hosts: readonly string[]): ReadonlySet<string> {
   return new Set(hosts.map(parseImageHost));
 }
 
+/** @throws InputError for what downloads nothing */
+function checkedDownloads(downloads: ServerOptions['downloads']): ServerOptions['downloads'] {
+  if (downloads !== undefined && typeof (downloads as Partial<typeof downloads> | null)?.download !== 'function')
+    throw new InputError(`downloads must be an object with download, found ${describeValue(downloads)}.`);
+  return downloads;
+}
+
 function stateOf(options: ServerOptions, hooks: Pick<ServerState, 'isDraining' | 'wakeBatches'>): ServerState {
   checkOptionNames(options, OPTION_NAMES, 'createServer');
   checkInteger('heartbeatMs', options.heartbeatMs, { min: 1, max: MOST });
@@ -83,6 +90,8 @@ function stateOf(options: ServerOptions, hooks: Pick<ServerState, 'isDraining' |
     sessions: new Set(),
     limits,
     app: options.app,
+    downloads: checkedDownloads(options.downloads),
+    downloading: undefined,
     imageHosts: imageHostsOf(options.imageHosts ?? []),
     heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     createdAt: Math.floor(Date.now() / 1000),

@@ -43,7 +43,7 @@ function sourceOf({ call, events, first, options }: OpenStream): UnderlyingDefau
   const { failureEvents, heartbeat = COMMENT } = options;
   const encoder = new TextEncoder();
   let pending: OpenStream['first'] | undefined = first;
-  let [isOver, quietSince] = [false, performance.now()];
+  let [isOver, quietSince, dueMs] = [false, performance.now(), Infinity];
   let timer: ReturnType<typeof setTimeout> | undefined;
   const end = (error?: unknown) => {
     clearTimeout(timer);
@@ -73,6 +73,8 @@ function sourceOf({ call, events, first, options }: OpenStream): UnderlyingDefau
   /** Where the client has taken all, the next event is waited for; else the client is. */
   const watch = (controller: Controller) => {
     const isTaken = (controller.desiredSize ?? 0) > 0;
+    // A process that stood still itself knows nothing of its client: what the client took meanwhile is not seen yet.
+    if (performance.now() - dueMs > stallMs / 2) quietSince = performance.now();
     const quietMs = performance.now() - quietSince;
     if (!isTaken && quietMs >= stallMs) {
       leave('stall');
@@ -80,7 +82,9 @@ function sourceOf({ call, events, first, options }: OpenStream): UnderlyingDefau
     }
     if (isTaken && quietMs >= heartbeatMs) give(controller, heartbeat);
     const left = (isTaken ? heartbeatMs : stallMs) - (performance.now() - quietSince);
-    timer = setTimeout(() => watch(controller), Math.max(1, Math.min(left, heartbeatMs, stallMs)));
+    const waitMs = Math.max(1, Math.min(left, heartbeatMs, stallMs));
+    dueMs = performance.now() + waitMs;
+    timer = setTimeout(() => watch(controller), waitMs);
   };
   return {
     start: watch,

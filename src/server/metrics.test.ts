@@ -115,7 +115,7 @@ describe('metrics', () => {
 
   it('say how busy a model is', async () => {
     const controller = new AbortController();
-    const body = JSON.stringify({ model: 'ember', prompt: 'Once', max_tokens: 400, stream: true, logit_bias: {} });
+    const body = JSON.stringify({ model: 'ember', prompt: 'Once', max_tokens: 400, stream: true, ignore_eos: true });
     const stream = await fetch(`${rig.origin}/v1/completions`, { method: 'POST', body, signal: controller.signal });
     const reader = stream.body!.getReader();
     await reader.read();

@@ -10,7 +10,9 @@ import { speech, SPEECH_PARAMETERS } from './openai/speech.ts';
 import { TRANSCRIPTION_FORM, TRANSLATION_FORM } from './openai/audio-parameters.ts';
 import { CHAT_PARAMETERS } from './openai/chat-parameters.ts';
 import { chatCompletions } from './openai/chat-completions.ts';
+import { checkDownloads } from './download-model.ts';
 import { COMPLETION_PARAMETERS, completions } from './openai/completions.ts';
+import { DOWNLOAD_PARAMETERS, downloadModel } from './openai/download.ts';
 import { EMBEDDING_PARAMETERS, embeddings } from './openai/embeddings.ts';
 import { errorBody } from './openai/error-form.ts';
 import { listModels, LOAD_PARAMETERS, loadModel, showModel, unloadModel } from './openai/models.ts';
@@ -94,6 +96,10 @@ const MODELS_AND_TOKENS = routesOf(errorBody, [
   {
     method: 'POST', path: '/v1/models/unload', summary: 'Frees a model when its requests are over.', parameters: LOAD_PARAMETERS,
     handle: unloadModel,
+  },
+  {
+    method: 'POST', path: '/v1/models/download', isMetered: true, parameters: DOWNLOAD_PARAMETERS, check: checkDownloads,
+    summary: "Downloads a model onto the server's machine, with its progress as events, where that is allowed.", handle: downloadModel,
   },
   { method: 'POST', path: '/tokenize', summary: 'Token ids of a text.', parameters: TOKENIZE_PARAMETERS, handle: tokenize },
   { method: 'POST', path: '/detokenize', summary: 'The text of token ids.', parameters: DETOKENIZE_PARAMETERS, handle: detokenize },

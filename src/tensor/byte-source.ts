@@ -31,4 +31,6 @@ export interface SourceFolder {
   readonly name: string;
   /** Opens a file of the folder, or of a folder in it (`1_Pooling/config.json`); undefined where there is none of that name. */
   open(fileName: string, options?: OpenOptions): Promise<ByteSource | undefined>;
+  /** Names in a folder of it, none where there is no such folder; absent where that cannot be known (a URL). */
+  list?(folder: string): Promise<readonly string[]>;
 }

@@ -19,9 +19,13 @@ export interface ContextShortage {
   readonly maxTokens: number | undefined;
 }
 
+/** What is gone, and with it the model that was on it: the GPU or its driver, or a browser's worker. */
+export type LostPart = 'device' | 'worker';
+
 export interface CapacityErrorOptions extends ErrorOptions {
   readonly shortage?: ContextShortage | undefined;
   readonly availableBytes?: number | undefined;
+  readonly lost?: LostPart | undefined;
 }
 
 /** The model is sound but this machine, device or setting cannot run it (too large, missing feature, context full). */
@@ -31,15 +35,29 @@ export class CapacityError extends Error {
   readonly shortage: ContextShortage | undefined;
   /** Where a device refused a model's memory: bytes that it has for all of it. */
   readonly availableBytes: number | undefined;
+  /** Where nothing is left to go on with: dispose of the model, and load it again. */
+  readonly lost: LostPart | undefined;
 
-  constructor(message: string, { shortage, availableBytes, ...options }: CapacityErrorOptions = {}) {
+  constructor(message: string, { shortage, availableBytes, lost, ...options }: CapacityErrorOptions = {}) {
     super(message, options);
     this.shortage = shortage;
     this.availableBytes = availableBytes;
+    this.lost = lost;
   }
+}
+
+export interface InputErrorOptions extends ErrorOptions {
+  readonly modelKind?: 'speech' | 'other' | undefined;
 }
 
 /** A caller passed something that cannot be meant: a negative temperature, an id outside the vocabulary. */
 export class InputError extends Error {
   override readonly name = 'InputError';
+  /** Where a model is of another kind than the call is for: one of `speech` is for `loadSpeechModel`, and `other` is none of speech. */
+  readonly modelKind: InputErrorOptions['modelKind'];
+
+  constructor(message?: string, { modelKind, ...options }: InputErrorOptions = {}) {
+    super(message, options);
+    this.modelKind = modelKind;
+  }
 }

@@ -1,5 +1,7 @@
 /** One Chromium with the app of one server, for all tests of a file. */
 import { afterAll, beforeAll } from 'vitest';
+import { COPIED_MS } from '../../app/state/copy-text.ts';
+import { SHOWN_MS, UNDO_MS } from '../../app/state/notices.ts';
 import { launchChromium } from '../browser/chromium.ts';
 import type { Browser } from '../browser/chromium.ts';
 import { listen } from '../../src/cli/serve/listen.ts';
@@ -13,8 +15,10 @@ import { axeSource } from './axe.ts';
 export interface PageTools {
   /** A page of Playwright's, whose types are not installed where types are checked. */
   readonly page: any;
-  /** Waits for an expression of the page, 20 s by default: its policy lets Playwright's own waiting evaluate nothing. */
-  until(expression: string, withinMs?: number): Promise<void>;
+  /** Waits for an expression of the page: its policy lets Playwright's own waiting evaluate nothing. */
+  until(expression: string): Promise<void>;
+  /** Waits until an expression of the chats on the page's disk, `chats`, is true: a page shows what is on its way there. */
+  untilKept(expression: string): Promise<void>;
   read<Value>(expression: string): Promise<Value>;
   press(keys: string): Promise<void>;
   type(text: string): Promise<void>;
@@ -45,10 +49,51 @@ export const answers =
   "[...document.querySelectorAll('.turn.assistant')].map((turn) => turn.querySelector('.markdown')?.innerText ?? '')";
 export const isIdle = "document.querySelector('.turn.writing') === null && document.querySelector('.turn.assistant') !== null";
 
-/** Presses a key until what is named has the focus. */
+/** What is waited for is sure to come: only a fault takes so long. Less than a test has, so that it is told. */
+const WAIT_MS = 110_000;
+
+/** As {@link PageTools.until}. */
+async function until(page: any, expression: string): Promise<void> {
+  for (const end = Date.now() + WAIT_MS; Date.now() < end;) {
+    if ((await page.evaluate(`Boolean(${expression})`)) === true) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`it never came: ${expression}`);
+}
+
+/** As {@link PageTools.untilKept}. */
+async function untilKept(page: any, expression: string): Promise<void> {
+  const isKept = `new Promise((resolve, reject) => {
+    const opening = indexedDB.open('ingot');
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const reading = opening.result.transaction('conversations').objectStore('conversations').getAll();
+      reading.onerror = () => reject(reading.error);
+      reading.onsuccess = () => {
+        opening.result.close();
+        resolve(((chats) => Boolean(${expression}))(reading.result));
+      };
+    };
+  })`;
+  for (const end = Date.now() + WAIT_MS; Date.now() < end;) if ((await page.evaluate(isKept)) === true) return;
+  throw new Error(`it was never kept: ${expression}`);
+}
+
+/** What the page shows for a while stands until a test has seen it: on a slow machine the way there takes longer. */
+export async function holdNotices(context: any): Promise<void> {
+  await context.addInitScript(`{
+    const own = window.setTimeout;
+    const held = ${JSON.stringify([SHOWN_MS, UNDO_MS, COPIED_MS])};
+    window.setTimeout = (work, ms, ...rest) => own(work, held.includes(ms) ? 100 * ms : ms, ...rest);
+  }`);
+}
+
+/** Presses a key until what is named, which has to be there or to come, has the focus. */
 async function walk(page: any, keys: string, [selector, text]: readonly [string, string]): Promise<void> {
-  const isThere = `document.activeElement.matches(${JSON.stringify(selector)})
-    && document.activeElement.innerText.trim().startsWith(${JSON.stringify(text)})`;
+  const [named, begins] = [JSON.stringify(selector), JSON.stringify(text)];
+  const isIt = (one: string) => `${one}.matches(${named}) && ${one}.innerText.trim().startsWith(${begins})`;
+  const isThere = isIt('document.activeElement');
+  await until(page, `[...document.querySelectorAll('*')].some((one) => ${isIt('one')})`);
   for (let presses = 0; presses < MOST_TABS; presses++) {
     if ((await page.evaluate(isThere)) === true) return;
     await page.keyboard.press(keys);
@@ -60,14 +105,13 @@ export function pageTools(page: any): PageTools {
   const tools: PageTools = {
     page,
     read: (expression) => page.evaluate(expression),
-    async until(expression, withinMs = 20_000) {
-      for (const end = Date.now() + withinMs; Date.now() < end;) {
-        if ((await page.evaluate(`Boolean(${expression})`)) === true) return;
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-      throw new Error(`it never came: ${expression}`);
+    until: (expression) => until(page, expression),
+    untilKept: (expression) => untilKept(page, expression),
+    async press(keys) {
+      await page.keyboard.press(keys);
+      // The browser tells a little later that it closed a window, which then goes: a key before would meet the one that is closed.
+      if (keys === 'Escape') await until(page, "document.querySelector('dialog:not([open])') === null");
     },
-    press: (keys) => page.keyboard.press(keys),
     type: (text) => page.keyboard.insertText(text),
     tabTo: (selector, text = '') => walk(page, 'Tab', [selector, text]),
     tabBackTo: (selector) => walk(page, 'Shift+Tab', [selector, '']),
@@ -89,8 +133,11 @@ export function appRig(options: () => Promise<Omit<ServerOptions, 'app'>>): AppR
     listener = await listen({ host: '127.0.0.1', port: 0, fetch: server.fetch });
     rig.origin = listener.origin;
     rig.browser = await launchChromium(['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']);
-    const context = await (rig.browser as any).newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
+    const size = { viewport: { width: 1280, height: 800 } };
+    // Colours that are on their way to others are judged by nobody.
+    const context = await (rig.browser as any).newContext({ ...size, acceptDownloads: true, reducedMotion: 'reduce' });
     await context.grantPermissions(['clipboard-read', 'clipboard-write', 'microphone'], { origin: rig.origin });
+    await holdNotices(context);
     Object.assign(rig, pageTools(await context.newPage()));
     // As long as somebody listens, Playwright holds the choosers of files.
     rig.page.on('filechooser', () => {});
@@ -113,6 +160,7 @@ export function appRig(options: () => Promise<Omit<ServerOptions, 'app'>>): AppR
     await rig.until(`document.querySelectorAll('.turn.assistant').length > ${before} && ${isIdle}`);
   };
   rig.fresh = async (hash = '') => {
+    if (rig.page.url().startsWith(rig.origin)) await rig.read("sessionStorage.removeItem('ingot draft')");
     await rig.page.goto(`about:blank`);
     await rig.page.goto(`${rig.origin}/${hash}`);
     await rig.until(

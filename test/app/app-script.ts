@@ -7,8 +7,8 @@ export const RICH = `## A short tour
 
 Text with **strong**, *soft* and \`code\`, a [link](https://example.com), and <b onclick="window.hit=1">markup</b> that stays text.
 
-1. First
-2. Second, with $a^2 + b^2 = c^2$
+3. First
+4. Second, with $a^2 + b^2 = c^2$
 
 $$\\int_0^1 x^2 \\, dx = \\frac{1}{3}$$
 
@@ -43,6 +43,7 @@ export function scriptedAnswer(messages: readonly AskedMessage[], call: number):
   if (text.includes('tour')) return { text: RICH };
   if (text.includes('think')) return { text: 'Forty-two.', reasoning: 'What is six times seven? It is forty-two.' };
   if (text.includes('weather')) return { text: '', call: { name: 'weather', arguments: { city: 'Bonn' } } };
-  if (text.includes('slowly')) return { text: 'word '.repeat(400), pieceMs: 15 };
+  // Longer than any test waits: whoever asks so stops it.
+  if (text.includes('slowly')) return { text: 'word '.repeat(40_000), pieceMs: 15 };
   return { text: `Answer ${call} to ${messages.filter(({ role }) => role === 'user').length}.` };
 }

@@ -8,7 +8,9 @@ import { scriptedModel } from './scripted-model.ts';
 const TURNS = Number(process.env['INGOT_TURNS'] ?? 60);
 const SENTENCE = 'A hen lays an egg in the morning, and **nobody** knows why it is `blue`. ';
 /** What a turn says and its nodes take, and no more: twice what the first half took for each turn would be a leak. */
-const MOST_BYTES_A_TURN = 30_000;
+const MOST_BYTES_A_TURN = 40_000;
+/** Of programs that the browser compiles, or forgets, in between. */
+const NOISE_BYTES = 500_000;
 
 describe.skipIf(!hasChromium)('a long chat', { tags: ['slow'] }, () => {
   const rig = appRig(async () => {
@@ -16,7 +18,7 @@ describe.skipIf(!hasChromium)('a long chat', { tags: ['slow'] }, () => {
     return { models: { scripted: model } };
   });
 
-  it(`of ${TURNS} turns takes the memory of what it says, which is free when it is deleted`, { timeout: 180_000 }, async () => {
+  it(`of ${TURNS} turns takes the memory of what it says, which is free when it is deleted`, async () => {
     const session = await rig.page.context().newCDPSession(rig.page);
     const heap = async (): Promise<number> => {
       await session.send('HeapProfiler.collectGarbage');
@@ -39,7 +41,7 @@ describe.skipIf(!hasChromium)('a long chat', { tags: ['slow'] }, () => {
     await rig.until("document.querySelectorAll('.turn').length === 0");
     const after = await heap();
     process.stdout.write(`heap: ${[empty, half, whole, after].map((bytes) => (bytes / 1e6).toFixed(1)).join(', ')} MB; ${nodes} nodes\n`);
-    expect(whole - half).toBeLessThan((TURNS / 2) * MOST_BYTES_A_TURN);
+    expect(whole - half).toBeLessThan((TURNS / 2) * MOST_BYTES_A_TURN + NOISE_BYTES);
     expect(whole - half).toBeLessThan(1.5 * (half - empty) + 2e6);
     expect(after).toBeLessThan(empty + 0.5 * (whole - empty) + 2e6);
   });

@@ -1,5 +1,7 @@
 /** Blocks of Markdown: however it grows, and however deeply it is nested. */
 import { describe, expect, it } from 'vitest';
+import { Marked } from 'marked';
+import { mathTokens } from '../../app/text/math-tokens.ts';
 import { blocksOf, isTooDeep } from '../../app/text/markdown-blocks.ts';
 
 const TEXT = [
@@ -42,4 +44,14 @@ describe('blocksOf', () => {
     expect(isTooDeep(`${'-'.repeat(200)}`)).toBe(false);
     expect(isTooDeep(`${' '.repeat(200)}indented code`)).toBe(false);
   });
+});
+
+it('finds formulas in a paragraph, in a line of their own, and none in prices', () => {
+  const html = (text: string) => (new Marked(mathTokens, { gfm: true }).parse(text) as string).trim();
+  const span = (tex: string, isDisplay = false) => `<span class="formula" data-display="${isDisplay}">${tex}</span>`;
+  const block = (tex: string) => `<div class="formula" data-display="true">${tex}</div>`;
+  expect(html('With $a_{1}$ and \\(b\\) for $5 and $6.')).toBe(`<p>With ${span('a_{1}')} and ${span('b')} for $5 and $6.</p>`);
+  expect(html('So $$c$$ is.')).toBe(`<p>So ${span('c', true)} is.</p>`);
+  expect(html('Here:\n$$\nx + y\n$$\nand\n\\[z\\]\nend')).toBe(`<p>Here:</p>\n${block('x + y')}<p>and</p>\n${block('z')}<p>end</p>`);
+  for (const text of ['One $a$ two $b$.\nThree $c$.', 'Price $5, then\n\n$x$ and $y$.']) expect(blocksOf(text).join('')).toBe(text);
 });

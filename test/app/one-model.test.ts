@@ -1,10 +1,6 @@
 /** Room for one model: who waits for whom, and that nothing is left of what lost its place. */
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { isGone } from '../../app/transport/is-gone.ts';
 import { createOneModel } from '../../app/transport/one-model.ts';
-import { queueFull } from '../../src/engine/admission.ts';
-import { CapacityError, InputError } from '../../src/tensor/errors.ts';
 
 const steps = () => new Promise((resolve) => setTimeout(resolve, 5));
 
@@ -69,13 +65,4 @@ describe('createOneModel', () => {
     expect(events.at(-1)).toBe('c is gone');
     expect(place.held).toBe(undefined);
   });
-});
-
-it('tells the end of a worker or a device from a request that has no room', () => {
-  for (const error of [queueFull(2), new CapacityError('a picture'), new InputError('What it held is gone')])
-    expect(isGone(error)).toBe(false);
-  expect(isGone(new CapacityError('The device was lost. What it held is gone: load the model again.'))).toBe(true);
-  // The words are those of the engine.
-  for (const path of ['browser/engine-host.ts', 'gpu/device/gpu-device.ts'])
-    expect(readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8')).toContain('What it held is gone: load the model again.');
 });

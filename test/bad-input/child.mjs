@@ -76,12 +76,13 @@ const describeError = (error) => ({
 
 async function runCase({ name, action, args, options }) {
   process.send({ begins: name });
-  const [peakBefore, startMs] = [peakBytes(), performance.now()];
+  const [peakBefore, before] = [peakBytes(), process.cpuUsage()];
   const outcome = await actions[action]({ options, ...args }).then(
     (result) => ({ result: String(result) }),
     (error) => ({ error: describeError(error) }),
   );
-  process.send({ ends: { name, ...outcome, wallMs: performance.now() - startMs, peakGrowthBytes: peakBytes() - peakBefore } });
+  const { user, system } = process.cpuUsage(before);
+  process.send({ ends: { name, ...outcome, cpuMs: (user + system) / 1000, peakGrowthBytes: peakBytes() - peakBefore } });
 }
 
 process.once('message', async ({ device, cases }) => {

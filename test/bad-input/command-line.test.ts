@@ -50,7 +50,7 @@ describe.skipIf(!existsSync(cli))('the command line', () => {
   it.each(cases)('%s', (_, args, code, message) => {
     const { status, signal, stdout, stderr } = spawnSync(process.execPath, [cli, 'run', ...args], {
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: 60_000,
       input: '',
       env: { ...process.env, NO_COLOR: '1', INGOT_DEBUG: '' },
     });
@@ -69,7 +69,7 @@ describe.skipIf(!existsSync(cli))('the command line', () => {
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
     const { status, stderr } = spawnSync(process.execPath, [join(copy, 'dist', 'cli', 'main.js'), 'run', tiny, 'hello'], {
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: 60_000,
       input: '',
     });
     expect({ status, stderr }).toEqual({

@@ -116,7 +116,7 @@ describe('servers', () => {
     const found = report.cases.get(file);
     expect(found?.error).toMatchObject({ name: error, message: expect.stringMatching(message) as string });
     expect(found!.error!.message).toContain(origin);
-    expect(found!.wallMs).toBeLessThan(10_000);
+    expect(found!.cpuMs).toBeLessThan(10_000);
     expect(found!.peakGrowthBytes).toBeLessThan(200e6);
   });
 
@@ -155,7 +155,7 @@ const convertScript = fileURLToPath(new URL('./convert-child.mjs', import.meta.u
 describe.skipIf(process.platform === 'win32')('a disk that ends early', () => {
   function convertUnder(prefix: string, out: string) {
     const command = `${prefix} exec "$0" "$@"`;
-    return spawnSync('/bin/sh', ['-c', command, process.execPath, convertScript, goldenPath, out], { encoding: 'utf8', timeout: 30_000 });
+    return spawnSync('/bin/sh', ['-c', command, process.execPath, convertScript, goldenPath, out], { encoding: 'utf8', timeout: 60_000 });
   }
 
   it('ends a conversion with a sentence, leaves no file, and the process goes on', () => {

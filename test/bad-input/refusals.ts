@@ -11,8 +11,10 @@ export const devices = ['cpu', 'reference'] as const;
 export type Device = (typeof devices)[number];
 
 const childPath = fileURLToPath(new URL('./child.mjs', import.meta.url));
-/** Bounds, not benchmarks: what is bad must not take long on a busy machine either. */
+/** Bounds, not benchmarks, of processor time: how long that takes is the machine's. */
 const MOST_CASE_MS = 10_000;
+/** Without a word for so long, a child is taken to be stuck. */
+const STUCK_MS = 90_000;
 const MOST_GROWTH_BYTES = 200e6;
 const MOST_MESSAGE_UNITS = 2000;
 
@@ -34,7 +36,7 @@ interface CaseReport {
   readonly name: string;
   readonly result?: string;
   readonly error?: { readonly name: string; readonly message: string; readonly stack?: string };
-  readonly wallMs: number;
+  readonly cpuMs: number;
   readonly peakGrowthBytes: number;
 }
 
@@ -75,7 +77,7 @@ export function runInChild(cases: readonly BadCase[], device: Device): Promise<C
       timer = setTimeout(() => {
         stuckIn = running;
         child.kill('SIGKILL');
-      }, 3 * MOST_CASE_MS);
+      }, STUCK_MS);
     };
     watch();
     child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
@@ -103,7 +105,7 @@ function checkRefusal({ error, message, names }: BadCase, report: CaseReport | u
   if (names !== undefined) expect(found!.message).toContain(names);
   expect(found!.message).not.toMatch(/\n|\[object|reading '|NaN MB/);
   expect(found!.message.length).toBeLessThan(MOST_MESSAGE_UNITS);
-  expect(report!.wallMs).toBeLessThan(MOST_CASE_MS);
+  expect(report!.cpuMs).toBeLessThan(MOST_CASE_MS);
   expect(report!.peakGrowthBytes).toBeLessThan(MOST_GROWTH_BYTES);
 }
 

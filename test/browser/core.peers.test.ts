@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { repoRoot } from '../house/repository.ts';
-import { hasChromium, launchChromium } from './chromium.ts';
+import { callIn, hasChromium, launchChromium } from './chromium.ts';
 import type { Browser, Page } from './chromium.ts';
 import type { TestServer } from '../http-server.ts';
 import { serveIsolated } from './isolated-server.ts';
@@ -34,6 +34,8 @@ describe.skipIf(!hasChromium)('the core in Chromium', () => {
     await browser?.close();
     server?.close();
   });
+
+  const call = (name: string, ...args: unknown[]) => callIn(page, '/test/browser/in-browser.mjs', name, ...args);
 
   it('is served isolated, so that threads can share memory', async () => {
     expect(await call('isIsolated')).toBe(true);
@@ -76,11 +78,4 @@ describe.skipIf(!hasChromium)('the core in Chromium', () => {
   it('would notice a module that needs Node', async () => {
     expect(await call('importAll', ['/dist/node/file-source.js'])).toHaveLength(1);
   });
-
-  /** Calls a function of in-browser.mjs in the page. */
-  function call(name: string, ...args: unknown[]): Promise<unknown> {
-    return page.evaluate(
-      `import('/test/browser/in-browser.mjs').then((module) => module[${JSON.stringify(name)}](...${JSON.stringify(args)}))`,
-    );
-  }
 });

@@ -10,6 +10,8 @@ export interface HubSite extends TestServer {
   readonly requests: string[];
   /** Milliseconds between parts of 512 KiB of a file. */
   paceMs: number;
+  /** What bytes of a file wait for; undefined: nothing. */
+  hold: ((file: string, start: number) => Promise<unknown> | undefined) | undefined;
   /** The hub hangs up. */
   isDown: boolean;
   /** Hashes that the API tells in place of the true ones, by file. */
@@ -23,10 +25,29 @@ const PART_BYTES = 512 * 1024;
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
+/** A page's thread that asks for `/closed/N` stands still until somebody asks for `/open/N`. @returns whether that was asked for */
+function createDoors(): (path: string, response: ServerResponse) => boolean {
+  const opened = new Set<string>();
+  const waiting = new Map<string, ServerResponse>();
+  return (path, response) => {
+    const [, what, name = ''] = /^\/(closed|open)\/(\w+)$/.exec(path) ?? [];
+    if (what === undefined) return false;
+    if (what === 'open') {
+      opened.add(name);
+      waiting.get(name)?.end();
+    }
+    if (opened.has(name)) response.end();
+    else waiting.set(name, response);
+    return true;
+  };
+}
+
 export async function serveHubSite(repositories: HubSite['repositories']): Promise<HubSite> {
   const requests: string[] = [];
-  const site = { requests, paceMs: 0, isDown: false, told: {}, repositories };
-  const server = await serveStatic(ISOLATED, (request, response) => answer(site, request, response));
+  const site: Site = { requests, paceMs: 0, hold: undefined, isDown: false, told: {}, repositories };
+  const doors = createDoors();
+  const isDoor = ({ url = '/' }: IncomingMessage, response: ServerResponse) => doors(url, response);
+  const server = await serveStatic(ISOLATED, (request, response) => isDoor(request, response) || answer(site, request, response));
   return Object.assign(site, server);
 }
 
@@ -54,15 +75,16 @@ function answer(site: Site, request: IncomingMessage, response: ServerResponse):
   }
   const bytes = files[file![2]!];
   if (bytes === undefined) response.writeHead(404).end();
-  else void send(site, response, { bytes, range: requestedRange(request, bytes.length) });
+  else void send(site, response, { name: file![2]!, bytes, range: requestedRange(request, bytes.length) });
   return true;
 }
 
 async function send(
   site: Site,
   response: ServerResponse,
-  { bytes, range }: { readonly bytes: Uint8Array; readonly range: { start: number; end: number } },
+  { name, bytes, range }: { readonly name: string; readonly bytes: Uint8Array; readonly range: { start: number; end: number } },
 ): Promise<void> {
+  await site.hold?.(name, range.start);
   const headers = { etag: `"${sha256(bytes.subarray(0, 1000))}"` };
   if (site.paceMs === 0) return sendPart(response, bytes, range, headers);
   const end = Math.min(range.end, bytes.length);

@@ -10,7 +10,11 @@ export async function importAll(paths) {
 export function inWorker(name, ...args) {
   const worker = new Worker('/test/browser/worker.mjs', { type: 'module' });
   const answer = new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => ('error' in data ? reject(new Error(data.error)) : resolve(data.value));
+    // A module that is a worker's program itself says that it is ready, which is no answer.
+    worker.onmessage = ({ data }) => {
+      if ('error' in data) reject(new Error(data.error));
+      if ('value' in data) resolve(data.value);
+    };
     worker.onerror = (event) => reject(new Error(event.message ?? 'the worker could not be loaded'));
     worker.postMessage({ name, args });
   });

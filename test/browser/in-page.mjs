@@ -1,16 +1,12 @@
 // Runs in the page, served as it is: what a page does with `loadModel`.
-import { loadModel, openModelCache } from '../../dist/browser/load.js';
+import { loadModel } from '../../dist/browser/load.js';
 
-/** Durations of tasks of this page's own thread that block it. */
-function watchLongTasks() {
-  const found = [];
-  const observer = new PerformanceObserver((list) => found.push(...list.getEntries().map(({ duration }) => Math.round(duration))));
-  observer.observe({ entryTypes: ['longtask'] });
-  return async () => {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    observer.disconnect();
-    return found;
-  };
+export * from './in-page-cache.mjs';
+
+/** For the trace that long-tasks.ts reads: where work begins that may not keep this page's own thread busy. @returns marks its end */
+export function markWork() {
+  performance.mark('watched');
+  return () => performance.mark('watched');
 }
 
 async function tokensOf(model, request) {
@@ -20,12 +16,13 @@ async function tokensOf(model, request) {
 }
 
 export async function answer({ source, options, request }) {
-  const longTasks = watchLongTasks();
+  const end = markWork();
   const model = await loadModel(source, options);
   const tokens = await tokensOf(model, request);
   const { runsOn } = model;
   await model.dispose();
-  return { tokens, runsOn, longTasks: await longTasks() };
+  end();
+  return { tokens, runsOn };
 }
 
 /** Of the same model as a Blob, a dropped file, and a file and a folder of the private file system. */
@@ -45,6 +42,7 @@ export async function answerOfSources({ url, request }) {
   return answers;
 }
 
+/** @param tasks a source and options each */
 export function failures(tasks) {
   return Promise.all(
     tasks.map(([source, options]) =>
@@ -82,73 +80,49 @@ export async function conversation(source) {
   return { chat: roles, forked, edited, sameReason: thrown === reason, counted, over };
 }
 
-/** Loads a model into the cache, asks it, and tells what was told on the way. */
-export async function loadKept(source, { abortAfterBytes, ...options }) {
-  const controller = new AbortController();
-  const [notes, phases] = [[], []];
-  const onProgress = ({ phase, loaded, note }) => {
-    if (note !== undefined) notes.push(note);
-    if (phases.at(-1) !== phase) phases.push(phase);
-    if (loaded > abortAfterBytes) controller.abort(new Error('enough'));
+/** Tools that run on the page, and values of a schema of a library of the page's. */
+export async function toolsAndObjects(source) {
+  const model = await loadModel(source, { device: 'cpu', contextLength: 1024, cache: 'none' });
+  const calls = [];
+  const tools = [
+    {
+      name: 'find_train',
+      description: 'Find the train.',
+      parameters: { type: 'object', properties: { destination: { type: 'string' } }, required: ['destination'] },
+      run(args, { round, signal }) {
+        calls.push([args, round, signal.aborted, globalThis.document !== undefined]);
+        if (calls.length === 1) return { departure: '21:30', platform: 12 };
+        throw new RangeError('no such train');
+      },
+    },
+  ];
+  const asked = { tools, temperature: 0, reasoning: false, maxRounds: 3 };
+  const run = async (request) => {
+    const events = [];
+    for await (const event of model.runTools(request)) if (event.type !== 'piece') events.push(event);
+    const results = events.flatMap((event) => (event.type === 'result' ? [event.result] : []));
+    return { kinds: events.map(({ type }) => type), content: events.at(-1).content, results };
   };
-  try {
-    const model = await loadModel(source, { device: 'cpu', contextLength: 128, signal: controller.signal, onProgress, ...options });
-    let text = '';
-    for await (const piece of model.generate({
-      messages: [{ role: 'user', content: 'Where does a hen live?' }],
-      temperature: 0,
-      maxTokens: 12,
-    }))
-      text += piece.text;
-    await model.dispose();
-    return { text, notes, phases };
-  } catch (error) {
-    return { error: `${error.name}: ${error.message}`, notes, phases };
-  }
+  const messages = [{ role: 'user', content: 'Is there a train to Cork?' }];
+  const first = await run({ ...asked, messages });
+  const second = await run({ ...asked, messages });
+  const reason = new Error('of this page');
+  const controller = new AbortController();
+  const slow = [{ ...tools[0], run: () => (controller.abort(reason), new Promise(() => {})) }];
+  const thrown = await run({ ...asked, messages, tools: slow, signal: controller.signal }).catch((error) => error);
+  const fields = { animal: { enum: ['fox', 'hen', 'owl'] }, age: { type: 'integer', minimum: 0, maximum: 30 } };
+  const json = { type: 'object', properties: fields, required: ['animal', 'age'] };
+  const validate = (value) => ({ value: { ...value, isOnPage: globalThis.document !== undefined } });
+  const schema = { '~standard': { version: 1, vendor: 'page', validate, jsonSchema: { input: () => json } } };
+  const who = [{ role: 'user', content: 'Ash is a fox of five years. Who is it?' }];
+  const { value, answer: made } = await model.generateObject({ messages: who, schema, temperature: 0 });
+  const plain = (await model.generateObject({ messages: who, schema: json, temperature: 0 })).value;
+  await model.dispose();
+  const errors = second.results.map(({ error, content }) => [error instanceof RangeError, content]);
+  return { calls, first, errors, sameReason: thrown === reason, value, plain, tokens: made.usage.completionTokens };
 }
 
 const said = (error) => `${error.name}: ${error.message}`;
-
-export async function removeWhileLoading(source, options) {
-  const cache = await openModelCache();
-  let removal;
-  // The weights are on their way when the first progress of the load comes.
-  const onProgress = ({ phase }) => {
-    if (phase === 'load') removal ??= cache.remove(source).catch(said);
-  };
-  const model = await loadModel(source, { device: 'cpu', contextLength: 128, onProgress, ...options });
-  await model.dispose();
-  return removal;
-}
-
-export async function cacheList() {
-  const list = await (await openModelCache()).list();
-  return list.map(({ id, sizeBytes, presentBytes, isWhole }) => ({ id, sizeBytes, presentBytes, isWhole }));
-}
-
-export async function cacheUsage() {
-  return (await openModelCache()).usage();
-}
-
-export async function cacheRemove(id) {
-  return (await openModelCache()).remove(id).catch(said);
-}
-
-export async function cacheEvict(options) {
-  return (await openModelCache()).evict(options);
-}
-
-/** Names and SHA-256 of what lies in the cache. */
-export async function blobHashes() {
-  const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('ingot-models', { create: true });
-  const found = [];
-  for await (const [name, handle] of (await root.getDirectoryHandle('blobs', { create: true })).entries()) {
-    const digest = await crypto.subtle.digest('SHA-256', await (await handle.getFile()).arrayBuffer());
-    found.push([name, [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')]);
-  }
-  return found.toSorted();
-}
-
 const HEN = { messages: [{ role: 'user', content: 'Where does a hen live?' }], temperature: 0, maxTokens: 12 };
 let kept;
 
@@ -166,11 +140,19 @@ export function askKept() {
   return textOf(kept, HEN).catch(said);
 }
 
-/** 400 tokens, or as many as the model has room for; told by their number. */
+/** As many tokens as the model has room for, told by their number; meanwhile the page has it as `heardTokens`. */
 export async function askKeptForLong() {
-  const maxTokens = Math.min(400, kept.info.contextLength - 20);
+  const maxTokens = kept.info.contextLength - 20;
+  globalThis.heardTokens = 0;
+  for await (const { tokens } of kept.generate({ prompt: 'Once', temperature: 0, ignoreEos: true, maxTokens }))
+    globalThis.heardTokens += tokens.length;
+  return `${globalThis.heardTokens} tokens`;
+}
+
+/** As long as it answers: no answer is so long that it lasts until something happens to the model. */
+export async function askKeptUntilItFails() {
   try {
-    return `${(await tokensOf(kept, { prompt: 'Once', temperature: 0, ignoreEos: true, maxTokens })).length} tokens`;
+    for (;;) await askKeptForLong();
   } catch (error) {
     return said(error);
   }
@@ -180,13 +162,48 @@ export async function disposeKept() {
   await kept.dispose();
 }
 
-/** A worker whose program fails while it answers, as one that runs out of memory may. */
-export async function failInWorker(source) {
-  // It fails once an answer has begun.
+/** Answers on a GPU that has no more than the least that WebGPU promises: neither subgroups nor f16, 8 buffers, bindings of 128 MiB. */
+export async function answerWithLeast({ source, options, request }) {
+  const least = {
+    maxBufferSize: 2 ** 28,
+    maxStorageBufferBindingSize: 2 ** 27,
+    maxStorageBuffersPerShaderStage: 8,
+    maxComputeInvocationsPerWorkgroup: 256,
+    maxComputeWorkgroupSizeX: 256,
+    maxComputeWorkgroupStorageSize: 16_384,
+  };
+  // The device is asked for what the adapter tells, so that the browser holds every call to it.
+  const program = `Object.defineProperty(GPUAdapter.prototype, 'limits', { get: () => (${JSON.stringify(least)}) });
+    Object.defineProperty(GPUAdapter.prototype, 'features', { get: () => new Set() });
+    const request = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (descriptor) {
+      const device = await request.call(this, descriptor);
+      const { maxStorageBufferBindingSize: bytes, maxStorageBuffersPerShaderStage: buffers } = device.limits;
+      const post = globalThis.postMessage.bind(globalThis);
+      globalThis.postMessage = (message) => {
+        const told = [String(bytes), String(buffers), [...device.features].join()];
+        if (message.type === 'opened') message.opened.facts.runsOn.value.reasons = told;
+        post(message);
+      };
+      return device;
+    };
+    import('${new URL('../../dist/browser/engine-worker.min.js', import.meta.url)}');`;
+  const worker = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+  const model = await loadModel(source, { ...options, worker });
+  const { device } = model.runsOn;
+  const [bindingBytes, buffers, features] = model.runsOn.reasons;
+  const tokens = await tokensOf(model, request);
+  await model.dispose();
+  return { tokens, device, bindingBytes, buffers, features };
+}
+
+/** A worker whose program ends while it answers: it fails, as one that runs out of memory may, or is gone without a word. */
+export async function endInWorker(source, how) {
+  // Once an answer has begun.
   const program = `const post = globalThis.postMessage.bind(globalThis);
     globalThis.postMessage = (message) => {
       post(message);
-      if (message.type === 'piece') setTimeout(() => { throw new Error('no more'); });
+      if (message.type === 'piece') setTimeout(() => { ${how} });
     };
     import('${new URL('../../dist/browser/engine-worker.min.js', import.meta.url)}');`;
   const worker = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
@@ -196,7 +213,7 @@ export async function failInWorker(source) {
     ended.push(
       await tokensOf(model, { prompt: 'Once', temperature: 0, ignoreEos: true, maxTokens: 2000 }).then(
         (tokens) => `${tokens.length}`,
-        said,
+        (error) => `${error.lost}: ${said(error)}`,
       ),
     );
   await model.dispose();

@@ -32,11 +32,15 @@ export async function serveStatic(
     if (answer?.(request, response)) return;
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
     if (path === '/') return void response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>ingot</title>');
-    const file = servedFile(path);
-    if (file === undefined) return void response.writeHead(404).end();
-    response.setHeader('Content-Type', contentTypes[extname(file)] ?? 'application/octet-stream');
-    sendRange(file, request.headers.range, response);
+    sendFile(servedFile(path), request, response);
   });
+}
+
+/** @param file its path; undefined, or where none is: 404 */
+export function sendFile(file: string | undefined, request: IncomingMessage, response: ServerResponse): void {
+  if (file === undefined || !existsSync(file)) return void response.writeHead(404).end();
+  response.setHeader('Content-Type', contentTypes[extname(file)] ?? 'application/octet-stream');
+  sendRange(file, request.headers.range, response);
 }
 
 function sendRange(file: string, range: string | undefined, response: ServerResponse): void {
@@ -52,6 +56,6 @@ function sendRange(file: string, range: string | undefined, response: ServerResp
 
 function servedFile(path: string): string | undefined {
   const file = join(repoRoot, path);
-  if (!served.some((folder) => file.startsWith(join(repoRoot, folder) + sep)) || !existsSync(file)) return undefined;
-  return realpathSync(file);
+  const isServed = served.some((folder) => file.startsWith(join(repoRoot, folder) + sep));
+  return isServed && existsSync(file) ? realpathSync(file) : undefined;
 }

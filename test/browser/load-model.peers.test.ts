@@ -6,10 +6,12 @@ import { loadModel } from '../../src/node/load-model.ts';
 import { bundledModelPath } from '../../src/node/package-root.ts';
 import { repoRoot } from '../house/repository.ts';
 import type { TestServer } from '../http-server.ts';
-import { hasChromium, launchChromium } from './chromium.ts';
+import { callInPage as call, hasChromium, launchChromium } from './chromium.ts';
 import type { Browser, Page } from './chromium.ts';
 import { serveIsolated, serveStatic } from './isolated-server.ts';
+import { withLongTasks } from './long-tasks.ts';
 
+const EMBER = '/models/ember-21m-q4_0.gguf';
 const ASKED = { messages: [{ role: 'user', content: 'Where does a hen live?' }], temperature: 0, maxTokens: 12 };
 
 async function tokensInNode(): Promise<readonly number[]> {
@@ -49,8 +51,8 @@ describe.skipIf(!hasChromium)('loadModel in Chromium', () => {
     'answers as Node does on the device %s of a page that is %s, and tells where it computes',
     async (device, kind, threads, description, reasons) => {
       const page = await pageAt(kind === 'isolated' ? isolated : plain);
-      const asked = { source: '/models/ember-21m-q4_0.gguf', options: { device, contextLength: 128 }, request: ASKED };
-      const found = await call(page, 'answer', asked);
+      const asked = { source: EMBER, options: { device, contextLength: 128 }, request: ASKED };
+      const found = await withLongTasks(browser, () => call(page, 'answer', asked));
       expect(found).toEqual({
         tokens: inNode,
         longTasks: [],
@@ -62,8 +64,18 @@ describe.skipIf(!hasChromium)('loadModel in Chromium', () => {
 
   it('answers as Node does on the GPU', { tags: ['slow'] }, async () => {
     const page = await pageAt(isolated);
-    const asked = { source: '/models/ember-21m-q4_0.gguf', options: { device: 'software', contextLength: 128 }, request: ASKED };
-    expect(await call(page, 'answer', asked)).toMatchObject({ tokens: inNode, longTasks: [], runsOn: { device: 'software' } });
+    const asked = { source: EMBER, options: { device: 'software', contextLength: 128 }, request: ASKED };
+    const found = await withLongTasks(browser, () => call(page, 'answer', asked));
+    expect(found).toMatchObject({ tokens: inNode, longTasks: [], runsOn: { device: 'software' } });
+    await page.close();
+  });
+
+  it('answers as Node does on a GPU with the least of WebGPU', { tags: ['slow'], timeout: 300_000 }, async () => {
+    const page = await pageAt(isolated);
+    const asked = { source: EMBER, options: { device: 'software', contextLength: 128 }, request: ASKED };
+    const { features, ...found } = (await call(page, 'answerWithLeast', asked)) as any;
+    expect(found).toEqual({ tokens: inNode, device: 'software', bindingBytes: String(2 ** 27), buffers: '8' });
+    expect(features).not.toMatch(/subgroups|shader-f16/);
     await page.close();
   });
 
@@ -84,7 +96,7 @@ describe.skipIf(!hasChromium)('loadModel in Chromium', () => {
 
   it('takes Blobs, files that were dropped, and files and folders of the private file system', async () => {
     const page = await pageAt(isolated);
-    const answers = await call(page, 'answerOfSources', { url: '/models/ember-21m-q4_0.gguf', request: { ...ASKED, maxTokens: 4 } });
+    const answers = await call(page, 'answerOfSources', { url: EMBER, request: { ...ASKED, maxTokens: 4 } });
     expect(answers).toEqual(Array.from({ length: 4 }, () => inNode.slice(0, 4)));
     await page.close();
   });
@@ -94,10 +106,10 @@ describe.skipIf(!hasChromium)('loadModel in Chromium', () => {
     const failures = await call(page, 'failures', [
       ['/models/absent.gguf', { device: 'cpu' }],
       ['/models/README.md', { device: 'cpu' }],
-      ['/models/ember-21m-q4_0.gguf', { devise: 'cpu' }],
-      ['/models/ember-21m-q4_0.gguf', { device: 'cpu', threads: 4 }],
-      ['/models/ember-21m-q4_0.gguf', { device: 'reference' }],
-      ['/models/ember-21m-q4_0.gguf', { worker: '/absent.js' }],
+      [EMBER, { devise: 'cpu' }],
+      [EMBER, { device: 'cpu', threads: 4 }],
+      [EMBER, { device: 'reference' }],
+      [EMBER, { worker: '/absent.js' }],
       [7, {}],
     ]);
     expect(failures).toEqual([
@@ -114,7 +126,7 @@ describe.skipIf(!hasChromium)('loadModel in Chromium', () => {
 
   it('goes by what is asked: tools on the page, chats, signals with their reason, an end', async () => {
     const page = await pageAt(isolated);
-    expect(await call(page, 'conversation', '/models/ember-21m-q4_0.gguf')).toEqual({
+    expect(await call(page, 'conversation', EMBER)).toEqual({
       chat: ['system', 'user', 'assistant'],
       forked: 3,
       edited: ['user', 'assistant'],
@@ -125,10 +137,21 @@ describe.skipIf(!hasChromium)('loadModel in Chromium', () => {
     await page.close();
   });
 
-  /** Calls a function of in-page.mjs in the page. */
-  function call(page: Page, name: string, ...args: unknown[]): Promise<unknown> {
-    return page.evaluate(
-      `import('/test/browser/in-page.mjs').then((module) => module[${JSON.stringify(name)}](...${JSON.stringify(args)}))`,
-    );
-  }
+  it('runs tools on the page, and makes values of its schemas', async () => {
+    const page = await pageAt(isolated);
+    const { calls, first, errors, sameReason, value, plain: bare, tokens } = (await call(page, 'toolsAndObjects', EMBER)) as any;
+    expect(calls[0]).toEqual([{ destination: 'Cork' }, 1, false, true]);
+    expect(first.kinds).toEqual(['call', 'result', 'end']);
+    expect(first.results[0]).toMatchObject({
+      content: '{"departure":"21:30","platform":12}',
+      value: { departure: '21:30', platform: 12 },
+    });
+    expect(first.content).toMatch(/21:30/);
+    expect(errors[0]).toEqual([true, '{"error":"no such train"}']);
+    expect(sameReason).toBe(true);
+    expect(bare).toEqual({ animal: expect.stringMatching(/fox|hen|owl/), age: expect.any(Number) });
+    expect(value).toEqual({ ...bare, isOnPage: true });
+    expect(tokens).toBeGreaterThan(5);
+    await page.close();
+  });
 });

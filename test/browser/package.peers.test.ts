@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installPacked } from '../house/packed-package.ts';
 import type { PackedPackage } from '../house/packed-package.ts';
@@ -32,8 +32,10 @@ describe.skipIf(!hasChromium)("the browser's sample with the packed package", ()
       env: { ...process.env, PORT: '0' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const [line] = (await once(server.stdout!, 'data')) as [Buffer];
-    origin = String(line).trim();
+    for await (const line of createInterface(server.stdout!)) {
+      origin = /http:\/\/\S+/.exec(line)?.[0] ?? '';
+      if (origin !== '') break;
+    }
     browser = await launchChromium();
     page = await browser.newPage();
   });

@@ -9,7 +9,7 @@ import { emberFixtures, isFullRun, withModel } from './ember-files.ts';
 
 const lines = readFileSync(`${emberFixtures}heldout_ppl.jsonl`, 'utf8').trim().split('\n');
 
-it('perplexity stays within 0.5% for q8, and within 1% for q4', { timeout: 300_000 }, async () => {
+it('perplexity stays within 0.5% for q8, and within 1% for q4', { timeout: 900_000 }, async () => {
   const file = parseEvaluationFile(spread(lines, isFullRun ? Infinity : 20).join('\n'), 'heldout_ppl.jsonl');
   if (file.kind !== 'perplexity') throw new Error(`heldout_ppl.jsonl was taken for ${file.kind}`);
   const found: number[] = [];

@@ -6,7 +6,7 @@ import { passesCheck } from '../../src/evaluation/task-check.ts';
 import { collect } from '../../src/engine/collect.ts';
 import { emberFixtures, withModel } from './ember-files.ts';
 
-it('the bundled model passes as many tool tasks through runTools as with its plain text', { tags: 'slow', timeout: 600_000 }, async () => {
+it('the bundled model passes as many tool tasks through runTools as with plain text', { tags: 'slow', timeout: 1_800_000 }, async () => {
   const file = await readEvaluationFile(`${emberFixtures}eval.jsonl`);
   if (file.kind !== 'tasks') throw new Error(`eval.jsonl was taken for ${file.kind}`);
   const tasks = file.tasks.filter(({ tools }) => tools !== undefined);

@@ -13,30 +13,29 @@ interface Answer {
   readonly kind: string;
   readonly found: boolean;
   readonly problem?: string;
-  readonly durationMs: number;
+  /** Of the processor. */
+  readonly tookMs: number;
 }
 
 /** In a process of its own: loading and leaving Dawn is what is tested. */
 function run(mode: string, { root = repoRoot, env = {} }: { readonly root?: string; readonly env?: Record<string, string> } = {}) {
-  const startMs = performance.now();
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
     ['--expose-gc', join(root, 'test', 'gpu', 'adapter-child.mjs'), mode],
     {
       encoding: 'utf8',
       env: { ...process.env, ...env },
-      timeout: 30_000,
+      // Of one that would not end, however busy the machine is.
+      timeout: 90_000,
       killSignal: 'SIGKILL',
     },
   );
-  return { status: status ?? signal, stdout, stderr, durationMs: performance.now() - startMs };
+  return { status: status ?? signal, stdout, stderr };
 }
 
-describe.skipIf(!isBuilt || !isSoftware)('leaving the process', () => {
-  it.each(['destroyed', 'left', 'exit', 'collected'])('%s: ends by itself, soon and in silence', (mode) => {
-    const { durationMs, ...rest } = run(mode);
-    expect(rest).toEqual({ status: 0, stdout: '', stderr: '' });
-    expect(durationMs).toBeLessThan(10_000);
+describe.skipIf(!isBuilt || !isSoftware)('leaving the process', { timeout: 120_000 }, () => {
+  it.each(['destroyed', 'left', 'exit', 'collected'])('%s: ends by itself, in silence', (mode) => {
+    expect(run(mode)).toEqual({ status: 0, stdout: '', stderr: '' });
   });
 
   it('rejects what is pending', () => {
@@ -44,7 +43,7 @@ describe.skipIf(!isBuilt || !isSoftware)('leaving the process', () => {
   });
 });
 
-describe.skipIf(!isBuilt)('finding an adapter', () => {
+describe.skipIf(!isBuilt)('finding an adapter', { timeout: 120_000 }, () => {
   it.skipIf(!isSoftware)('takes a software adapter only when asked', () => {
     const { status, stdout, stderr } = run('find');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -59,8 +58,10 @@ describe.skipIf(!isBuilt)('finding an adapter', () => {
     const [first, , again] = JSON.parse(stdout) as Answer[];
     if (first.found) return;
     expect(first.problem).toMatch(/Vulkan/);
-    expect(first.durationMs).toBeLessThan(200);
-    expect(again.durationMs).toBeLessThan(5);
+    expect(first.tookMs).toBeLessThan(2000);
+    expect(again.problem).toBe(first.problem);
+    // Ten milliseconds are what a clock of the processor may have for a tick.
+    expect(again.tookMs).toBeLessThan(50);
   });
 
   it('where the package webgpu cannot be loaded: says so', () => {

@@ -6,23 +6,19 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { openGpuDevice } from '../../src/gpu/device/gpu-device.ts';
 import { createGpuExecutor } from '../../src/gpu/gpu-executor.ts';
 import type { ChoosingRows, Program } from '../../src/graph/executor.ts';
+import { SPAN_LENGTH_BITS, TABLE_POP, TABLE_ROWS } from '../../src/tensor/byte-table.ts';
+import type { TokenGrammar } from '../../src/tensor/byte-table.ts';
+import { createPipelines } from '../../src/gpu/device/pipeline-cache.ts';
+import type { GpuProgram } from '../../src/gpu/program/gpu-program.ts';
 import { findAdapter } from '../../src/node/gpu-adapter.ts';
 import { syntheticGraph, syntheticRequest, TINY } from '../synthetic-graph.ts';
+import { callsOf } from './calls-of.ts';
 import { TEST_PROFILES } from './executor-check.ts';
 
 const STEPS = 8;
 const GREEDY = {
   temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1,
 } as const;
-/** By class, those that a step may take; what is made of a device stays. */
-const COUNTED = {
-  GPUComputePassEncoder: ['setPipeline', 'setBindGroup', 'dispatchWorkgroups'],
-  GPUCommandEncoder: ['beginComputePass', 'copyBufferToBuffer'],
-  GPUQueue: ['submit', 'writeBuffer'],
-  GPUBuffer: ['mapAsync'],
-  GPUDevice: ['createBuffer', 'createBindGroup', 'createCommandEncoder'],
-} as const;
-
 let program: Program;
 
 beforeAll(async () => {
@@ -40,22 +36,36 @@ afterAll(async () => {
   await program.dispose();
 });
 
-/** Calls by name, of `work`. */
-async function callsOf(work: () => Promise<void>): Promise<Record<string, number>> {
-  const spies = Object.entries(COUNTED).flatMap(([name, methods]) => {
-    const { prototype } = (globalThis as unknown as Record<string, { readonly prototype: Record<string, () => void> }>)[name]!;
-    return methods.map((method) => [method, vi.spyOn(prototype, method)] as const);
-  });
-  await work();
-  const counts = spies.map(([method, spy]) => [method, spy.mock.calls.length] as const);
-  vi.restoreAllMocks();
-  return Object.fromEntries(counts.filter(([, count]) => count > 0));
+type TokenDispatches = ReturnType<GpuProgram['tokenDispatches']>;
+
+interface SharedGroups {
+  sharedDispatches(bindings: TokenDispatches['bindings'], options: object): Promise<TokenDispatches['steps']>;
+  leaveTheSame(
+    bindings: TokenDispatches['bindings'], lists: readonly TokenDispatches['steps'][], gpu: TokenDispatches['gpu'],
+  ): Promise<boolean>;
+}
+
+/** A text of any bytes, in a vocabulary whose first tokens are those. */
+const ANY_BYTES: TokenGrammar = {
+  spans: { vocabSize: TINY.vocab, words: Uint32Array.from({ length: TINY.vocab + 256 }, (_, i) => {
+    if (i >= TINY.vocab) return i - TINY.vocab;
+    return i < 256 ? (i << SPAN_LENGTH_BITS) | 1 : 0;
+  }) },
+  table: Uint32Array.of(2, TABLE_ROWS + 2, 0, 0, ...new Array<number>(64).fill(0), 0, TABLE_POP, TABLE_ROWS + 3, 0),
+  place: { state: 0, stack: [] },
+};
+
+interface SubmitOptions {
+  readonly steps: number;
+  readonly isMasked: boolean;
+  readonly grammar?: TokenGrammar;
 }
 
 /** Calls of a submit of answers that go on, `steps` tokens each, once another one like it has put all in place. */
-async function callsOfSubmit(answers: number, { steps, isMasked }: { readonly steps: number; readonly isMasked: boolean }) {
+async function callsOfSubmit(answers: number, { steps, isMasked, grammar }: SubmitOptions) {
   const chooser = program.chooser!;
-  const choices = Array.from({ length: answers }, () => chooser.open({ sampling: GREEDY, history: { promptIds: [], outputIds: [] } }));
+  const opened = { sampling: GREEDY, history: { promptIds: [], outputIds: [] }, grammar };
+  const choices = Array.from({ length: answers }, () => chooser.open(opened));
   const rowsFrom = (start: number, tokens: readonly number[]): ChoosingRows[] =>
     choices.map((choice, n) => ({ tokens, start, pages: [[2 * n, 2 * n + 1]], slots: undefined, wanted: 'token', choice, isMasked }));
   const submit = async (start: number, tokens: readonly number[]) => {
@@ -100,7 +110,14 @@ it('of four answers, by submit of eight tokens of each', async () => {
   `);
 });
 
-it('of one answer with a format, by token', async () => {
+it('of one answer whose grammar the device follows, by submit of eight tokens: two dispatches a token more', async () => {
+  const free = await callsOfSubmit(1, { steps: STEPS, isMasked: false });
+  const bound = await callsOfSubmit(1, { steps: STEPS, isMasked: false, grammar: ANY_BYTES });
+  const dispatches = (free['dispatchWorkgroups'] as number) + 2 * STEPS;
+  expect(bound).toEqual({ ...free, dispatchWorkgroups: dispatches, setBindGroup: dispatches, setPipeline: dispatches });
+});
+
+it('of one answer with a format whose masks the host makes, by token', async () => {
   expect(await callsOfSubmit(1, { steps: 1, isMasked: true })).toMatchInlineSnapshot(`
     {
       "beginComputePass": 2,
@@ -114,4 +131,22 @@ it('of one answer with a format, by token', async () => {
       "writeBuffer": 1,
     }
   `);
+});
+
+/** A prototype, which the compiler has no types of. */
+const SHARED_GROUPS = new URL('../../bench/shared-groups.mjs', import.meta.url).href;
+
+it('dispatches that share bind groups, whose buffers are structs, leave the same logits', async () => {
+  const { sharedDispatches, leaveTheSame } = (await import(SHARED_GROUPS)) as SharedGroups;
+  const chooser = program.chooser!;
+  const choice = chooser.open({ sampling: GREEDY, history: { promptIds: [], outputIds: [] } });
+  const row = { pages: [[0, 1]], slots: undefined, wanted: 'token', choice } as const;
+  await (await chooser.submit({ sequences: [{ ...row, tokens: [3], start: 0 }], steps: 1 })).results;
+  const { gpu, steps, bindings } = (program as GpuProgram).tokenDispatches(2, [choice]);
+  const options = { gpu, pipelines: createPipelines(gpu), each: 5, most: gpu.limits.storageBuffers, arena: true };
+  const shared = await sharedDispatches(bindings, options);
+  chooser.close(choice);
+  expect(await leaveTheSame(bindings, [steps, shared], gpu)).toBe(true);
+  // Embedding goes with the first layer, and the head alone.
+  expect([steps.length, new Set(shared.map(({ group }) => group)).size]).toEqual([12, 3]);
 });

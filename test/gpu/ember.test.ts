@@ -5,6 +5,7 @@ import { collect } from '../../src/engine/collect.ts';
 import { createModel } from '../../src/engine/model.ts';
 import { openCheckpoint } from '../../src/files/open-checkpoint.ts';
 import { PROFILES } from '../../src/gpu/profile/profiles.ts';
+import type { OutputFormat } from '../../src/text/grammars/output-format.ts';
 import { bundledModelPath } from '../../src/node/package-root.ts';
 import { locate } from '../../src/node/open-path.ts';
 import { emberFixtures, emberFolder, goldenPrompts, hasEmberFolder, isFullRun } from '../ember/ember-files.ts';
@@ -61,6 +62,25 @@ describe('the bundled model on the software adapter', () => {
       expect(tokens).toEqual(golden.slice(0, 32));
     }
     chat.dispose();
+  });
+
+  it('follows the grammar of an answer by itself, and chooses the tokens that masks of the host leave', async () => {
+    const { ids } = goldenOf('unicode');
+    const schema = { type: 'object', properties: { name: { type: 'string', maxLength: 8 }, n: { type: 'integer', maximum: 99 } },
+      required: ['name', 'n'] };
+    const format: OutputFormat = { type: 'schema', schema };
+    const ask = async (options: GenerateOptions) => {
+      const tokens: number[] = [];
+      for await (const piece of model.generate({ ids: ids.slice(0, 6), format, maxTokens: 12, seed: 4, ...options }))
+        tokens.push(...piece.tokens);
+      return tokens;
+    };
+    // A mask of its own beside the grammar's, which takes no token out: then all masks are the host's, and no text is added.
+    const byMasks = { bannedTexts: ['\u0007'] };
+    const free = () => ask({ format: undefined, temperature: 0, maxTokens: 6 });
+    const together = await Promise.all([ask({ temperature: 1 }), ask({ temperature: 0 }), free()]);
+    expect(together).toEqual(await Promise.all([ask({ temperature: 1, ...byMasks }), ask({ temperature: 0, ...byMasks }), free()]));
+    expect(together.map(({ length }) => length > 4)).toEqual([true, true, true]);
   });
 
   it('holds answers to a form, beside one that is free', async () => {

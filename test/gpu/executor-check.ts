@@ -35,6 +35,7 @@ const knobs: DeviceProfile['knobs'] = {
     splitInvocations: 16,
     unroll: 2,
   },
+  blocks: { weights: 3000 },
 };
 
 /** The paths through the planner that the software adapter can run, by what picks them. */

@@ -137,7 +137,7 @@ describe('a batch', () => {
     await chunk(0);
     let isSecondDone = false;
     const second = chunk(8).then(() => (isSecondDone = true));
-    await vi.waitFor(() => expect(done).toHaveLength(2));
+    await vi.waitFor(() => expect(done).toHaveLength(2), { timeout: 50_000 });
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(isSecondDone).toBe(false);
     done[0]?.();

@@ -79,7 +79,7 @@ it('what a prompt and its answer do not need is compiled when it is asked for', 
 it('the rest is compiled while the program has nothing to do, each kernel once; it can be closed meanwhile', async () => {
   const { program, gpu, compiled, texts } = await load(TEST_PROFILES.float);
   const atLoad = compiled().length;
-  await vi.waitFor(() => expect(compiled().length).toBeGreaterThan(atLoad), { timeout: 5000 });
+  await vi.waitFor(() => expect(compiled().length).toBeGreaterThan(atLoad), { timeout: 50_000 });
   expect(new Set(texts()).size).toBe(texts().length);
   expect(gpu.isLost).toBe(false);
   await program.dispose();

@@ -118,8 +118,8 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
       const { dispatches } = reportDecode(plan, keys);
       const perLayer = [0, 1].map((layer) => dispatches.filter(({ step }) => step.startsWith(`layers.${layer}.`)).length);
       expect(Math.max(...perLayer), `${keys} keys: ${dispatches.map(({ step }) => step).join(', ')}`).toBeLessThanOrEqual(6);
-      // Embedding, final norm where it stands alone, head, two of greedy sampling.
-      expect(dispatches.length - perLayer[0] - perLayer[1]).toBeLessThanOrEqual(6);
+      // Embedding, final norm where it stands alone, head, two of greedy sampling; a head of Q6_K has more pieces than 8 buffers take.
+      expect(dispatches.length - perLayer[0] - perLayer[1]).toBeLessThanOrEqual(type === 'q4_k_m' ? 7 : 6);
     }
   });
 

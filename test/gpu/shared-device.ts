@@ -10,7 +10,7 @@ import type { Executor } from '../../src/graph/executor.ts';
 import { findAdapter } from '../../src/node/gpu-adapter.ts';
 import { defaultMemoryBudget } from '../../src/node/memory-budget.ts';
 
-export type SoftwareChoices = Partial<Pick<GpuExecutorOptions, 'profile' | 'withoutRules'>>;
+export type SoftwareChoices = Partial<Pick<GpuExecutorOptions, 'profile' | 'withoutRules' | 'tuning'>>;
 
 /** What a program's device does for itself; all else is the shared one's. */
 type OwnPart = Pick<GPUDevice, 'createBuffer' | 'createComputePipelineAsync' | 'destroy' | 'lost'>;
@@ -18,7 +18,7 @@ type OwnPart = Pick<GPUDevice, 'createBuffer' | 'createComputePipelineAsync' | '
 const shared: { opening?: Promise<GpuDevice>; readonly compiled: Set<GPUComputePipeline | GPUShaderModule> } = { compiled: new Set() };
 
 /** The executor of the software adapter, as `openGpuExecutor` makes it but for the device. */
-export async function softwareExecutor({ profile, withoutRules }: SoftwareChoices): Promise<Executor> {
+export async function softwareExecutor({ profile, withoutRules, tuning }: SoftwareChoices): Promise<Executor> {
   const found = await findAdapter('software');
   if (found.adapter === undefined) throw new Error(found.problem);
   const { adapter, facts, description } = found;
@@ -26,7 +26,9 @@ export async function softwareExecutor({ profile, withoutRules }: SoftwareChoice
     const { device, info } = await (shared.opening ??= openGpuDevice(adapter));
     return new GpuDevice(partOf(device as GPUDevice), info);
   };
-  const executor = createGpuExecutor({ open, name: description, kind: 'software', profile: profile ?? profileFor(facts), withoutRules });
+  const executor = createGpuExecutor({
+    open, name: description, kind: 'software', profile: profile ?? profileFor(facts), withoutRules, tuning,
+  });
   return { ...executor, memoryBytes: defaultMemoryBudget(facts).bytes };
 }
 

@@ -14,7 +14,8 @@ interface Manifest {
   exports: Record<string, string | { types?: string; default?: string }>;
 }
 
-const maxUnpackedBytes = 27e6;
+// 12 MB are the bundled model, 5.5 the app as static files, of which 1.2 are the voice detector that its page loads.
+const maxUnpackedBytes = 28e6;
 const manifest = JSON.parse(readFileSync(join(repoRoot, 'package.json'), 'utf8')) as Manifest;
 const entries = Object.entries(manifest.exports).flatMap(([name, target]) =>
   typeof target === 'string' ? [] : [name.replace('.', manifest.name)],

@@ -1,10 +1,13 @@
 /** A real browser with a page that may use threads, for engines that run in one. Packages and the browser are the person's own. */
 import { createReadStream, existsSync, realpathSync, statSync } from 'node:fs';
+import type { ReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, extname, join, sep } from 'node:path';
+import { pipeline } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { packageRoot } from '../../node/package-root.ts';
 import { notInstalled, packageFolder } from './installed-package.ts';
 
 /** As much of Playwright as is used here. */
@@ -21,6 +24,8 @@ interface Browser {
 export interface BrowserHost {
   /** `Chromium 140.0` */
   readonly version: string;
+  /** As the page itself says. */
+  readonly isIsolated: boolean;
   /** Calls an export of the page's module, with plain data. */
   call(method: string, argument: unknown): Promise<any>;
   close(): Promise<void>;
@@ -34,6 +39,10 @@ export interface BrowserStart {
   readonly program: string | undefined;
   /** Served as `/model.gguf`. */
   readonly modelPath: string;
+  /** A folder in a form of the engine's own, served as `/weights/`. */
+  readonly weightsPath: string | undefined;
+  /** Whether the page may have threads. */
+  readonly isIsolated: boolean;
   /** Whether the page shall have the machine's GPU. */
   readonly isGpu: boolean;
 }
@@ -72,6 +81,7 @@ export async function openBrowser(start: BrowserStart): Promise<BrowserHost> {
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     return {
       version: `Chromium ${browser.version()}`,
+      isIsolated: (await page.evaluate('crossOriginIsolated')) as boolean,
       call: (method, argument) =>
         page.evaluate(`import('/own/${module}.js').then((page) => page[${JSON.stringify(method)}](${JSON.stringify(argument)}))`),
       close,
@@ -82,23 +92,44 @@ export async function openBrowser(start: BrowserStart): Promise<BrowserHost> {
   }
 }
 
-function serve({ packages, modelPath }: BrowserStart, request: IncomingMessage, response: ServerResponse): void {
+function serve(start: BrowserStart, request: IncomingMessage, response: ServerResponse): void {
   // Threads of WebAssembly need an isolated page.
-  response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-  response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+  if (start.isIsolated) response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
+  if (start.isIsolated) response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
   const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
   if (path === '/') return void response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>bench</title>');
-  const file = path === '/model.gguf' ? modelPath : fileOf(path, packages);
+  const file = path === '/model.gguf' ? start.modelPath : fileOf(path, start);
   if (file === undefined || !existsSync(file) || !statSync(file).isFile()) return void response.writeHead(404).end();
   response.setHeader('Content-Type', TYPES[extname(file)] ?? 'application/octet-stream');
-  response.setHeader('Content-Length', statSync(file).size);
-  createReadStream(file).pipe(response);
+  sendFile(file, request.headers.range, response);
 }
 
-/** `/own/x.js` of this folder, `/packages/NAME/...` of an installed package; nothing outside of those. */
-function fileOf(path: string, packages: string | undefined): string | undefined {
+/** All of it, or the range that is asked for: large models are read in pieces. */
+function sendFile(file: string, range: string | undefined, response: ServerResponse): void {
+  const { size } = statSync(file);
+  const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? [];
+  response.setHeader('Accept-Ranges', 'bytes');
+  if (from === undefined) {
+    response.setHeader('Content-Length', size);
+    return sendBytes(createReadStream(file), response);
+  }
+  const [start, end] = [Number(from), Math.min(to === '' ? Infinity : Number(to), size - 1)];
+  if (start > end) return void response.writeHead(416, { 'Content-Range': `bytes */${size}` }).end();
+  response.writeHead(206, { 'Content-Range': `bytes ${start}-${end}/${size}`, 'Content-Length': end - start + 1 });
+  sendBytes(createReadStream(file, { start, end }), response);
+}
+
+/** A file that cannot be read to its end ends the answer early, which the page tells; a page that left ends the reading. */
+function sendBytes(bytes: ReadStream, response: ServerResponse): void {
+  pipeline(bytes, response, () => {});
+}
+
+/** `/own/x.js` of this folder, `/dist/`, `/packages/NAME/` of an installed package, `/weights/`; nothing outside of those. */
+function fileOf(path: string, { packages, weightsPath }: BrowserStart): string | undefined {
   const [, root, ...parts] = path.split('/');
   if (root === 'own') return within(dirname(fileURLToPath(import.meta.url)), parts);
+  if (root === 'dist') return within(join(packageRoot, 'dist'), parts);
+  if (root === 'weights') return weightsPath === undefined ? undefined : within(weightsPath, parts);
   const count = parts[0]?.startsWith('@') === true ? 2 : 1;
   const folder = root === 'packages' ? packageFolder(parts.slice(0, count).join('/'), packages) : undefined;
   return folder === undefined ? undefined : within(folder, parts.slice(count));

@@ -1,13 +1,14 @@
 /** Programs that measure themselves and print what they found: mlx-lm's benchmark, uzu, BaseRT. One process for each figure. */
 import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Engine, EngineSettings, Entry } from '../engine.ts';
 import { basertFigures, mlxFigures, uzuFigures } from './command-output.ts';
 import type { PrintedFigures } from './command-output.ts';
+import { programBuild, programPath } from './installed-program.ts';
 
 const execute = promisify(execFile);
 const MOST_OUTPUT_BYTES = 1 << 24;
@@ -28,19 +29,6 @@ interface CommandEngine {
   measure(settings: EngineSettings, program: string, measured: Measured): Promise<PrintedFigures>;
 }
 
-/** The path of a program: as it is where it has a folder, else where programs lie. */
-export function programPath(program: string): string | undefined {
-  const places = program.includes('/') ? [program] : (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, program));
-  return places.find((place) => {
-    try {
-      accessSync(place, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
 async function run(program: string, args: readonly string[]): Promise<string> {
   const { stdout, stderr } = await execute(program, args, { maxBuffer: MOST_OUTPUT_BYTES });
   return `${stdout}\n${stderr}`;
@@ -59,7 +47,7 @@ const mlx: CommandEngine = {
   name: 'mlx-lm',
   program: 'mlx_lm.benchmark',
   weights: 'a folder or a name of MLX weights',
-  flags: { trials: 1, kv: 'f16' },
+  flags: { trials: 1, kv: 'as the program has it' },
   version: (program) => pythonVersion(program, 'mlx_lm'),
   measure: async (settings, program, { prompt, answer }) =>
     mlxFigures(await run(program, ['--model', nameOf(settings), '-p', String(prompt), '-g', String(answer), '-n', '1'])),
@@ -112,6 +100,7 @@ function engineOf(command: CommandEngine): Engine {
       if (programPath(program) === undefined) return `there is no program ${program} (give its "program" in a plan of "ingot bench run")`;
       return modelName === undefined && name !== 'basert' ? `say where ${weights} is: "as" of the model, by the engine's title` : undefined;
     },
+    build: ({ program = command.program }) => programBuild(program),
     async open(settings) {
       const program = programPath(settings.program ?? command.program) as string;
       const measure = (measured: Measured) => command.measure(settings, program, measured);

@@ -4,6 +4,7 @@ import { createModelFromParts } from '../../engine/model.ts';
 import { openCheckpoint } from '../../files/open-checkpoint.ts';
 import { openDecoder } from '../../models/open-decoder.ts';
 import { loadModel, openExecutor } from '../../node/load-model.ts';
+import { packageVersion } from '../../node/package-root.ts';
 import type { JsonObject } from '../../tensor/checkpoint.ts';
 import { locate } from '../../node/open-path.ts';
 import { ownMemory, warmed } from '../engine.ts';
@@ -11,10 +12,10 @@ import type {
   Conversation, Engine, EngineSettings, OpenEngine, StructuredAnswer, StructuredRequest, TurnTimes,
 } from '../engine.ts';
 import { answeringModel, answerTogether } from '../answer-together.ts';
-import { deviceOf } from './ingot-device.ts';
+import { deviceOf, tuningOf } from './ingot-device.ts';
 import { factsOf } from './ingot-facts.ts';
-import { openPictures } from './ingot-pictures.ts';
-import { measureQuality, taskShare } from './ingot-quality.ts';
+import { openPictures, openTower } from './ingot-pictures.ts';
+import { answeredTasks, measureQuality } from './ingot-quality.ts';
 import { openHearing, openSpeaking } from './ingot-speech.ts';
 
 export const ingotEngine: Engine = {
@@ -25,9 +26,11 @@ export const ingotEngine: Engine = {
   ],
   batchSizes: [],
   problem: () => undefined,
+  build: () => packageVersion(),
   async open(settings) {
     if (settings.purpose === 'hearing') return openHearing(settings);
     if (settings.purpose === 'speaking') return openSpeaking(settings);
+    if (settings.purpose === 'towers') return openTower(settings);
     if (settings.purpose === 'pictures') return openPictures(settings);
     // Ids of the conversation so far: what its model's "chat template" renders.
     const history: number[] = [];
@@ -41,7 +44,10 @@ export const ingotEngine: Engine = {
 
 function loadOptions(settings: EngineSettings) {
   const { device, threads, contextLength, kvType, streams } = settings;
-  return { device: deviceOf(settings), threads: device === 'cpu' ? threads : undefined, contextLength, kvType, maxConcurrent: streams };
+  return {
+    device: deviceOf(settings), threads: device === 'cpu' ? threads : undefined, contextLength, kvType, maxConcurrent: streams,
+    tuning: tuningOf(settings),
+  };
 }
 
 /**
@@ -130,7 +136,7 @@ function openEngine(model: Model, { history, settings }: Opened): OpenEngine {
     },
     answerInForm: (request) => answerInForm(model, request),
     quality: (request) => measureQuality(model, request, (path) => loadModel(path, loadOptions(settings))),
-    tasks: (path, limit) => taskShare(model, path, limit),
+    tasks: (path, limit) => answeredTasks(model, path, limit),
     memory: ownMemory,
     close: () => model.dispose(),
   };

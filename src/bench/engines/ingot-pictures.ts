@@ -9,10 +9,11 @@ import { SEEING, towerRun, visionSizes } from '../../models/vision.ts';
 import type { Picture, VisionInfo } from '../../models/vision.ts';
 import { loadModel, openExecutor } from '../../node/load-model.ts';
 import { locate } from '../../node/open-path.ts';
+import { packageVersion } from '../../node/package-root.ts';
 import { InputError } from '../../tensor/errors.ts';
-import { ownMemory } from '../engine.ts';
+import { ownMemory, warmed } from '../engine.ts';
 import type { EngineSettings, OpenEngine, PictureSize } from '../engine.ts';
-import { deviceOf } from './ingot-device.ts';
+import { deviceOf, tuningOf } from './ingot-device.ts';
 import { factsOf } from './ingot-facts.ts';
 
 /** Patches [rows, columns] of the pictures that an image becomes: tiles and a thumbnail of LFM2-VL, one picture of Qwen. */
@@ -35,63 +36,66 @@ function createPictures({ family, patchSize, temporalPatchSize }: VisionInfo): (
   }));
 }
 
-const mostPatches = (family: VisionInfo['family']) =>
-  Math.max(...Object.values(GRIDS[family]).flatMap((grid) => grid.map(([rows, columns]) => rows * columns)));
-
-interface Tower {
-  readonly info: VisionInfo;
-  /** Of all pictures that an image of this size becomes; the device has worked at them once before. */
-  time(size: PictureSize): Promise<number>;
-  dispose(): Promise<void>;
+/** Of the largest picture that was asked for. */
+function mostPatches(family: VisionInfo['family'], { pictures = Object.keys(GRIDS[family]) as PictureSize[] }: EngineSettings): number {
+  return Math.max(...pictures.flatMap((size) => GRIDS[family][size].map(([rows, columns]) => rows * columns)));
 }
 
-async function openTower(settings: EngineSettings): Promise<Tower> {
-  const { modelPath, device, threads } = settings;
+async function visionOf({ modelPath }: EngineSettings): Promise<VisionInfo> {
   const checkpoint = await openCheckpoint(await locate(modelPath));
   try {
-    const family = (await openDecoder(checkpoint)).vision?.info.family;
-    if (family === undefined) throw new InputError(`${checkpoint.name} does not see: it has no tower, and none lies beside it.`);
-    const { model, weights, vision } = await openDecoder(checkpoint, { mostPatches: mostPatches(family) });
+    const { vision } = await openDecoder(checkpoint);
+    if (vision === undefined) throw new InputError(`${checkpoint.name} does not see: it has no tower, and none lies beside it.`);
+    return vision.info;
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** The tower in a process of its own: it takes the memory of all the model's weights, which another one has beside it. */
+export async function openTower(settings: EngineSettings): Promise<OpenEngine> {
+  const { modelPath, device, threads } = settings;
+  const info = await visionOf(settings);
+  const checkpoint = await openCheckpoint(await locate(modelPath));
+  try {
+    const { model, weights, vision } = await openDecoder(checkpoint, { mostPatches: mostPatches(info.family, settings) });
     const executor = await openExecutor({ device: deviceOf(settings), threads: device === 'cpu' ? threads : undefined });
     const kv = { type: 'f16', pageTokens: 64, maxPages: 4 } as const;
     const program = await executor.load({ model, weights, kv, sizes: { rows: 64, ...visionSizes(vision!) } });
-    const picturesOf = createPictures(vision!.info);
+    const picturesOf = createPictures(info);
     return {
-      info: vision!.info,
-      async time(size) {
+      facts: { version: packageVersion(), device: executor.description, flags: { towerAlone: true } },
+      async tower(size) {
         const pictures = picturesOf(size);
         const pass = async () => {
           for (const picture of pictures) await program.run([towerRun(vision!, picture, [SEEING.tower.embeddings])]);
         };
-        await pass();
+        // A CPU's clock does not rest for as long as a GPU's, and a pass takes minutes there.
+        if (device !== 'cpu') await warmed(pass);
         const startMs = performance.now();
         await pass();
         return performance.now() - startMs;
       },
-      dispose: () => program.dispose(),
+      memory: ownMemory,
+      close: () => program.dispose(),
     };
   } finally {
     await checkpoint.close();
   }
 }
 
-/** The tower is timed first, for it alone takes the device's memory of the whole model once more. */
 export async function openPictures(settings: EngineSettings): Promise<OpenEngine> {
-  let tower: Tower | undefined = await openTower(settings);
-  const picturesOf = createPictures(tower.info);
-  const patches = mostPatches(tower.info.family);
-  const towerTimes = new Map<PictureSize, number>();
-  for (const size of Object.keys(GRIDS[tower.info.family]) as PictureSize[]) towerTimes.set(size, await tower.time(size));
-  await tower.dispose();
-  tower = undefined;
   const { modelPath, device, threads, contextLength } = settings;
+  const info = await visionOf(settings);
+  const picturesOf = createPictures(info);
   const model = await loadModel(modelPath, {
-    device: deviceOf(settings), threads: device === 'cpu' ? threads : undefined, mostPatches: patches, contextLength,
+    device: deviceOf(settings), threads: device === 'cpu' ? threads : undefined, contextLength,
+    mostPatches: mostPatches(info.family, settings), tuning: tuningOf(settings),
   });
   await model.ready();
   return {
     facts: factsOf(model),
-    see: async (size, answerTokens) => ({ towerMs: towerTimes.get(size)!, ...(await answerTo(model, picturesOf(size), answerTokens)) }),
+    see: (size, answerTokens) => answerTo(model, picturesOf(size), answerTokens),
     memory: ownMemory,
     close: () => model.dispose(),
   };

@@ -1,11 +1,13 @@
 /** What a quantisation costs: perplexity of a text, how far its choices are from the same model's in a wider type, tasks answered well. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { Model } from '../../engine/api.ts';
 import { readEvaluationFile } from '../../evaluation/evaluation-file.ts';
 import type { EvaluationSequence } from '../../evaluation/evaluation-file.ts';
 import { measurePerplexity } from '../../evaluation/perplexity.ts';
 import { answerTasks, spread } from '../../evaluation/task-accuracy.ts';
 import { InputError } from '../../tensor/errors.ts';
-import type { Quality, QualityRequest } from '../engine.ts';
+import type { AnsweredTasks, Quality, QualityRequest } from '../engine.ts';
 
 /** Tokens of one pass: 150,000 logits of each are 40 MB a model. */
 const MOST_ROWS = 64;
@@ -17,15 +19,19 @@ export async function measureQuality(
   const file = await readEvaluationFile(text);
   if (file.kind === 'tasks') throw new InputError(`${text} holds tasks: perplexity needs a text, or lines of ids or texts.`);
   const sequences = firstTokens(model, file.sequences, mostTokens);
-  const { all: { perplexity } } = await measurePerplexity(model, sequences.map((ids) => ({ ids, answerSpans: [] })));
-  if (reference === undefined) return { perplexity, divergence: undefined, agreement: undefined };
+  const { all: { perplexity, tokens: scoredTokens } } = await measurePerplexity(model, sequences.map((ids) => ({ ids, answerSpans: [] })));
+  const scored = { text: await markOf(text), scoredTokens, windowTokens: Math.max(...sequences.map((ids) => ids.length)) };
+  if (reference === undefined) return { perplexity, divergence: undefined, agreement: undefined, scored };
   const wider = await load(reference);
   try {
-    return { perplexity, ...(await differences(model, wider, sequences)) };
+    return { perplexity, ...(await differences(model, wider, sequences)), scored };
   } finally {
     await wider.dispose();
   }
 }
+
+/** What tells a file from another, whatever it is called. */
+const markOf = async (path: string) => createHash('sha256').update(await readFile(path)).digest('hex').slice(0, 12);
 
 /** Ids of the sequences, as many as are wanted together, each no longer than the context. */
 function firstTokens(model: Model, sequences: readonly EvaluationSequence[], mostTokens: number): number[][] {
@@ -89,9 +95,9 @@ function normaliser(logits: Float32Array): { readonly log: number; readonly best
 }
 
 /** As `ingot eval` counts. */
-export async function taskShare(model: Model, path: string, limit: number): Promise<number> {
+export async function answeredTasks(model: Model, path: string, limit: number): Promise<AnsweredTasks> {
   const file = await readEvaluationFile(path);
   if (file.kind !== 'tasks') throw new InputError(`${path} holds no tasks: expected lines with "messages" and "check".`);
   const { passed, cases } = await answerTasks(model, spread(file.tasks, limit));
-  return passed / cases;
+  return { share: passed / cases, asked: cases, file: await markOf(path) };
 }

@@ -1,15 +1,17 @@
 /** llama.cpp's own llama-batched-bench: streams of one length, all at once. One process for each figure. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import type { Engine, EngineFacts, EngineSettings, OpenEngine } from '../engine.ts';
+import { programBuild, programPath } from './installed-program.ts';
 import type { ServedLoad, StreamRequest, StreamTimes } from '../stream-load.ts';
 
 const execute = promisify(execFile);
 const MOST_OUTPUT_BYTES = 1 << 24;
 /** Tokens of one compute graph: of 512 and 2,048 the one with which the Vulkan build reads long prompts faster, most of the time. */
 const BATCH_SIZE = 2048;
+/** Of keys and values; the program is told. */
+const KV_TYPE = 'f16';
 
 interface BatchedRow {
   /** Seconds of reading all prompts, and of as many steps as an answer has tokens. */
@@ -25,8 +27,9 @@ export const llamaBatchedBenchEngine: Engine = {
     if (!modelPath.toLowerCase().endsWith('.gguf')) return 'it reads GGUF files only';
     if (program === undefined)
       return 'give the path of the program by --llama-batched-bench or LLAMA_BATCHED_BENCH (bench/README.md says how to build it)';
-    return existsSync(program) ? undefined : `there is no program ${program}`;
+    return programPath(program) === undefined ? `there is no program ${program}` : undefined;
   },
+  build: ({ program }) => programBuild(program),
   open: async (settings) => openEngine(settings, await factsOf(settings)),
 };
 
@@ -36,7 +39,7 @@ function flagsOf({ device, threads }: EngineSettings) {
     batchSize: BATCH_SIZE,
     flashAttention: true,
     threads: threads ?? availableParallelism(),
-    kv: 'f16',
+    kv: KV_TYPE,
   };
 }
 
@@ -80,7 +83,8 @@ function openEngine(settings: EngineSettings, facts: EngineFacts): OpenEngine {
       const streams = requests.length;
       const row = await secondRow(settings, [
         '-m', settings.modelPath, '-t', String(threads), '-ngl', String(gpuLayers), '-fa', 'on', '-b', String(BATCH_SIZE),
-        '-ub', String(BATCH_SIZE), '-c', String(streams * (prompt + answer)), '-npp', String(prompt), '-ntg', String(answer),
+        '-ub', String(BATCH_SIZE), '-ctk', KV_TYPE, '-ctv', KV_TYPE,
+        '-c', String(streams * (prompt + answer)), '-npp', String(prompt), '-ntg', String(answer),
         // The first is not counted.
         '-npl', `${streams},${streams}`, '--output-format', 'jsonl',
       ]);

@@ -1,5 +1,5 @@
 /** llama.cpp through node-llama-cpp, with its best settings: flash attention, all layers on the device, either of two batch sizes. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,9 +11,19 @@ import { packageRoot, packageVersion } from '../../node/package-root.ts';
 const FOLDERS = ['peers/gpu/node_modules/node-llama-cpp', 'peers/node_modules/node-llama-cpp'];
 export const LLAMA_BATCH_SIZES = [512, 2048] as const;
 
+const SYSTEMS: Readonly<Record<string, string>> = { darwin: 'mac', win32: 'win' };
+
+/** Whether the package is there as a whole: it has its builds for each system in packages of their own, which may be missing. */
+export function isWholePackage(folder: string): boolean {
+  const builds = join(folder, '..', '@node-llama-cpp');
+  if (!existsSync(join(folder, 'dist', 'index.js')) || !existsSync(builds)) return false;
+  const own = `${SYSTEMS[process.platform] ?? process.platform}-${process.arch}`;
+  return readdirSync(builds).some((name) => name.startsWith(own) && existsSync(join(builds, name, 'bins')));
+}
+
 /** The first of `paths` (relative to the package) that there is. */
 function firstPresent(paths: readonly string[]): string | undefined {
-  return paths.map((path) => join(packageRoot, path)).find((path) => existsSync(path));
+  return paths.map((path) => join(packageRoot, path)).find(isWholePackage);
 }
 
 interface LlamaSequence {
@@ -27,6 +37,9 @@ interface LlamaContext {
   readonly batchSize: number;
   readonly currentThreads: number;
   readonly contextSize: number;
+  /** Of the package's GgmlType. */
+  readonly kvCacheKeyType: number;
+  readonly kvCacheValueType: number;
   getSequence(): LlamaSequence;
 }
 interface LlamaModel {
@@ -44,6 +57,8 @@ interface Llama {
 interface LlamaPackage {
   getLlama(options: object): Promise<Llama>;
   readonly LlamaLogLevel: { readonly error: unknown };
+  /** Names by number. */
+  readonly GgmlType: Readonly<Record<number, string>>;
 }
 
 export const llamaEngine: Engine = {
@@ -56,9 +71,10 @@ export const llamaEngine: Engine = {
       ? 'node-llama-cpp is not installed: run "npm ci --ignore-scripts" in peers/ (for its GPU build on Linux, in peers/gpu/) of a clone'
       : undefined;
   },
+  build: (settings) => packageVersion(firstPresent(foldersFor(settings))),
   open: async (settings) => {
     const folder = firstPresent(foldersFor(settings))!;
-    const { getLlama, LlamaLogLevel } = (await import(pathToFileURL(join(folder, 'dist', 'index.js')).href)) as LlamaPackage;
+    const { getLlama, LlamaLogLevel, GgmlType } = (await import(pathToFileURL(join(folder, 'dist', 'index.js')).href)) as LlamaPackage;
     const onGpu = settings.device === 'gpu';
     const gpu = onGpu ? (settings.backend ?? 'auto') : false;
     const threads = settings.threads ?? availableParallelism();
@@ -78,9 +94,15 @@ export const llamaEngine: Engine = {
       flashAttention: true,
       ...(onGpu ? {} : { threads }),
     });
-    return openEngine({ llama, model, context, version: packageVersion(folder), names: onGpu ? await llama.getGpuDeviceNames() : [] });
+    const names = onGpu ? await llama.getGpuDeviceNames() : [];
+    return openEngine({ llama, model, context, version: packageVersion(folder), kv: kvTypeOf(context, GgmlType), names });
   },
 };
+
+function kvTypeOf({ kvCacheKeyType: keys, kvCacheValueType: values }: LlamaContext, names: LlamaPackage['GgmlType']): string {
+  const nameOf = (type: number) => (names[type] ?? String(type)).toLowerCase();
+  return keys === values ? nameOf(keys) : `${nameOf(keys)}/${nameOf(values)}`;
+}
 
 /** The GPU package's build has no entry for the CPU alone. */
 function foldersFor({ device }: EngineSettings): readonly string[] {
@@ -92,10 +114,12 @@ interface LoadedLlama {
   readonly model: LlamaModel;
   readonly context: LlamaContext;
   readonly version: string;
+  /** Type of keys and values. */
+  readonly kv: string;
   readonly names: readonly string[];
 }
 
-function openEngine({ llama, model, context, version, names }: LoadedLlama): OpenEngine {
+function openEngine({ llama, model, context, version, kv, names }: LoadedLlama): OpenEngine {
   const sequence = context.getSequence();
   const { flashAttention, batchSize, currentThreads: threads, contextSize: contextLength } = context;
   const backend = llama.gpu === false ? 'cpu' : llama.gpu;
@@ -103,7 +127,7 @@ function openEngine({ llama, model, context, version, names }: LoadedLlama): Ope
     facts: {
       version: `${version} (llama.cpp ${llama.llamaCppRelease.release})`,
       device: names.length > 0 ? `${backend} (${names.join(', ')})` : `${backend} (${threads} threads)`,
-      flags: { backend, gpuLayers: model.gpuLayers, batchSize, flashAttention, threads, contextLength, kv: 'f16' },
+      flags: { backend, gpuLayers: model.gpuLayers, batchSize, flashAttention, threads, contextLength, kv },
     },
     async prefill(ids) {
       await warmed(async () => {

@@ -1,4 +1,6 @@
 /** Asks a server in OpenAI's form, and times what comes. */
+import { existsSync } from 'node:fs';
+import { packageVersion } from '../../node/package-root.ts';
 import { eventsOf } from '../server-process.ts';
 import type { TimedEvent } from '../server-process.ts';
 import { wordsOf } from './remote-client.ts';
@@ -15,17 +17,34 @@ export interface OpenAiServer {
 interface Abilities {
   readonly takesIds: boolean;
   readonly goesOn: boolean;
+  /** What it says of itself in every answer. */
+  readonly fingerprint: string | undefined;
+}
+
+/** What a server lists of a model. */
+interface ListedModel {
+  readonly id: string;
+  readonly owned_by?: string | undefined;
+}
+
+/** Names without a tag are of the latest (Ollama); a folder is loaded by its path, and not listed (mlx-lm). */
+function checkListed({ url, model }: OpenAiServer, listed: readonly ListedModel[] | undefined): void {
+  if (listed === undefined || existsSync(model)) return;
+  const names = listed.map(({ id }) => id);
+  if (names.includes(model) || names.includes(`${model}:latest`)) return;
+  throw new Error(`${url} has no model ${JSON.stringify(model)}; it lists ${names.slice(0, 10).join(', ') || 'none'}`);
 }
 
 /** @throws Error where nobody listens, or the model is not there */
 export async function createOpenAiClient(server: OpenAiServer): Promise<RemoteClient> {
   const listed = await modelsOf(server);
-  if (listed !== undefined && !listed.includes(server.model))
-    throw new Error(`${server.url} has no model ${JSON.stringify(server.model)}; it lists ${listed.slice(0, 10).join(', ') || 'none'}`);
+  checkListed(server, listed);
   const abilities = await abilitiesOf(server);
-  const { name, version } = await describeServer(server);
+  const { name, version } = await describeServer(server, abilities.fingerprint, listed);
   const flags = {
-    server: name, weights: 'the server\'s own', prompts: abilities.takesIds ? 'ids' : 'words', pastEndTokens: abilities.goesOn,
+    server: name, weights: 'the server\'s own', prompts: abilities.takesIds ? 'ids' : 'words',
+    // Servers that know no such word mostly take it without a word of theirs: whether they obey, only an answer that ends shows.
+    pastEndTokens: abilities.goesOn ? 'asked for' : 'refused',
   };
   let calls = 0;
   const next = () => ++calls;
@@ -80,6 +99,9 @@ export function answerOf(events: readonly TimedEvent[], startMs: number): Remote
     text: shown.map(({ text }) => text).join(''), tokens, promptTokens: usage.prompt_tokens,
     cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
     arrivals: shown.map(({ ms }, i) => ({ ms, tokens: until(i + 1) - until(i) })), hasEnded: reason === 'stop',
+    // llama-server's (tools/server/README.md, "timings").
+    decodeMs: events.findLast(({ value }) => value.timings?.predicted_ms)?.value.timings.predicted_ms,
+    fingerprint: events.find(({ value }) => value.system_fingerprint)?.value.system_fingerprint,
   };
 }
 
@@ -89,10 +111,9 @@ async function get({ key }: OpenAiServer, url: string | URL): Promise<any> {
   return response.ok ? response.json() : undefined;
 }
 
-async function modelsOf(server: OpenAiServer): Promise<string[] | undefined> {
+async function modelsOf(server: OpenAiServer): Promise<readonly ListedModel[] | undefined> {
   try {
-    const found = await get(server, `${server.url}/models`);
-    return found?.data?.map(({ id }: { id: string }) => id);
+    return (await get(server, `${server.url}/models`))?.data;
   } catch (error) {
     throw new Error(`nobody answers at ${server.url}/models: ${(error as Error).message}`, { cause: error });
   }
@@ -105,10 +126,9 @@ async function abilitiesOf(server: OpenAiServer): Promise<Abilities> {
   const messages = [{ role: 'user', content: wordsOf(ids) }];
   const read = (await tries('/completions', { prompt: ids, ignore_eos: true })) ?? (await tries('/completions', { prompt: ids }));
   const takesIds = read?.promptTokens === ids.length;
-  const goesOn = takesIds
-    ? (await tries('/completions', { prompt: ids, ignore_eos: true })) !== undefined
-    : (await tries('/chat/completions', { messages, ignore_eos: true })) !== undefined;
-  return { takesIds, goesOn };
+  const [path, prompt] = takesIds ? ['/completions', { prompt: ids }] : ['/chat/completions', { messages }];
+  const past = await tries(path as string, { ...(prompt as object), ignore_eos: true });
+  return { takesIds, goesOn: past !== undefined, fingerprint: past?.fingerprint ?? read?.fingerprint };
 }
 
 /** Each with a page of its own that says the version. */
@@ -119,7 +139,18 @@ const PAGES: readonly (readonly [name: string, path: string, versionOf: (page: a
   ['Ollama', '/api/version', (page) => page?.version],
 ];
 
-async function describeServer(server: OpenAiServer): Promise<{ readonly name: string; readonly version: string }> {
+interface ServerName {
+  readonly name: string;
+  readonly version: string;
+}
+
+async function describeServer(
+  server: OpenAiServer, fingerprint: string | undefined, listed: readonly ListedModel[] | undefined,
+): Promise<ServerName> {
+  // It answers Ollama's clients too.
+  if (listed?.some(({ owned_by }) => owned_by === 'ingot')) return { name: 'ingot serve', version: packageVersion() };
+  const mlx = /^(\d+\.\d+\.\d+\S*?)-(\d+\.\d+\.\d+\S*?)-(?:macOS|Linux|Darwin)/.exec(fingerprint ?? '');
+  if (mlx !== null) return { name: 'mlx-lm', version: `${mlx[1]} (mlx ${mlx[2]})` };
   for (const [name, path, versionOf] of PAGES) {
     const version = versionOf(await get(server, new URL(path, server.url)).catch(() => undefined));
     if (typeof version === 'string') return { name, version };

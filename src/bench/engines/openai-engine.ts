@@ -15,6 +15,7 @@ export const openAiEngine: Engine = {
     if (url === undefined) return 'give its "url", up to /v1, in a plan of "ingot bench run"';
     return modelName === undefined ? 'say what it calls the model: "as" of the model, by the engine\'s title' : undefined;
   },
+  build: () => undefined,
   open: async (settings) => {
     const client = await createOpenAiClient({
       url: settings.url as string, model: settings.modelName as string, key: keyOf(settings),

@@ -1,4 +1,20 @@
-/** How an answer's pieces are timed in a page. Runs in a browser; nothing is imported. */
+/** What pages of engines are asked, and how an answer's pieces are timed there. Runs in a browser; nothing is imported. */
+
+/** What a page is told of a model of a GGUF file. */
+export interface Opening {
+  readonly contextLength: number;
+  readonly threads?: number;
+  readonly isGpu: boolean;
+  /** Of keys and values, as Ingot names them; undefined: the engine's own choice. */
+  readonly kvType?: string;
+}
+
+export interface Asking {
+  /** Of a prompt, where the engine takes them; else words of messages. */
+  readonly ids?: readonly number[];
+  readonly messages?: readonly object[];
+  readonly maxTokens: number;
+}
 
 /** A chunk of OpenAI's form, as both libraries give it. */
 interface Chunk {
@@ -25,4 +41,25 @@ export async function timedAnswer(chunks: AsyncIterable<Chunk>, startMs: number)
   const until = (piece: number) => Math.floor((piece * tokens) / pieces.length);
   const arrivals = pieces.map(({ ms }, i) => ({ ms, tokens: until(i + 1) - until(i) }));
   return { text: pieces.map(({ text }) => text).join(''), tokens, promptTokens, cachedTokens, arrivals, hasEnded };
+}
+
+/** A piece of an answer of Ingot's. */
+interface Piece {
+  readonly text: string;
+  readonly tokens: readonly number[];
+  readonly finishReason?: string | undefined;
+  readonly usage?: { readonly promptTokens: number; readonly completionTokens: number; readonly cachedTokens: number } | undefined;
+}
+
+/** The same of pieces that say which tokens they have. */
+export async function timedPieces(pieces: AsyncIterable<Piece>, startMs: number): Promise<object> {
+  const arrivals: { ms: number; tokens: number }[] = [];
+  let [text, last] = ['', undefined as Piece | undefined];
+  for await (const piece of pieces) {
+    if (piece.tokens.length > 0) arrivals.push({ ms: performance.now() - startMs, tokens: piece.tokens.length });
+    text += piece.text;
+    last = piece;
+  }
+  const { promptTokens = 0, completionTokens = 0, cachedTokens = 0 } = last?.usage ?? {};
+  return { text, tokens: completionTokens, promptTokens, cachedTokens, arrivals, hasEnded: last?.finishReason === 'stop' };
 }

@@ -12,6 +12,10 @@ export interface RemoteAnswer {
   readonly arrivals: readonly Arrival[];
   /** Whether the model ended it. */
   readonly hasEnded: boolean;
+  /** Milliseconds of decoding by the server's own clock, where it tells. */
+  readonly decodeMs?: number | undefined;
+  /** What a server says of itself with it. */
+  readonly fingerprint?: string | undefined;
 }
 
 export interface ChatMessage {

@@ -12,7 +12,11 @@ function rateOf(answer: RemoteAnswer, wanted: number): number {
   if (tokens < wanted / 2) throw new Error(`the model ended its answer after ${tokens} of ${wanted} tokens`);
   const last = arrivals.at(-1)!.ms;
   if (arrivals.length < 2 || last <= firstMs(answer)) throw new Error('the whole answer came at once: the server does not stream');
-  return (1000 * (tokens - arrivals[0]!.tokens)) / (last - firstMs(answer));
+  const spanMs = last - firstMs(answer);
+  // A busy machine lets its client see pieces late and together: a rate of those would be of nothing.
+  if (spanMs < (answer.decodeMs ?? 0) / 2)
+    throw new Error(`pieces of ${Math.round(answer.decodeMs!)} ms came within ${Math.round(spanMs)}: this machine is too busy`);
+  return (1000 * (tokens - arrivals[0]!.tokens)) / spanMs;
 }
 
 export function openRemote(client: RemoteClient): OpenEngine {

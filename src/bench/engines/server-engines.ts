@@ -1,6 +1,5 @@
 /** `ingot serve` and llama.cpp's server as engines of many streams: each in a process of its own, and its client in another one, this. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
@@ -14,6 +13,7 @@ import { eventTokens, startServer } from '../server-process.ts';
 import type { ServerProcess } from '../server-process.ts';
 import type { StreamRequest } from '../stream-load.ts';
 import { deviceOf } from './ingot-device.ts';
+import { programBuild, programPath } from './installed-program.ts';
 
 const execute = promisify(execFile);
 
@@ -25,6 +25,7 @@ export const ingotServerEngine: Engine = {
   workloads: ['concurrency', 'server'],
   batchSizes: [],
   problem: () => undefined,
+  build: () => packageVersion(),
   async open(settings) {
     const { modelPath, device, threads, contextLength, kvType, streams = 1 } = settings;
     const optional = { '--threads': device === 'cpu' ? threads : undefined, '--kv-type': kvType };
@@ -39,10 +40,16 @@ export const ingotServerEngine: Engine = {
       listening: /serving .* at http:\/\/127\.0\.0\.1:(\d+)/,
     });
     if (device !== 'cpu') await new Promise((resolve) => setTimeout(resolve, GPU_REST_MS));
-    const facts = { version: packageVersion(), device, flags: { contextLength, kv: String(kvType ?? 'f16'), threads: threads ?? null } };
+    const facts = { version: packageVersion(), device, flags: { contextLength, kv: await servedKvType(server), threads: threads ?? null } };
     return openServer({ facts, server, answering: ingotAnswers(server) });
   },
 };
+
+/** The type of keys and values that the server says its model has. */
+async function servedKvType({ origin }: ServerProcess): Promise<string> {
+  const metrics = await (await fetch(`${origin}/metrics`)).text();
+  return /cache_dtype="([^"]+)"/.exec(metrics)?.[1] ?? 'not told';
+}
 
 /** Of a server that has a model of the name `model`. */
 export function ingotAnswers({ origin }: Pick<ServerProcess, 'origin'>): Answering {
@@ -57,6 +64,8 @@ export function ingotAnswers({ origin }: Pick<ServerProcess, 'origin'>): Answeri
 
 /** Tokens of one compute graph, as for llama-batched-bench. */
 const LLAMA_BATCH = 2048;
+/** Of keys and values; the program is told. */
+const KV_TYPE = 'f16';
 
 export const llamaServerEngine: Engine = {
   name: 'llama-server',
@@ -66,8 +75,9 @@ export const llamaServerEngine: Engine = {
     if (!modelPath.toLowerCase().endsWith('.gguf')) return 'it reads GGUF files only';
     if (program === undefined)
       return 'give the path of the program by --llama-server or LLAMA_SERVER (bench/README.md says how to build it)';
-    return existsSync(program) ? undefined : `there is no program ${program}`;
+    return programPath(program) === undefined ? `there is no program ${program}` : undefined;
   },
+  build: ({ program }) => programBuild(program),
   async open(settings) {
     const { modelPath, device, threads = availableParallelism(), contextLength, streams = 1 } = settings;
     const program = settings.program as string;
@@ -78,7 +88,8 @@ export const llamaServerEngine: Engine = {
       program,
       args: [
         '-m', modelPath, '--host', '127.0.0.1', '--port', port, '-np', String(streams), '-c', String(context), '-t', String(threads),
-        '-ngl', device === 'gpu' ? '99' : '0', '-fa', 'on', '-b', String(LLAMA_BATCH), '-ub', String(LLAMA_BATCH), '--no-webui',
+        '-ngl', device === 'gpu' ? '99' : '0', '-fa', 'on', '-b', String(LLAMA_BATCH), '-ub', String(LLAMA_BATCH), '-ctk', KV_TYPE,
+        '-ctv', KV_TYPE, '--no-webui',
         // No copies of slots' states in the host's memory for prompts that may come again.
         '--cache-ram', '0', '--ctx-checkpoints', '0', '--slot-prompt-similarity', '0',
         // Its HTTP side has a thread for each stream.
@@ -88,7 +99,7 @@ export const llamaServerEngine: Engine = {
     });
     const { stdout, stderr } = await execute(program, ['--version']);
     const version = /version: (.+)/.exec(`${stdout}\n${stderr}`)?.[1] ?? 'unknown';
-    const facts = { version, device, flags: { context, batchSize: LLAMA_BATCH, flashAttention: true, threads, kv: 'f16' } };
+    const facts = { version, device, flags: { context, batchSize: LLAMA_BATCH, flashAttention: true, threads, kv: KV_TYPE } };
     return openServer({ facts, server, answering: llamaAnswers(server) });
   },
 };

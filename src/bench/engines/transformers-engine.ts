@@ -1,43 +1,27 @@
 /** transformers.js in Node: ONNX files by onnxruntime, the same token ids as every engine. */
-import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { ownMemory, warmed } from '../engine.ts';
 import type { Engine, OpenEngine } from '../engine.ts';
 import { notInstalled, packageFolder, versionOf } from './installed-package.ts';
-
-const PACKAGE = '@huggingface/transformers';
-
-/** The files that the library takes for a decoder's weights, by their type. */
-const DTYPES = {
-  model_q4f16: 'q4f16', model_q4: 'q4', model_quantized: 'q8', model_int8: 'int8', model_fp16: 'fp16', model: 'fp32',
-} as const;
-
-/** ONNX weights in a folder as the hub keeps them, the smallest type first. */
-function weightsIn(folder: string): (typeof DTYPES)[keyof typeof DTYPES] | undefined {
-  const files = existsSync(join(folder, 'onnx')) ? readdirSync(join(folder, 'onnx')) : [];
-  const found = Object.entries(DTYPES).find(([name]) => files.includes(`${name}.onnx`));
-  return found?.[1];
-}
+import { onnxProblem, onnxTypeIn, TRANSFORMERS } from './onnx-weights.ts';
 
 export const transformersEngine: Engine = {
   name: 'transformers.js',
   workloads: ['prefill', 'decode', 'ttft', 'load', 'busy'],
   batchSizes: [],
   problem({ modelName, packages }) {
-    if (packageFolder(PACKAGE, packages) === undefined) return notInstalled(PACKAGE, packages);
-    if (modelName === undefined) return 'say which folder has the ONNX files: "as" of the model, by the engine\'s title';
-    return weightsIn(modelName) === undefined
-      ? `there are no ONNX files in ${modelName}: expected ${Object.keys(DTYPES).map((name) => `onnx/${name}.onnx`).join(' or ')}`
-      : undefined;
+    if (packageFolder(TRANSFORMERS, packages) === undefined) return notInstalled(TRANSFORMERS, packages);
+    return onnxProblem({ modelName });
   },
+  build: ({ packages }) => versionOf(packageFolder(TRANSFORMERS, packages) as string),
   async open(settings) {
-    const folder = packageFolder(PACKAGE, settings.packages) as string;
-    const entry = createRequire(join(folder, 'package.json')).resolve(PACKAGE);
+    const folder = packageFolder(TRANSFORMERS, settings.packages) as string;
+    const entry = createRequire(join(folder, 'package.json')).resolve(TRANSFORMERS);
     const library = (await import(pathToFileURL(entry).href)) as any;
     library.env.allowRemoteModels = false;
-    const dtype = weightsIn(settings.modelName as string);
+    const dtype = onnxTypeIn(settings.modelName as string);
     const device = settings.device === 'gpu' ? (settings.backend ?? 'webgpu') : 'cpu';
     const model = await library.AutoModelForCausalLM.from_pretrained(settings.modelName, { dtype, device, local_files_only: true });
     const flags = { dtype: dtype as string, kv: 'as the file has it' };

@@ -47,7 +47,7 @@ export function advise(situation: Situation): readonly Advice[] {
 }
 
 /** When the work belongs on another machine. */
-function placeAdvice({ hours, people, pressure, alwaysOn, comparing }: Usage): readonly Advice[] {
+export function placeAdvice({ hours, people, pressure, alwaysOn, comparing }: Usage): readonly Advice[] {
   const found: Advice[] = [];
   const move = (because: string) => found.push({ advice: 'Run it on a machine of its own ("ingot serve" there).', because });
   if (pressure !== undefined && pressure >= LIMITS.pressure)

@@ -12,13 +12,19 @@ export interface PlannedModel {
   readonly reference?: string | undefined;
   /** In place of the plan's. */
   readonly workloads?: readonly WorkloadName[] | undefined;
+  readonly sizes?: Partial<Sizes> | undefined;
+  readonly runs?: number | undefined;
 }
 
-export interface PlannedEngine extends Pick<EngineSettings, 'program' | 'backend' | 'url' | 'keyVariable' | 'packages'> {
+export interface PlannedEngine extends Pick<EngineSettings, 'program' | 'backend' | 'url' | 'keyVariable' | 'packages' | 'isIsolated'> {
   /** Of `engineNamed`. */
   readonly engine: string;
   /** What records call it. */
   readonly title: string;
+  /** Tried where a prompt is read, in place of all that the engine has; the first is the one of other figures. */
+  readonly batchSizes?: readonly number[] | undefined;
+  /** CPU threads in place of the plan's. */
+  readonly threads?: number | undefined;
 }
 
 export interface BenchmarkPlan {
@@ -36,6 +42,13 @@ export interface BenchmarkPlan {
   readonly runs: number;
   readonly pauseMs: number;
   readonly isQuick: boolean;
+  /** No run begins after so many; what is missing then is for another run of the same plan. */
+  readonly maxMinutes?: number | undefined;
   /** What prefill is held against; stated, not measured. */
   readonly multiplyAddsPerSecond?: number | undefined;
+}
+
+/** What the plan says of one of its models. */
+export function planFor(plan: BenchmarkPlan, { workloads = plan.workloads, sizes, runs = plan.runs }: PlannedModel): BenchmarkPlan {
+  return { ...plan, workloads, sizes: { ...plan.sizes, ...sizes }, runs };
 }

@@ -58,8 +58,16 @@ describe('a plan', () => {
   it.each([
     ['{', 'is not valid JSON'],
     [{ models: ['a'], engines: ['ingot', 'ingot'] }, 'has "ingot" twice: give one a "title"'],
+    [{ models: ['a'], engines: [{ engine: 'llama.cpp', threads: 2 }, { engine: 'llama.cpp', threads: 2 }] }, 'has "llama.cpp" twice'],
+    [{ models: ['a'], engines: [{ engine: 'llama.cpp', title: 'ingot', threads: 2 }, 'ingot'] }, 'has "ingot" twice'],
     [{ models: [{ path: 'a', as: { Ollama: 'b' } }] }, 'names "Ollama", which is none of its engines: ingot'],
   ])('%j is no plan', (plan, message) => expect(() => readPlan(written(plan))).toThrow(message));
+
+  it('may try an engine with several numbers of threads', () => {
+    const engines = ['ingot', ...[1, 2].map((threads) => ({ engine: 'llama.cpp', threads }))];
+    const { plan } = readPlan(written({ models: ['a.gguf'], engines }));
+    expect(plan.engines.map(({ title, threads }) => [title, threads])).toEqual([['ingot', undefined], ['llama.cpp', 1], ['llama.cpp', 2]]);
+  });
 
   it('has the schema that is published (node dist/cli/main.js bench run --print-schema > docs/bench-plan.schema.json)', () => {
     expect(JSON.parse(readFileSync(new URL('docs/bench-plan.schema.json', repository), 'utf8'))).toEqual(

@@ -11,8 +11,8 @@ import { checkPlan } from './check-plan.ts';
 import type { BenchmarkPlan, PlannedEngine, PlannedModel } from './plan.ts';
 import { PLAN_SCHEMA } from './plan-schema.ts';
 
-type FileModel = string | (Pick<PlannedModel, 'path' | 'reference' | 'workloads'> & { readonly as?: Readonly<Record<string, string>> });
-type FileEngine = string | (Omit<PlannedEngine, 'title'> & { readonly title?: string });
+type FileModel = string | (Omit<PlannedModel, 'as'> & { readonly as?: Readonly<Record<string, string>> });
+type FileEngine = string | (Omit<PlannedEngine, 'title' | 'isIsolated'> & { readonly title?: string; readonly isolated?: boolean });
 
 /** What a checked file holds. */
 export interface PlanFile {
@@ -29,6 +29,7 @@ export interface PlanFile {
   readonly runs?: number;
   readonly pause?: number;
   readonly quick?: boolean;
+  readonly maxMinutes?: number;
   readonly matrixRate?: number;
   readonly results?: string;
 }
@@ -69,30 +70,36 @@ function resolvePlan(file: PlanFile, path: string): ReadPlan {
   const fromMaybe = (name: string | undefined) => (name === undefined ? undefined : from(name));
   const engines = (file.engines ?? ['ingot']).map((each): PlannedEngine => {
     if (typeof each === 'string') return { engine: each, title: each };
-    const { program, packages } = each;
+    const { program, packages, isolated, ...own } = each;
     // A program without a folder is searched for where programs lie.
     const found = program?.includes('/') === true ? from(program) : program;
-    return { ...each, title: each.title ?? each.engine, program: found, packages: fromMaybe(packages) };
+    return { ...own, title: each.title ?? each.engine, program: found, packages: fromMaybe(packages), isIsolated: isolated };
   });
   checkTitles(engines, path);
   const models = file.models.map((each): PlannedModel => {
     if (typeof each === 'string') return { path: from(each), as: {} };
     checkNames(each.as ?? {}, engines, path);
-    return { ...each, path: from(each.path), as: each.as ?? {}, reference: fromMaybe(each.reference) };
+    // A name of another engine's is a path where it begins as one.
+    const as = Object.entries(each.as ?? {}).map(([title, name]) => [title, /^\.\.?\//.test(name) ? from(name) : name] as const);
+    return { ...each, path: from(each.path), as: Object.fromEntries(as), reference: fromMaybe(each.reference) };
   });
   const { devices = ['auto'], threads, kvType, workloads = DEFAULT_WORKLOADS, sizes = {}, quick = false, matrixRate } = file;
   const usual = quick ? QUICK_DEFAULTS : PLAN_DEFAULTS;
   const plan: BenchmarkPlan = {
     models, engines, devices, threads, kvType, workloads, sizes, runs: file.runs ?? usual.runs, pauseMs: 1000 * (file.pause ?? usual.pause),
     files: { text: fromMaybe(file.text), tasks: fromMaybe(file.tasks), sound: fromMaybe(file.sound) }, isQuick: quick,
-    multiplyAddsPerSecond: matrixRate === undefined ? undefined : matrixRate * 1e12,
+    multiplyAddsPerSecond: matrixRate === undefined ? undefined : matrixRate * 1e12, maxMinutes: file.maxMinutes,
   };
   return { plan, results: fromMaybe(file.results) ?? path.replace(/(\.json)?$/, '.jsonl') };
 }
 
+/** One engine may stand there with several numbers of threads: the better is quoted. */
 function checkTitles(engines: readonly PlannedEngine[], path: string): void {
-  const twice = engines.find(({ title }, i) => engines.findIndex((other) => other.title === title) !== i);
-  if (twice !== undefined) throw new InputError(`engines in ${path} has ${JSON.stringify(twice.title)} twice: give one a "title".`);
+  const isTwice = ({ engine, title, threads }: PlannedEngine, i: number) =>
+    engines.slice(0, i).some((other) => other.title === title && (other.engine !== engine || other.threads === threads));
+  const twice = engines.find(isTwice);
+  if (twice !== undefined)
+    throw new InputError(`engines in ${path} has ${JSON.stringify(twice.title)} twice: give one a "title", or other "threads".`);
 }
 
 function checkNames(as: Readonly<Record<string, string>>, engines: readonly PlannedEngine[], path: string): void {
@@ -105,8 +112,10 @@ function checkNames(as: Readonly<Record<string, string>>, engines: readonly Plan
 /** The plan as a file that says the same, all defaults in it. */
 export function printedPlan({ plan, results }: ReadPlan): PlanFile {
   const { models, engines, devices, threads, kvType, workloads, sizes, files, runs, pauseMs, isQuick, multiplyAddsPerSecond } = plan;
+  const written = engines.map(({ isIsolated, ...engine }) => ({ ...engine, isolated: isIsolated }));
   return {
-    models, engines, devices, threads, kvType, workloads, sizes, ...files, runs, pause: pauseMs / 1000, quick: isQuick,
+    models, engines: written, devices, threads, kvType, workloads, sizes, ...files, runs, pause: pauseMs / 1000, quick: isQuick,
+    maxMinutes: plan.maxMinutes,
     matrixRate: multiplyAddsPerSecond === undefined ? undefined : multiplyAddsPerSecond / 1e12, results,
   } as PlanFile;
 }

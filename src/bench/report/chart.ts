@@ -4,12 +4,16 @@ import type { Interval } from '../noise.ts';
 export interface Point extends Interval {
   readonly engine: string;
   readonly model: string;
+  /** When and where, where these rows are of several occasions: their bars stand apart. */
+  readonly occasion?: string | undefined;
+  /** The best of those tried: `1 thread, batch 512`. */
+  readonly setting?: string | undefined;
   /** Tokens, turns, streams or runs; a name where the chart has bars. */
   readonly x: number | string;
   readonly y: number;
   /** Of the machine's limit. */
   readonly share?: number | undefined;
-  /** Not measured by whoever made the report: published elsewhere, on other hardware. */
+  /** Not measured by whoever made the report, on other hardware: `published 2026-03`, or `predicted, not measured`. */
   readonly published?: string | undefined;
 }
 

@@ -1,9 +1,6 @@
-/** What engines and devices are called in a report. */
+/** What engines are called in a report. */
+import { occasionOf } from '../occasion.ts';
 import type { ResultRow } from '../read-results.ts';
-
-/** A GPU's name, or the processor's. */
-export const deviceOf = ({ device, machine }: ResultRow): string =>
-  device?.adapter?.device || (device?.kind === 'gpu' ? 'gpu' : machine.cpu);
 
 /** What makes figures of one engine on one device different ones: its backend (`CUDA` of `CUDA (NVIDIA H200)`), keys' and values' type. */
 export function settingsOf({ engine, flags }: ResultRow): readonly string[] {
@@ -12,8 +9,7 @@ export function settingsOf({ engine, flags }: ResultRow): readonly string[] {
 
 /** What tells engines apart in a chart: the name, and as much more as these rows need. */
 export function labelsOf(rows: readonly ResultRow[]): (row: ResultRow) => string {
-  const hasManyDevices = new Set(rows.map(deviceOf)).size > 1;
-  const keyOf = (row: ResultRow, setting: number) => `${row.engine.name}|${deviceOf(row)}|${setting}`;
+  const keyOf = (row: ResultRow, setting: number) => `${row.engine.name}|${occasionOf(row)}|${setting}`;
   const found = new Map<string, Set<string>>();
   for (const row of rows) {
     for (const [i, setting] of settingsOf(row).entries())
@@ -21,6 +17,6 @@ export function labelsOf(rows: readonly ResultRow[]): (row: ResultRow) => string
   }
   return (row) => {
     const told = settingsOf(row).filter((setting, i) => setting !== '' && found.get(keyOf(row, i))!.size > 1);
-    return `${row.engine.name}${told.length === 0 ? '' : ` (${told.join(', ')})`}${hasManyDevices ? `, ${deviceOf(row)}` : ''}`;
+    return `${row.engine.name}${told.length === 0 ? '' : ` (${told.join(', ')})`}`;
   };
 }

@@ -14,7 +14,7 @@ export const LINES: readonly ChartRule[] = [
     unit: 'tok/s',
     xLabel: 'tokens before',
     isLogX: true,
-    note: 'Tokens a second of one conversation, by what lies behind it.',
+    note: 'Tokens a second of one conversation, by how many tokens it has already.',
   },
   {
     id: 'prefill-length',

@@ -17,7 +17,7 @@ export function publishedPoints(rows: readonly ResultRow[]): Point[] {
         .flatMap((model): Point[] => {
           const { name } = CHIPS[row.chip];
           const bar = (engine: string, y: number, share: number | undefined, published: string): Point => ({
-            engine: `${engine}, ${row.weights}, ${name}`,
+            engine: `${engine}, ${row.weights}, ${name}, ${published.replace(/ .*|,.*/, '')}`,
             model,
             x: row.measure,
             y,

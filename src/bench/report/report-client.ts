@@ -89,10 +89,12 @@ function tableOf(rows: readonly (readonly string[])[], numbers: readonly number[
 }
 
 const pointRows = (chart: Chart) => [
-  ['engine', 'model', chart.xLabel || 'measure', chart.unit, 'low', 'high', 'of the limit', ''],
-  ...chart.points.map(({ engine, model, x, y, low, high, share, published }) => [
+  ['engine', 'setting', 'model', 'when and where', chart.xLabel || 'measure', chart.unit, 'low', 'high', 'of the limit', ''],
+  ...chart.points.map(({ engine, setting = '', model, occasion = '', x, y, low, high, share, published }) => [
     engine,
+    setting,
     model,
+    occasion,
     String(x),
     String(y),
     String(low),
@@ -136,31 +138,16 @@ function section({ id, title, note, rows, draw }: Drawing): { readonly element: 
   };
 }
 
-const figureRow = (line: FigureLine) => [
-  line.model,
-  line.device,
-  line.engine,
-  line.measure,
-  line.unit,
-  short(line.median),
-  `${short(line.min)} to ${short(line.max)}`,
-  `${short(line.low)} to ${short(line.high)}`,
-  String(line.runs),
-  percent(line.share),
-  line.drift === undefined ? '' : percent(line.drift),
-];
 const FIGURE_HEAD = [
-  'model',
-  'device',
-  'engine',
-  'measure',
-  'unit',
-  'median',
-  'least to most',
-  '95% of the median',
-  'runs',
-  'of the limit',
-  'drifted',
+  'model', 'engine', 'setting', 'measure', 'median', 'unit', 'least to most', '95% of the median', 'runs', 'of the limit', 'drifted',
+  'device', 'day', 'commit',
+];
+/** Columns of numbers. */
+const FIGURE_NUMBERS = [4, 6, 7, 8, 9, 10];
+const figureRow = (line: FigureLine) => [
+  line.model, line.engine, line.setting, line.measure, short(line.median), line.unit, `${short(line.min)} to ${short(line.max)}`,
+  `${short(line.low)} to ${short(line.high)}`, String(line.runs), percent(line.share),
+  line.drift === undefined ? '' : percent(line.drift), line.device, line.day, line.commit,
 ];
 
 function legend(): HTMLElement {
@@ -188,13 +175,13 @@ function build(): void {
   const { roofline } = data;
   if (roofline !== undefined) {
     const note =
-      'How many products a byte that is read allows, and how many are done. ' +
-      'Lines: what copying reaches on the device, and the rate of products where it was stated.';
+      'Left: decoding, which reads all weights for a few multiply-adds each. Right: reading prompts. The line is what copying reaches on ' +
+      'the device, or the rate of multiply-adds where it was stated; only a model that fits in caches can pass it.';
     drawings.push({ id: 'roofline', title: 'Beside the limits of the machine', note, draw: (width) => roofPlot(roofline, width) });
   }
   const sections = drawings.map(section);
   const tables = [
-    { title: 'All figures', id: 'figures', rows: [FIGURE_HEAD, ...data.figures.map(figureRow)], numbers: [5, 6, 7, 8, 9, 10] },
+    { title: 'All figures', id: 'figures', rows: [FIGURE_HEAD, ...data.figures.map(figureRow)], numbers: FIGURE_NUMBERS },
     { title: 'What ran', id: 'configurations', rows: [data.configurationHead, ...data.configurations], numbers: [] },
   ].map(({ title, id, rows, numbers }) => {
     const made = element('section');

@@ -29,6 +29,11 @@ describe('what a report shows', () => {
       ['ingot', 400],
     ]);
     expect(charts[1]!.points.map(({ y }) => y)).toEqual([7]);
+    // A figure whose runs were stopped stands for none that has them all, of its own setting or of another.
+    const stopped = [row('prefill 512', [900], { isWhole: false }), row('prefill 512', [990], { ...llama('CUDA', 64), isWhole: false })];
+    for (const all of [[...rows, ...stopped], [...stopped, ...rows]])
+      expect(new Set(chartsOf(all)[0]!.points.map(({ y }) => y))).toEqual(new Set([120, 400]));
+    expect(chartsOf(stopped)[0]!.points.map(({ y }) => y)).toEqual([900, 990]);
   });
 
   it('names the backend where an engine has two, and the device where there are two', () => {
@@ -36,8 +41,34 @@ describe('what a report shows', () => {
     const [cuda, vulkan] = [row(measure, [1], llama('CUDA (H200)')), row(measure, [2], llama('Vulkan (H200)'))];
     expect(chartsOf([cuda, vulkan])[0]!.points.map(({ engine }) => engine)).toEqual(['llama-bench (CUDA)', 'llama-bench (Vulkan)']);
     const other = { ...cuda, machine: { cpu: 'another' } };
-    const names = ['llama-bench, a processor', 'llama-bench, another'];
-    expect(chartsOf([cuda, other])[0]!.points.map(({ engine }) => engine)).toEqual(names);
+    const found = chartsOf([cuda, other])[0]!.points;
+    expect(found.map(({ engine, occasion }) => [engine, occasion])).toEqual([['llama-bench', 'a processor'], ['llama-bench', 'another']]);
+  });
+
+  it('keeps figures of other days and commits apart, and says which setting of those tried is quoted', () => {
+    const measure = 'decode 128 after 128';
+    const rows = [
+      row(measure, [5]), row(measure, [6], { session: '2026-12-01T08:00:00.000Z' }), row(measure, [7], { commit: 'def' }),
+      row(measure, [3], { ...llama('CPU'), flags: { threads: 1 } }), row(measure, [2], { ...llama('CPU'), flags: { threads: 2 } }),
+    ];
+    const { charts, figures } = reportData(rows, []);
+    expect(charts[0]!.points.map(({ engine, y, occasion, setting }) => [engine, y, occasion, setting])).toEqual([
+      ['ingot', 5, 'commit abc, 2026-11-30', ''], ['ingot', 6, 'commit abc, 2026-12-01', ''], ['ingot', 7, 'commit def, 2026-11-30', ''],
+      ['llama-bench', 3, 'commit abc, 2026-11-30', '1 thread'],
+    ]);
+    expect(figures[3]).toMatchObject({ day: '2026-11-30', commit: 'abc', setting: '1 thread', median: 3 });
+  });
+
+  it('draws of one day the figures of one session, says what it leaves, and keeps judgements by two texts', () => {
+    const measure = 'decode 128 after 128';
+    const [early, late] = ['08', '09'].map((hour) => ({ session: `2026-12-01T${hour}:00:00.000Z` })) as [object, object];
+    const rows = [row(measure, [5], early), row(measure, [4], { ...early, ...llama('CPU') }), row(measure, [9], late)];
+    const { charts, notes } = reportData(rows, ['a note']);
+    expect(charts[0]!.points.map(({ engine, y }) => [engine, y])).toEqual([['ingot', 5], ['llama-bench', 4]]);
+    expect(notes).toEqual(['a note', '1 row of another session of the same day: figures compare within one session']);
+    const judged = ['abc', 'def'].map((text) => row('perplexity', [20], { flags: { text, scoredTokens: 1, windowTokens: 2 } }));
+    expect(reportData(judged, []).figures).toHaveLength(2);
+    expect(reportData([judged[0]!, judged[0]!], []).figures).toHaveLength(1);
   });
 
   it('keeps figures of other types of keys and values apart', () => {
@@ -59,11 +90,19 @@ describe('what a report shows', () => {
 
   it('sets quality beside size where several files were judged, and minutes in their order', () => {
     const file = (type: string, sizeBytes: number) => ({ model: { file: `m-${type}.gguf`, sizeBytes, sha256: type } });
-    const judged = [row('perplexity', [20], file('q8_0', 6e8)), row('perplexity', [21], file('q4_0', 3e8))];
+    const flags = { text: 'abc', scoredTokens: 2047, windowTokens: 2048 };
+    const judge = (type: string, sizeBytes: number, value: number, more: Partial<ResultRow> = {}) =>
+      row('perplexity', [value], { ...file(type, sizeBytes), flags, ...more });
+    const judged = [judge('q8_0', 6e8, 19, { commit: 'older' }), judge('q8_0', 6e8, 20), judge('q4_0', 3e8, 21)];
     const [places] = chartsOf(judged);
     expect([places!.id, places!.kind]).toEqual(['size-perplexity', 'places']);
     expect(places!.points.map(({ x, y }) => [x, y])).toEqual([[300, 21], [600, 20]]);
-    expect(chartsOf(judged.slice(1))).toEqual([]);
+    expect(chartsOf(judged.slice(2))).toEqual([]);
+    // Nothing by another text, by fewer tokens, or of another model, stands beside them.
+    const otherModel = { model: { file: 'other-q4_0.gguf', sizeBytes: 1, sha256: 'other' } };
+    const changes = [{ flags: { ...flags, text: 'def' } }, { flags: { ...flags, scoredTokens: 99 } }, otherModel];
+    const others = changes.map((more) => judge('q2_k', 2e8, 30, more));
+    expect(chartsOf([...judged, ...others]).map(({ points }) => points.length)).toEqual([2]);
     const minutes = [120, 60].map((end) => row(`drift at ${end} s, decode`, [end]));
     expect(chartsOf(minutes).map(({ id, points }) => [id, points.map(({ x }) => x)])).toEqual([['drift-decode', [60, 120]]]);
     const bars = ['load', 'decode 128 after 128, 4 cores busy', 'hearing', 'answers as the schema says'].map((name) => row(name, [5]));

@@ -1,9 +1,12 @@
 /** From rows of results to what a report shows: charts, tables and what was run with which settings. Pure; the page draws. */
 import { driftOf, medianInterval } from '../noise.ts';
 import type { Interval } from '../noise.ts';
+import { judgedBy } from '../judged.ts';
 import type { ResultRow } from '../read-results.ts';
 import { isMoreBetter } from '../task.ts';
-import { deviceOf, labelsOf, settingsOf } from './engine-labels.ts';
+import { dayOf, deviceOf, hasAllRuns, occasionLabels, occasionOf, ofOneSession } from '../occasion.ts';
+import { triedSettings } from '../tried-settings.ts';
+import { labelsOf, settingsOf } from './engine-labels.ts';
 import { LINES } from './line-charts.ts';
 import { qualityCharts } from './quality-chart.ts';
 import { rooflineOf } from './roofline.ts';
@@ -13,7 +16,10 @@ import type { Chart, Point } from './chart.ts';
 export interface FigureLine extends Interval {
   readonly model: string;
   readonly device: string;
+  readonly day: string;
+  readonly commit: string;
   readonly engine: string;
+  readonly setting: string;
   readonly measure: string;
   readonly unit: string;
   readonly median: number;
@@ -47,94 +53,120 @@ export const CONFIGURATION_HEAD = [
   'to',
 ] as const;
 
-/** @param published rows of others that are to stand beside; see `published-points.ts` */
+/**
+ * Bars that stand together are of one session, as those of the Markdown tables.
+ * @param published rows of others that are to stand beside; see `published-points.ts`
+ */
 export function reportData(all: readonly ResultRow[], notes: readonly string[], published: readonly Point[] = []): ReportData {
-  const rows = quoted(all);
+  const chosen = new Set(ofOneSession(all, figureKey, isOwn));
+  const together = all.filter((row) => chosen.has(row));
+  const rows = quoted(together);
+  const occasions = occasionLabels(rows);
+  const settings = triedSettings(all);
+  const settingOf = (row: ResultRow) => settings(row).map(({ words }) => words).join(', ');
+  // Where there are several occasions, what others published is one more.
+  const isOne = new Set(rows.map(occasionOf)).size === 1;
+  const theirs = published.map((point) => ({ ...point, occasion: isOne ? '' : 'elsewhere, published or predicted' }));
+  const told: Told = { labelOf: labelsOf(rows), occasionOf: occasions, settingOf };
   return {
-    charts: chartsOf(rows, published).filter(({ points }) => points.length > 0),
+    charts: chartsOf(rows, theirs, told).filter(({ points }) => points.length > 0),
     roofline: rooflineOf(rows),
-    figures: rows.map(figureOf),
+    figures: rows.map((row) => figureOf(row, settingOf(row))),
     configurations: configurationsOf(all),
-    notes,
+    notes: [...notes, ...apartNotes(all.length - together.length)],
   };
 }
 
-/** An engine's best batch size is what is quoted, and said; of one figure measured twice, the later. */
-function quoted(rows: readonly ResultRow[]): ResultRow[] {
+const apartNotes = (count: number) =>
+  count === 0 ? [] : [`${count} ${count === 1 ? 'row' : 'rows'} of another session of the same day: figures compare within one session`];
+
+/** A figure on one occasion, whoever's: of a judgement, by one text or set of tasks. */
+const figureKey = (row: ResultRow) => [row.model.sha256 ?? row.model.file, occasionOf(row), row.measure, judgedBy(row) ?? ''].join('|');
+const isOwn = ({ engine }: ResultRow) => engine.name === 'ingot';
+
+/**
+ * An engine's best setting of those tried is what is quoted, and said; of one figure measured twice on one occasion, the later. One that
+ * was stopped before all its runs were there gives way to one that was not.
+ */
+export function quoted(rows: readonly ResultRow[]): ResultRow[] {
   const keyOf = (row: ResultRow) =>
-    [row.model.sha256 ?? row.model.file, deviceOf(row), row.engine.name, ...settingsOf(row), row.measure].join('|');
-  const latest = new Map(rows.map((row) => [`${keyOf(row)}|${row.flags['batchSize']}`, row]));
+    [figureKey(row), row.engine.name, ...settingsOf(row)].join('|');
+  const settingOf = (row: ResultRow) => [keyOf(row), row.flags['batchSize'], row.flags['threads'], row.engine.device].join('|');
+  const latest = new Map<string, ResultRow>();
+  for (const row of rows) {
+    const other = latest.get(settingOf(row));
+    if (other === undefined || hasAllRuns(row) || !hasAllRuns(other)) latest.set(settingOf(row), row);
+  }
   const best = new Map<string, ResultRow>();
   for (const row of latest.values()) {
     const other = best.get(keyOf(row));
-    const isBetter = other === undefined || (isMoreBetter(row.unit) ? row.median >= other.median : row.median <= other.median);
-    if (isBetter) best.set(keyOf(row), row);
+    if (other === undefined || isAsGood(row, other)) best.set(keyOf(row), row);
   }
   return [...best.values()];
 }
 
-function figureOf(row: ResultRow): FigureLine {
-  const { model, engine, measure, unit, median, min, max, runs, limit } = row;
+/** Of one figure: one with all runs is better than one without. */
+export function isAsGood(row: ResultRow, other: ResultRow): boolean {
+  if (hasAllRuns(row) !== hasAllRuns(other)) return hasAllRuns(row);
+  return isMoreBetter(row.unit) ? row.median >= other.median : row.median <= other.median;
+}
+
+function figureOf(row: ResultRow, setting: string): FigureLine {
+  const { model, engine, measure, unit, median, min, max, runs, limit, commit } = row;
   return {
-    model: model.file,
-    device: deviceOf(row),
-    engine: engine.name,
-    measure,
-    unit,
-    median,
-    min,
-    max,
-    runs: runs.length,
-    share: limit?.share ?? undefined,
-    drift: driftOf(runs),
+    model: model.file, device: deviceOf(row), day: dayOf(row), commit: commit ?? '', engine: engine.name, setting, measure, unit, median,
+    min, max, runs: runs.length, share: limit?.share ?? undefined, drift: driftOf(runs), ...medianInterval(runs),
+  };
+}
+
+/** What a report says of a row beside its figure. */
+interface Told {
+  readonly labelOf: (row: ResultRow) => string;
+  readonly occasionOf: (row: ResultRow) => string;
+  readonly settingOf: (row: ResultRow) => string;
+}
+
+function pointOf(row: ResultRow, x: number | string, { labelOf, occasionOf: of, settingOf }: Told): Point {
+  const { model, median, runs, limit } = row;
+  return {
+    engine: labelOf(row), model: model.file, occasion: of(row), setting: settingOf(row), x, y: median, share: limit?.share ?? undefined,
     ...medianInterval(runs),
   };
 }
 
-function pointOf(row: ResultRow, x: number | string, engine: string): Point {
-  const { model, median, runs, limit } = row;
-  return { engine, model: model.file, x, y: median, share: limit?.share ?? undefined, ...medianInterval(runs) };
-}
-
-function chartsOf(rows: readonly ResultRow[], published: readonly Point[]): Chart[] {
-  const labelOf = labelsOf(rows);
+function chartsOf(rows: readonly ResultRow[], published: readonly Point[], told: Told): Chart[] {
   const bars = barMeasures(rows).map((measure): Chart => {
     const found = rows.filter((row) => row.measure === measure);
-    const unit = found[0]!.unit;
+    const { unit } = found[0]!;
+    const better = isMoreBetter(unit) ? 'Longer is better.' : 'Shorter is better.';
     return {
-      id: measure.replaceAll(/[^a-z0-9]+/gi, '-'),
-      title: titleOf(measure),
-      unit,
-      kind: 'bars',
-      xLabel: '',
-      isLogX: false,
-      note:
-        isMoreBetter(unit)
-          ? 'Longer is better. Lines: the 95% interval of the median.'
-          : 'Shorter is better. Lines: the 95% interval of the median.',
-      points: [...found.map((row) => pointOf(row, measure, labelOf(row))), ...published.filter(({ x }) => isSameKind(String(x), measure))],
+      id: measure.replaceAll(/[^a-z0-9]+/gi, '-'), title: titleOf(measure), unit, kind: 'bars', xLabel: '', isLogX: false,
+      note: `${better} Thin lines: the 95% interval of the median.${limitNote(found)}`,
+      points: [...found.map((row) => pointOf(row, measure, told)), ...published.filter(({ x }) => isSameKind(String(x), measure))],
     };
   });
-  const lines = LINES.map((rule): Chart => {
+  const lines = LINES.map(({ measure, ...rule }): Chart => {
     const found = rows.flatMap((row) => {
-      const x = rule.measure.exec(row.measure)?.[1];
-      return x === undefined ? [] : [pointOf(row, Number(x), labelOf(row))];
+      const x = measure.exec(row.measure)?.[1];
+      return x === undefined ? [] : [pointOf(row, Number(x), told)];
     });
-    const { id, title, note, unit, xLabel, isLogX } = rule;
     // One place on the axis is a bar that stands above already.
-    const isLine = new Set(found.map(({ x }) => x)).size > 1;
-    return {
-      id,
-      title,
-      note,
-      unit,
-      xLabel,
-      isLogX,
-      kind: 'lines',
-      points: isLine ? found.sort((a, b) => Number(a.x) - Number(b.x)) : [],
-    };
+    const placesOf = (point: Point) => new Set(found.filter((other) => isOfOnePlot(point, other)).map(({ x }) => x)).size;
+    const points = found.filter((point) => placesOf(point) > 1).sort((a, b) => Number(a.x) - Number(b.x));
+    return { ...rule, kind: 'lines', points };
   });
-  return [...bars, ...lines, ...qualityCharts(rows, labelOf), driftChart(rows)];
+  return [...bars, ...lines, ...qualityCharts(rows, told.labelOf), driftChart(rows, told)];
+}
+
+const isOfOnePlot = (a: Point, b: Point) => a.model === b.model && a.occasion === b.occasion;
+
+const LIMIT_NOTE = {
+  'bytes per token': ' Of the limit: the bytes that its tokens read, beside what copying reaches on that device.',
+  'multiply-adds per token': ' Of the limit: its products, beside the rate that was stated for that device.',
+} as const;
+function limitNote(rows: readonly ResultRow[]): string {
+  const limit = rows.find((row) => row.limit?.share)?.limit;
+  return limit ? LIMIT_NOTE[limit.work] : '';
 }
 
 /** A published `decode` stands beside decoding after a short prompt, `prefill 512` beside itself. */
@@ -148,41 +180,39 @@ const BARS = [
   /^load( and first request)?$/,
 ];
 
-function barMeasures(rows: readonly ResultRow[]): string[] {
+export function barMeasures(rows: readonly ResultRow[]): string[] {
   const placeOf = (measure: string) => BARS.findIndex((pattern) => pattern.test(measure));
   const found = [...new Set(rows.map(({ measure }) => measure))].filter((measure) => placeOf(measure) >= 0);
   const sizeOf = (measure: string) => Number(/(\d+)$/.exec(measure)?.[1] ?? 0);
   return found.sort((a, b) => placeOf(a) - placeOf(b) || sizeOf(a) - sizeOf(b));
 }
 
-function titleOf(measure: string): string {
+export function titleOf(measure: string): string {
   const decode = /^decode (\d+) after (\d+)$/.exec(measure);
-  if (decode !== null) return `Decode after ${Number(decode[2]).toLocaleString('en-US')} tokens`;
+  if (decode !== null) {
+    const over = decode[1] === '128' ? '' : `, over ${decode[1]}`;
+    return `Decode after ${Number(decode[2]).toLocaleString('en-US')} tokens${over}`;
+  }
   const prefill = /^prefill (\d+)$/.exec(measure);
   if (prefill !== null) return `Prefill of ${Number(prefill[1]).toLocaleString('en-US')} tokens`;
+  const turns = /^TTFT of all (\d+) turns(.*)$/.exec(measure);
+  if (turns !== null) return `Wait for the first tokens of ${turns[1]} turns together${turns[2]}`;
   const first = /^TTFT (\d+)$/.exec(measure);
   return first === null ? measure[0]!.toUpperCase() + measure.slice(1) : `Time to the first token of a prompt of ${first[1]}`;
 }
 
 /** Runs in their order over the median: what heats up, or is throttled, goes one way. */
-function driftChart(rows: readonly ResultRow[]): Chart {
-  const labelOf = labelsOf(rows);
+function driftChart(rows: readonly ResultRow[], told: Told): Chart {
   const long = rows.filter(({ runs }) => runs.length >= 6);
   const points = long.flatMap((row) =>
     row.runs.map((run, i): Point => {
       const y = run / row.median;
-      return { engine: `${labelOf(row)}: ${row.measure}`, model: row.model.file, x: i + 1, y, low: y, high: y };
+      return { ...pointOf(row, i + 1, told), engine: `${told.labelOf(row)}: ${row.measure}`, share: undefined, y, low: y, high: y };
     }),
   );
   return {
-    id: 'drift',
-    title: 'Runs in their order',
-    note: 'Each run over the median of its figure. A line that leans has drifted.',
-    unit: 'of the median',
-    kind: 'lines',
-    xLabel: 'run',
-    isLogX: false,
-    points,
+    id: 'drift', title: 'Runs in their order', note: 'Each run over the median of its figure. A line that leans has drifted.',
+    unit: 'of the median', kind: 'lines', xLabel: 'run', isLogX: false, points,
   };
 }
 

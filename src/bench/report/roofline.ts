@@ -2,6 +2,7 @@
  * Speeds beside what memory and arithmetic allow (Williams, Waterman, Patterson: Roofline, 2009): multiply-adds a byte on one axis,
  * multiply-adds a second on the other.
  */
+import { deviceOf } from '../occasion.ts';
 import type { ResultRow } from '../read-results.ts';
 
 export interface RooflinePoint {
@@ -40,9 +41,10 @@ export function rooflineOf(rows: readonly ResultRow[]): Roofline | undefined {
     return Number.isFinite(perByte) ? [{ engine: engine.name, model: model.file, measure, perByte, perSecond: perToken * median }] : [];
   });
   const roofs = new Map<string, Roof>();
-  for (const { device, limit } of rows) {
+  for (const row of rows) {
+    const { device, limit } = row;
     if (device?.copyBytesPerSecond === undefined) continue;
-    const name = device.adapter?.device || device.kind || 'device';
+    const name = deviceOf(row);
     const stated = limit?.work === 'multiply-adds per token' ? (limit.limitPerSecond ?? undefined) : undefined;
     roofs.set(name, {
       device: name,

@@ -3,6 +3,8 @@
  * `ingot-models/blobs/HASH`, the files of all of them by their hash. Beside a blob that is not whole lie `HASH.part` and `HASH.pieces`.
  */
 
+import { CapacityError } from '../../tensor/errors.ts';
+
 export interface CacheFolder {
   readonly models: FileSystemDirectoryHandle;
   readonly blobs: FileSystemDirectoryHandle;
@@ -50,10 +52,28 @@ function absent(error: unknown): undefined {
   throw error;
 }
 
-/** All of it or nothing, where the browser can write so. */
+/** Whether the disk, or the page's share of it, is full. */
+export function isOutOfRoom(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'QuotaExceededError';
+}
+
+export function outOfRoom(cause?: unknown): CapacityError {
+  return new CapacityError(
+    'The browser gives no more room for models. Remove some from the cache, or free space on the disk; what came stays.', { cause },
+  );
+}
+
+/** All of it or nothing, where the browser can write so. @throws CapacityError where there is no room for it */
 export async function writeJson(directory: FileSystemDirectoryHandle, name: string, value: unknown): Promise<void> {
+  try {
+    await writeText(directory, name, JSON.stringify(value));
+  } catch (error) {
+    throw isOutOfRoom(error) ? outOfRoom(error) : error;
+  }
+}
+
+async function writeText(directory: FileSystemDirectoryHandle, name: string, text: string): Promise<void> {
   const handle = await directory.getFileHandle(name, { create: true });
-  const text = JSON.stringify(value);
   if ('createWritable' in handle) {
     const writable = await handle.createWritable();
     await writable.write(text);
@@ -61,9 +81,14 @@ export async function writeJson(directory: FileSystemDirectoryHandle, name: stri
   }
   // Older Safari, in a worker. Half a record is none: it is written anew.
   const access = await (handle as SyncHandle).createSyncAccessHandle();
-  access.truncate(0);
-  access.write(new TextEncoder().encode(text), { at: 0 });
-  access.close();
+  try {
+    const bytes = new TextEncoder().encode(text);
+    const written = access.write(bytes, { at: 0 });
+    if (written !== bytes.length) throw outOfRoom(new Error(`${name}: ${written} of ${bytes.length} bytes were written`));
+    access.truncate(bytes.length);
+  } finally {
+    access.close();
+  }
 }
 
 /** What TypeScript's library of the DOM leaves to workers, and what it has not. */

@@ -1,7 +1,7 @@
 /** The files of a model in the cache. */
 import { checkFileNameBelow } from '../../files/read-range.ts';
 import type { SourceFolder } from '../../tensor/byte-source.ts';
-import { blobSource } from '../blob-source.ts';
+import { blobSource, namesBelow } from '../blob-source.ts';
 import { fileIn } from './cache-folder.ts';
 import type { CacheFolder } from './cache-folder.ts';
 import type { ModelRecord } from './model-records.ts';
@@ -16,5 +16,10 @@ export function cachedFolder({ blobs }: CacheFolder, { id, files }: ModelRecord)
       const file = blob === undefined ? undefined : await fileIn(blobs, blob);
       return file && blobSource(file, `${id}/${fileName}`);
     },
+    list: async (below) =>
+      namesBelow(
+        files.map(({ name }) => name),
+        below,
+      ),
   };
 }

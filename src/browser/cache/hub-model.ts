@@ -2,6 +2,7 @@
 import { missingBytes } from '../../files/hub/blob-place.ts';
 import { chooseFiles, filesOf } from '../../files/hub/choose-files.ts';
 import { downloadBlob } from '../../files/hub/download-blob.ts';
+import type { BlobDownload } from '../../files/hub/download-blob.ts';
 import type { HubAccess, HubEndpoint, HubFetch } from '../../files/hub/hub-access.ts';
 import { printModelId } from '../../files/hub/model-id.ts';
 import type { ModelId } from '../../files/hub/model-id.ts';
@@ -12,10 +13,11 @@ import { httpSource } from '../../files/http-source.ts';
 import type { CheckpointLocation } from '../../files/open-checkpoint.ts';
 import type { SourceFolder } from '../../tensor/byte-source.ts';
 import type { OnProgress } from '../../tensor/progress.ts';
+import { namesBelow } from '../blob-source.ts';
 import type { CacheFolder } from './cache-folder.ts';
 import { cachedFolder } from './cached-folder.ts';
 import { makeRoom } from './make-room.ts';
-import { changeRecord, isWhole, readRecord } from './model-records.ts';
+import { changeRecord, isWhole, readRecord, whereFull } from './model-records.ts';
 import type { ModelRecord } from './model-records.ts';
 import { opfsBlobPlace } from './opfs-blob-place.ts';
 
@@ -75,7 +77,7 @@ export async function locateHubModel(id: ModelId, options: HubModelOptions): Pro
 }
 
 function used(folder: CacheFolder, record: ModelRecord): Promise<ModelRecord> {
-  return changeRecord(folder, record.id, (now) => ({ ...(now ?? record), lastUsedMs: Date.now() }));
+  return changeRecord(folder, record.id, (now) => ({ ...(now ?? record), lastUsedMs: Date.now() })).catch(whereFull(record));
 }
 
 function locationOf(folder: CacheFolder, record: ModelRecord): CheckpointLocation {
@@ -102,6 +104,11 @@ function remoteFolder({ name, repository, access, files }: Chosen, options: HubM
       files.some((file) => file.name === fileName)
         ? httpSource(fileUrl(repository, fileName, access.settings), { ...http, signal: open?.signal ?? options.signal })
         : undefined,
+    list: async (below) =>
+      namesBelow(
+        files.map((file) => file.name),
+        below,
+      ),
   };
 }
 
@@ -116,11 +123,13 @@ async function download(
   const missing = await Promise.all(files.map(({ blob, sizeBytes }) => missingBytes(opfsBlobPlace(folder.blobs, blob), sizeBytes)));
   await makeRoom(folder, { name, id: name, missingBytes: missing.reduce((sum, bytes) => sum + bytes, 0), onNote: report });
   report();
-  for (const file of files)
-    await downloadBlob({
+  for (const file of files) {
+    const place = opfsBlobPlace(folder.blobs, file.blob);
+    const onWait = (note: string) => report(`${file.name}: ${note}`);
+    const blob: BlobDownload = {
       url: fileUrl(repository, file.name, access.settings),
       file,
-      place: opfsBlobPlace(folder.blobs, file.blob),
+      place,
       signal: signal as AbortSignal | undefined,
       http: { fetch: (url, init) => access.fetch(url as URL, init), onRetry },
       onBytes(bytes) {
@@ -128,5 +137,7 @@ async function download(
         report();
       },
       onNote: report,
-    });
+    };
+    await place.exclusively({ signal, onWait }, () => downloadBlob(blob));
+  }
 }

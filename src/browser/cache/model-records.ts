@@ -1,5 +1,6 @@
 /** What the cache knows of its models. A record is there before the first byte of its model, so that nothing in the cache is unknown. */
 import type { UrlEntry } from '../../files/hub/url-folder.ts';
+import { CapacityError } from '../../tensor/errors.ts';
 import { hexOf } from '../../tensor/hex-of.ts';
 import { fileIn, namesIn, removeFrom, writeJson } from './cache-folder.ts';
 import type { CacheFolder } from './cache-folder.ts';
@@ -69,6 +70,14 @@ export function changeRecord(
     await writeJson(folder.models, await recordName(id), record);
     return record;
   });
+}
+
+/** What is there is used also where a full disk has no room for the word that it was. */
+export function whereFull<Value>(instead: Value): (error: unknown) => Value {
+  return (error) => {
+    if (error instanceof CapacityError) return instead;
+    throw error;
+  };
 }
 
 /** The files that make the model: those that are there, and those to come that have no earlier one. */

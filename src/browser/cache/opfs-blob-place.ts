@@ -3,11 +3,10 @@ import { pieceLength } from '../../files/hub/blob-place.ts';
 import type { BlobPlace, PartFile, PieceSizes } from '../../files/hub/blob-place.ts';
 import { Sha256 } from '../../files/hub/sha256.ts';
 import { waitFor } from '../../files/http-retry.ts';
-import { CapacityError } from '../../tensor/errors.ts';
 import { hexOf } from '../../tensor/hex-of.ts';
 import { joinBytes } from '../../tensor/join-bytes.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
-import { fileIn, removeFrom, syncHandle } from './cache-folder.ts';
+import { fileIn, isOutOfRoom, outOfRoom, removeFrom, syncHandle } from './cache-folder.ts';
 import type { SyncAccess } from './cache-folder.ts';
 import { withWebLock } from './web-lock.ts';
 
@@ -28,6 +27,8 @@ export function opfsBlobPlace(blobs: FileSystemDirectoryHandle, name: string): B
       return hash === 'sha256' ? sha256Of(file, signal) : gitSha1Of(file);
     },
     async finish() {
+      // Of a file that is fetched anew an earlier one may be there.
+      await removeFrom(blobs, name);
       await (await syncHandle(blobs, partName(name))).move(name);
       await removeFrom(blobs, piecesName(name));
     },
@@ -113,12 +114,9 @@ function writeAll(access: SyncAccess, bytes: Uint8Array, at: number): void {
   try {
     written = access.write(bytes, { at });
   } catch (cause) {
-    if (!(cause instanceof DOMException) || cause.name !== 'QuotaExceededError') throw cause;
+    if (!isOutOfRoom(cause)) throw cause;
   }
-  if (written < bytes.length)
-    throw new CapacityError(
-      'The browser gives no more room for models. Remove some from the cache, or free space on the disk; what came stays.',
-    );
+  if (written < bytes.length) throw outOfRoom();
 }
 
 /** The list of pieces: what they are of, and a byte for each, so that a tab that ends at any moment leaves a whole list. */

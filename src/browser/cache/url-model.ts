@@ -11,7 +11,7 @@ import { fileIn, removeFrom, syncHandle } from './cache-folder.ts';
 import type { CacheFolder } from './cache-folder.ts';
 import { hubFetch } from './hub-model.ts';
 import { makeRoom } from './make-room.ts';
-import { changeRecord, readRecord, removeUnnamed } from './model-records.ts';
+import { changeRecord, readRecord, removeUnnamed, whereFull } from './model-records.ts';
 import type { ModelRecord, RecordedFile } from './model-records.ts';
 import { opfsBlobPlace } from './opfs-blob-place.ts';
 
@@ -65,25 +65,26 @@ function urlStore(folder: CacheFolder, { id, base, fileName: meant, hub, onNote 
       const found = await fileOf(fileName);
       const file = found && (await fileIn(blobs, found.blob));
       if (found?.entry === undefined || file?.size !== found.sizeBytes) return undefined;
-      await note(() => ({}));
+      await note(() => ({})).catch(whereFull(undefined));
       return found.entry;
     },
     async openFile(fileName) {
-      const { blob } = (await fileOf(fileName))!;
-      return blobSource((await fileIn(blobs, blob))!, url + fileName);
+      const known = await fileOf(fileName);
+      const file = known && (await fileIn(blobs, known.blob));
+      return file && blobSource(file, url + fileName);
     },
-    checkRoom: (name, missingBytes) => makeRoom(folder, { name, id, missingBytes, onNote }),
-    async placeFor(fileName, facts, { hasMarks }) {
+    async placeFor(fileName, facts) {
       const blob = await hashOf(base.href + fileName + JSON.stringify(facts));
-      const sizeBytes = (facts as { readonly sizeBytes?: number | undefined }).sizeBytes ?? 0;
       const place = opfsBlobPlace(blobs, blob);
-      // What is there stays until all of the new one is.
-      await note(({ coming }) => ({ coming: [...without(coming, fileName), { name: fileName, blob, sizeBytes }] }));
-      if (!hasMarks) await place.exclusively({}, () => place.discard());
       names.set(place, blob);
       return place;
     },
-    async keep(fileName, place, entry) {
+    async prepare(fileName, place, { sizeBytes, missingBytes }) {
+      // What is there stays until all of the new one is.
+      await note(({ coming }) => ({ coming: [...without(coming, fileName), { name: fileName, blob: names.get(place)!, sizeBytes }] }));
+      await makeRoom(folder, { name: url + fileName, id, missingBytes, onNote });
+    },
+    async keep(fileName, place, entry, options) {
       const from = names.get(place)!;
       const file = { name: fileName, blob: entry.sha256, sizeBytes: entry.sizeBytes, entry };
       // A tab that ends between the two leaves a blob that no record names, and the earlier one.
@@ -92,7 +93,8 @@ function urlStore(folder: CacheFolder, { id, base, fileName: meant, hub, onNote 
         else await removeFrom(blobs, from);
         await note(({ files, coming }) => ({ files: [...without(files, fileName), file], coming: without(coming, fileName) }));
       };
-      await place.exclusively({}, () => opfsBlobPlace(blobs, entry.sha256).exclusively({}, move));
+      // Whoever has this lock waits for no other but the records'.
+      await opfsBlobPlace(blobs, entry.sha256).exclusively(options, move);
       await removeUnnamed(folder);
     },
     openFetch: async () => hubFetch(hub),

@@ -26,6 +26,26 @@ export async function ifFree<Result>(name: string, work: () => Promise<Result>):
   return locks.request(name, { ifAvailable: true }, async (lock) => (lock === null ? undefined : { result: await work() }));
 }
 
+/**
+ * Holds a lock of a name of its own as long as this thread lives: it is free once the thread is gone, however that came about.
+ * @returns its name; undefined where the browser has no locks
+ */
+export function holdForLife(kind: string): Promise<string | undefined> {
+  const locks = locksHere();
+  if (locks === undefined) return Promise.resolve(undefined);
+  const name = `${kind} ${crypto.randomUUID()}`;
+  return new Promise((resolve) => {
+    locks.request(name, () => new Promise<never>(() => resolve(name))).catch(() => resolve(undefined));
+  });
+}
+
+/** Calls `then` once whoever holds the lock has let it go, unless the signal aborts before. */
+export function onceFree(name: string, signal: AbortSignal, then: () => void): void {
+  locksHere()
+    ?.request(name, { signal }, async () => then())
+    .catch(() => {});
+}
+
 /** Holds a lock that others may hold too, but nobody alone. Returns what lets it go. */
 export function holdShared(name: string): Promise<() => void> {
   const locks = locksHere();

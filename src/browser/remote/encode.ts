@@ -1,4 +1,7 @@
-/** Values to what a structured clone carries, and back: functions, signals, errors and schemas of libraries are parts by their path. */
+/**
+ * Values to what a structured clone carries, and back: functions, signals, streams of pieces, errors and schemas of
+ * libraries are parts by their path.
+ */
 import { isStandardSchema, jsonSchemaOf } from '../../engine/standard-schema.ts';
 import type { StandardSchema } from '../../engine/standard-schema.ts';
 import type { Encoded, Part, Path } from './messages.ts';
@@ -11,11 +14,13 @@ type AnyFunction = (...args: any[]) => unknown;
 export interface Exporter {
   exportFunction(value: AnyFunction): number;
   exportSignal(value: AbortSignal): number;
+  exportPieces(value: AsyncIterable<unknown>): number;
 }
 
 export interface Importer {
   importFunction(id: number): AnyFunction;
   importSignal(id: number, reason: { readonly value: unknown } | undefined): AbortSignal;
+  importPieces(id: number): AsyncIterable<unknown>;
 }
 
 /** @throws DataCloneError, from `postMessage`, for what no thread can have */
@@ -57,7 +62,14 @@ function partOf(value: unknown, path: Path, { exporter }: Encoding): Part | unde
     const reason = value.aborted ? encode(value.reason, exporter) : undefined;
     return { kind: 'signal', path, id: exporter.exportSignal(value), reason };
   }
+  if (isPieces(value)) return { kind: 'pieces', path, id: exporter.exportPieces(value) };
   return value instanceof Error ? { kind: 'error', path, error: encodeError(value) } : undefined;
+}
+
+/** A folder gives its files so too, and goes to another thread as it is. */
+function isPieces(value: unknown): value is AsyncIterable<unknown> {
+  if (typeof value !== 'object' || value === null || !(Symbol.asyncIterator in value)) return false;
+  return typeof FileSystemDirectoryHandle === 'undefined' || !(value instanceof FileSystemDirectoryHandle);
 }
 
 /** Of a library's schema what the engine reads of it: how it checks, and what it is as JSON Schema, where it can say that. */
@@ -98,6 +110,8 @@ function made(part: Part, importer: Importer): unknown {
       return importer.importFunction(part.id);
     case 'signal':
       return importer.importSignal(part.id, part.reason && { value: decode(part.reason, importer) });
+    case 'pieces':
+      return importer.importPieces(part.id);
     case 'error':
       return decodeError(part.error);
     case 'constant':

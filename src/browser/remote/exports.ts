@@ -51,6 +51,13 @@ export function createExports(post: (message: Message) => void, root: ServedObje
         value.addEventListener('abort', tell, { once: true, signal: ending.signal });
         return id;
       },
+      exportPieces(value) {
+        const id = this.exportFunction(() => {
+          functions.delete(id);
+          return value;
+        });
+        return id;
+      },
       signalOf: (id) => signals.get(id),
       release() {
         ending.abort();

@@ -9,6 +9,8 @@ type AnyFunction = (...args: any[]) => unknown;
 
 export interface Incoming {
   receive(message: Message): void;
+  /** The other side is gone: what it was reading is closed. */
+  end(): void;
 }
 
 export interface IncomingParts {
@@ -16,6 +18,7 @@ export interface IncomingParts {
   readonly exports: Exports;
   /** Functions of the other side. */
   readonly functionOf: (id: number) => AnyFunction;
+  readonly piecesOf: (id: number) => AsyncIterable<unknown>;
 }
 
 /** What a call of the other side brought, for as long as it runs. */
@@ -26,7 +29,8 @@ interface Brought extends Importer {
 
 interface OpenStream {
   readonly iterator: AsyncIterator<unknown>;
-  readonly served: ServedObject;
+  /** Undefined for pieces that were given to a call of the other side. */
+  readonly served: ServedObject | undefined;
   readonly brought: Brought;
   readonly scope: Scope;
 }
@@ -67,6 +71,7 @@ class IncomingCalls implements Incoming {
     return {
       signals,
       importFunction: this.#parts.functionOf,
+      importPieces: this.#parts.piecesOf,
       importSignal: (id, reason) => {
         const controller = new AbortController();
         if (reason !== undefined) controller.abort(reason.value);
@@ -101,8 +106,8 @@ class IncomingCalls implements Incoming {
         isKept = true;
         return post({ type: 'opened', id, opened: exports.open({ value: value as object, shape: member.opens() }) });
       }
-      if (name === 'dispose') exports.close(target);
-      post({ type: 'answer', id, value: encode(value, scope), facts: name === 'dispose' ? undefined : this.#factsOf(served) });
+      if (member === 'ends') exports.close(target);
+      post({ type: 'answer', id, value: encode(value, scope), facts: member === 'ends' ? undefined : this.#factsOf(served) });
     } catch (error) {
       this.#fail(id, { error, brought, scope, served });
     } finally {
@@ -128,7 +133,7 @@ class IncomingCalls implements Incoming {
     const served = this.#parts.exports.objectOf(target);
     try {
       const pieces = this.#functionOf({ target, name, served })(...(decode(args, brought) as unknown[])) as AsyncIterable<unknown>;
-      this.#streams.set(id, { iterator: pieces[Symbol.asyncIterator](), served: served as ServedObject, brought, scope });
+      this.#streams.set(id, { iterator: pieces[Symbol.asyncIterator](), served, brought, scope });
     } catch (thrown) {
       brought.release();
       this.#streams.set(id, { thrown });
@@ -153,6 +158,15 @@ class IncomingCalls implements Incoming {
       this.#end(id, stream);
       this.#fail(id, { error, ...stream });
     }
+  }
+
+  end(): void {
+    for (const stream of this.#streams.values()) {
+      if ('thrown' in stream) continue;
+      stream.scope.release();
+      void Promise.resolve(stream.iterator.return?.()).catch(() => {});
+    }
+    this.#streams.clear();
   }
 
   #end(id: number, { brought, scope }: OpenStream): void {

@@ -14,6 +14,8 @@ export type Part =
   | { readonly kind: 'function'; readonly path: Path; readonly id: number }
   | { readonly kind: 'signal'; readonly path: Path; readonly id: number; readonly reason: Encoded | undefined }
   | { readonly kind: 'error'; readonly path: Path; readonly error: EncodedError }
+  /** Pieces that come, read once: those of a stream of the exported function of this number. */
+  | { readonly kind: 'pieces'; readonly path: Path; readonly id: number }
   /** A function that gives this value, whatever it is asked. */
   | { readonly kind: 'constant'; readonly path: Path; readonly value: unknown };
 

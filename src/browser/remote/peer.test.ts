@@ -1,5 +1,5 @@
 /** Two ends of a channel of messages, as a page and its worker are. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { standardResult, jsonSchemaOf } from '../../engine/standard-schema.ts';
 import type { StandardSchema } from '../../engine/standard-schema.ts';
@@ -27,9 +27,10 @@ interface Service {
   apply(run: (value: number, context: Options) => unknown, options?: Options): Promise<unknown>;
   pieces(count: number, options?: Options): AsyncIterableIterator<number>;
   json(schema: StandardSchema, value: unknown): Promise<unknown>;
+  sum(numbers: { readonly each: AsyncIterable<number> } | (() => AsyncIterable<number>), most?: number): Promise<number>;
 }
 
-const COUNTER = { value: 'setting', add: 'call', dispose: 'call' } as const satisfies ShapeOf<Counter>;
+const COUNTER = { value: 'setting', add: 'call', dispose: 'ends' } as const satisfies ShapeOf<Counter>;
 const SHARED = { size: 'value', double: 'call' } as const satisfies ShapeOf<Service['shared']>;
 const SHAPE = {
   shared: { object: SHARED },
@@ -39,6 +40,7 @@ const SHAPE = {
   apply: 'call',
   pieces: 'stream',
   json: 'call',
+  sum: 'call',
 } as const satisfies ShapeOf<Service>;
 
 const ERRORS: Readonly<Record<string, () => unknown>> = {
@@ -47,6 +49,7 @@ const ERRORS: Readonly<Record<string, () => unknown>> = {
   capacity: () =>
     new CapacityError('full', {
       availableBytes: 7,
+      lost: 'worker',
       shortage: { contextLength: 1, modelContextLength: 2, promptTokens: 3, maxTokens: undefined },
     }),
   platform: () => new DOMException('gone', 'NotFoundError'),
@@ -93,6 +96,14 @@ const service: Service = {
   },
   async json(schema, value) {
     return [jsonSchemaOf(schema, 'it'), await standardResult(schema, value, 'it')];
+  },
+  async sum(numbers, most = Infinity) {
+    let [sum, count] = [0, 0];
+    for await (const each of typeof numbers === 'function' ? await numbers() : numbers.each) {
+      sum += each;
+      if (++count === most) break;
+    }
+    return sum;
   },
 };
 
@@ -154,7 +165,7 @@ describe('two threads', () => {
     expect(await errorOf('input')).toEqual(new InputError('no'));
     const capacity = (await errorOf('capacity')) as CapacityError;
     expect(capacity).toBeInstanceOf(CapacityError);
-    expect(capacity).toMatchObject({ message: 'full', availableBytes: 7, shortage: { promptTokens: 3 } });
+    expect(capacity).toMatchObject({ message: 'full', availableBytes: 7, lost: 'worker', shortage: { promptTokens: 3 } });
     expect(capacity.stack).toContain('peer.test');
     expect(await errorOf('platform')).toMatchObject({ name: 'NotFoundError', message: 'gone' });
     expect(await errorOf('text')).toBe('a text');
@@ -192,6 +203,29 @@ describe('two threads', () => {
     const unread = root.pieces(3);
     expect(await unread.return!()).toEqual({ done: true, value: undefined });
     expect(await unread.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('read pieces that are given along, as they come, and let them go', async () => {
+    const { root, end } = await sides();
+    const given = async function* (most = 3) {
+      try {
+        for (let i = 1; i <= most; i++) yield i;
+      } finally {
+        left.push('let go');
+      }
+    };
+    left.length = 0;
+    expect(await root.sum({ each: given() })).toBe(6);
+    expect(await root.sum(() => given())).toBe(6);
+    expect(await root.sum({ each: given(Infinity) }, 5)).toBe(15);
+    expect(left).toEqual(['let go', 'let go', 'let go']);
+    const failing = { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new FormatError('no sound')) }) };
+    await expect(root.sum({ each: failing as AsyncIterable<number> })).rejects.toThrow(new FormatError('no sound'));
+    const lost = root.sum({ each: given(Infinity) });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    end(new CapacityError('gone'));
+    await expect(lost).rejects.toThrow('gone');
+    await vi.waitFor(() => expect(left.length).toBe(4));
   });
 
   it("reject with the very reason of a caller's signal", async () => {

@@ -37,20 +37,27 @@ export function createPeer(port: PeerPort, served?: ServedObject): Peer {
       answer.catch(() => {});
       return answer;
     };
+  const piecesOf: Importer['importPieces'] = (id) => ({
+    [Symbol.asyncIterator]: () => outgoing.stream({ target: id, name: '', args: [] }),
+  });
   const importer: Importer = {
     importFunction: functionOf,
+    importPieces: piecesOf,
     importSignal() {
       throw new Error('a signal is given to a call, and is no part of an answer');
     },
   };
   const outgoing = createOutgoing({ post, exports, importer });
-  const incoming = createIncoming({ post, exports, functionOf });
+  const incoming = createIncoming({ post, exports, functionOf, piecesOf });
   port.onmessage = ({ data }: { readonly data: Message }) => {
     if (!outgoing.receive(data)) incoming.receive(data);
   };
   return {
     root: <Type, S extends Shape>(shape: S) =>
       createRemoteObject({ target: ROOT, facts: {}, objects: {} }, shape, { outgoing, importer }) as Remote<Type, S>,
-    end: (error) => outgoing.end(error),
+    end(error) {
+      outgoing.end(error);
+      incoming.end();
+    },
   };
 }

@@ -1,14 +1,18 @@
 /** Errors keep their class and their fields on the way to another thread, which a structured clone takes from them. */
 import { CapacityError, FormatError, InputError } from '../../tensor/errors.ts';
-import type { CapacityErrorOptions } from '../../tensor/errors.ts';
+import type { CapacityErrorOptions, InputErrorOptions } from '../../tensor/errors.ts';
 import type { EncodedError } from './messages.ts';
 
-const CLASSES: Readonly<Record<string, new (message: string) => Error>> = { FormatError, InputError, TypeError, RangeError, SyntaxError };
+const CLASSES: Readonly<Record<string, new (message: string) => Error>> = { FormatError, TypeError, RangeError, SyntaxError };
 
 export function encodeError(error: Error): EncodedError {
   const { name, message, stack } = error;
-  const fields = error instanceof CapacityError ? { shortage: error.shortage, availableBytes: error.availableBytes } : {};
-  return { name, message, stack, fields };
+  return { name, message, stack, fields: fieldsOf(error) };
+}
+
+function fieldsOf(error: Error): EncodedError['fields'] {
+  if (error instanceof CapacityError) return { shortage: error.shortage, availableBytes: error.availableBytes, lost: error.lost };
+  return error instanceof InputError ? { modelKind: error.modelKind } : {};
 }
 
 export function decodeError(encoded: EncodedError): Error {
@@ -19,6 +23,7 @@ export function decodeError(encoded: EncodedError): Error {
 
 function made({ name, message, fields }: EncodedError): Error {
   if (name === 'CapacityError') return new CapacityError(message, fields as CapacityErrorOptions);
+  if (name === 'InputError') return new InputError(message, fields as InputErrorOptions);
   const Known = CLASSES[name];
   if (Known !== undefined) return new Known(message);
   // Names of the platform's own: AbortError, TimeoutError, NetworkError.

@@ -17,11 +17,12 @@ interface Known {
   readonly facts: Map<string, unknown>;
   /** Of the last setting. */
   setting: Promise<unknown> | undefined;
-  isDisposed: boolean;
+  /** Of its end. */
+  end: Promise<unknown> | undefined;
 }
 
 export function createRemoteObject(opened: Opened, shape: Shape, side: RemoteSide): object {
-  const known: Known = { target: opened.target, side, facts: new Map(), setting: undefined, isDisposed: false };
+  const known: Known = { target: opened.target, side, facts: new Map(), setting: undefined, end: undefined };
   keepFacts(known, opened.facts);
   const object = {};
   for (const [name, member] of Object.entries(shape)) {
@@ -32,8 +33,8 @@ export function createRemoteObject(opened: Opened, shape: Shape, side: RemoteSid
       Object.defineProperty(object, name, { ...fact(known, name, member), enumerable: true });
     else Object.defineProperty(object, name, { value: method(known, name, member), enumerable: true });
   }
-  const { dispose } = object as { dispose?: unknown };
-  if (dispose !== undefined) Object.defineProperty(object, Symbol.asyncDispose, { value: dispose });
+  const ending = Object.keys(shape).find((name) => shape[name] === 'ends');
+  if (ending !== undefined) Object.defineProperty(object, Symbol.asyncDispose, { value: (object as Record<string, unknown>)[ending] });
   return object;
 }
 
@@ -71,10 +72,9 @@ function method(known: Known, name: string, member: Exclude<Member, 'value' | 's
   if (member === 'call')
     return async (...args: unknown[]) => {
       if (known.setting !== undefined) await settled(known);
-      if (name === 'dispose' && known.isDisposed) return undefined;
-      known.isDisposed ||= name === 'dispose';
       return outgoing.call(requestOf(known, name, args));
     };
+  if (member === 'ends') return () => (known.end ??= settled(known).then(() => outgoing.call(requestOf(known, name, []))));
   return async (...args: unknown[]) => {
     if (known.setting !== undefined) await settled(known);
     const shape = (member as { readonly opens: () => Shape }).opens();
@@ -83,7 +83,7 @@ function method(known: Known, name: string, member: Exclude<Member, 'value' | 's
 }
 
 /** A stream that begins when what was set before is there. */
-function afterwards(before: () => Promise<void>, stream: AsyncIterableIterator<unknown>): AsyncIterableIterator<unknown> {
+function afterwards(before: () => Promise<void>, stream: AsyncIterableIterator<unknown>): AsyncGenerator<unknown> {
   let waiting: Promise<void> | undefined;
   return {
     async next() {
@@ -91,6 +91,13 @@ function afterwards(before: () => Promise<void>, stream: AsyncIterableIterator<u
       return stream.next();
     },
     return: (value) => stream.return!(value),
+    async throw(error) {
+      await stream.return!();
+      throw error;
+    },
+    async [Symbol.asyncDispose]() {
+      await stream.return!();
+    },
     [Symbol.asyncIterator]() {
       return this;
     },

@@ -6,9 +6,10 @@
 /**
  * `value`: data, as it was at the object's last answer. `setting`: data that may be set. `call`: a function, which answers by a promise.
  * `stream`: a function that gives pieces, each made when it is asked for. `opens`: a function whose result stays on the other side, as an
- * object of a shape of its own. `object`: a member that stays there.
+ * object of a shape of its own. `object`: a member that stays there. `ends`: a `call` after which the object is there no more; a second one
+ * gives what the first did.
  */
-export type Member = 'value' | 'setting' | 'call' | 'stream' | { readonly opens: () => Shape } | { readonly object: Shape };
+export type Member = 'value' | 'setting' | 'call' | 'ends' | 'stream' | { readonly opens: () => Shape } | { readonly object: Shape };
 
 export type Shape = { readonly [name: string]: Member };
 
@@ -18,7 +19,7 @@ type AnyFunction = (...args: any[]) => unknown;
 type MemberOf<Type> = Type extends AnyFunction
   ? ReturnType<Type> extends AsyncIterable<unknown>
     ? 'stream'
-    : 'call' | { readonly opens: () => Shape }
+    : 'call' | 'ends' | { readonly opens: () => Shape }
   : 'value' | 'setting' | { readonly object: Shape };
 
 /** What a shape of `Type` must name: all of its members that have names, each by a way that fits it. */
@@ -37,7 +38,7 @@ type Opened<Type, Inner> = Type extends (...args: infer Args) => infer Result
 
 type RemoteMember<Type, Way> = Way extends 'value' | 'setting' | 'stream'
   ? Type
-  : Way extends 'call'
+  : Way extends 'call' | 'ends'
     ? Call<Type>
     : Way extends { readonly opens: () => infer Inner }
       ? Opened<Type, Inner>

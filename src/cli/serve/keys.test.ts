@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function ingot(...args: readonly string[]) {
   const env = { ...process.env, NO_COLOR: '', INGOT_HOME: folder };
-  return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', env, timeout: 30_000, killSignal: 'SIGKILL' });
+  return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', env, timeout: 60_000, killSignal: 'SIGKILL' });
 }
 
 describe.skipIf(!existsSync(main))('ingot keys, ingot usage', () => {

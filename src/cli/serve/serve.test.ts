@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { eventsOf, post } from '../../../test/server-rig.ts';
 import { bundledModelPath } from '../../node/package-root.ts';
 import { listen } from './listen.ts';
@@ -25,7 +25,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function ingot(args: readonly string[], variables: Record<string, string> = {}) {
   const env = { ...process.env, INGOT_MODEL: '', NO_COLOR: '', INGOT_HOME: join(folder, 'home'), ...variables };
-  return spawnSync(process.execPath, [main, 'serve', ...args], { encoding: 'utf8', env, timeout: 30_000, killSignal: 'SIGKILL' });
+  return spawnSync(process.execPath, [main, 'serve', ...args], { encoding: 'utf8', env, timeout: 60_000, killSignal: 'SIGKILL' });
 }
 
 /** A server in a process of its own, once it takes requests. */
@@ -179,7 +179,7 @@ describe.skipIf(!existsSync(main))('ingot serve', () => {
     rmSync(link);
     const ask = (model: string) => post(`${server.origin}/v1/completions`, { model, prompt: 'a', max_tokens: 1 });
     expect((await ask('gone')).status).toBe(503);
-    expect(server.stderr()).toMatch(/^req_[0-9a-f]{32} failed: .*gone\.gguf.*no such file/m);
+    await vi.waitFor(() => expect(server.stderr()).toMatch(/^req_[0-9a-f]{32} failed: .*gone\.gguf.*no such file/m));
     // A request whose body is yet to come is at work.
     const body = JSON.stringify({ model: 'ember', prompt: 'a', max_tokens: 1 });
     const slow = plainRequest(`${server.origin}/v1/completions`, { method: 'POST', headers: { 'content-length': body.length } });

@@ -12,10 +12,11 @@ import { messageOf } from '../exit-codes.ts';
 import { createProgressDisplay } from '../progress-display.ts';
 import { printable } from '../terminal.ts';
 import { parseAlias } from './config.ts';
+import { createDownloads } from './downloads.ts';
 import type { ServeConfig, ServedPath, Settings } from './config.ts';
 
 export interface ServedModels {
-  readonly options: Pick<ServerOptions, 'models' | 'aliases' | 'pinned' | 'memoryBytes' | 'idleMs'>;
+  readonly options: Pick<ServerOptions, 'models' | 'aliases' | 'pinned' | 'memoryBytes' | 'idleMs' | 'downloads'>;
   /** Those that are loaded before the server answers. */
   readonly first: readonly string[];
   /** Loads are told in a line each from now on, not by progress. */
@@ -83,6 +84,12 @@ async function budgetOf(settings: Settings, needs: readonly MemoryNeeds[]): Prom
   return memoryBytes === undefined ? undefined : Math.max(memoryBytes, ...needs.map(({ bytes }) => bytes));
 }
 
+/** Files of more bytes are not downloaded: what is quantised at its load may be as many times as large as F32 is beside 4 bits. */
+function mostFileBytes({ quantize }: Settings, memoryBytes: number | undefined): number | undefined {
+  if (memoryBytes === undefined || !Number.isFinite(memoryBytes)) return undefined;
+  return quantize === undefined ? memoryBytes : 8 * memoryBytes;
+}
+
 /** What a model is, and what it takes, by its headers. */
 async function needsOf(
   path: string, options: LoadModelOptions,
@@ -119,10 +126,19 @@ export async function servedModels({ models, settings }: ServeConfig, signal: Ab
   const memoryBytes = await budgetOf(settings, needs);
   const start: Start = { isOver: false };
   const options = loadOptions(settings, memoryBytes);
+  const downloads = settings.allowDownloads !== true ? undefined : createDownloads({
+    async loaderOf(name, path, stopped) {
+      const { kind } = await needsOf(path, { ...options, signal: stopped });
+      return loaderOf({ name, path, kind }, options, start);
+    },
+    mostBytes: mostFileBytes(settings, memoryBytes),
+    known: new Map(known.map(({ path, name }) => [path, name])),
+  });
   return {
     options: {
       models: Object.fromEntries(known.map((one) => [one.name, loaderOf(one, options, start)])),
       aliases: Object.fromEntries(alias.map(parseAlias)), pinned: pin, memoryBytes, idleMs,
+      downloads,
     },
     first: pin.length > 0 ? pin : models.slice(0, 1).map(({ name }) => name),
     started: () => void (start.isOver = true),

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { eventsOf } from '../../../test/server-rig.ts';
 import { findServers, openControl } from './control.ts';
 import type { ServerDescription } from './control.ts';
@@ -41,8 +42,9 @@ describe.skipIf(!existsSync(main))('ingot ps, ingot stop', () => {
     expect((await ingot('stop').over)).toMatchObject({ code: 2, stderr: expect.stringMatching(/no "ingot serve" of this user runs/) });
     const [one, other] = await Promise.all([served(), served()]);
     const [{ id: model }] = (await (await fetch(`${one.origin}/v1/models`)).json() as any).data;
-    const body = { model, messages: [{ role: 'user', content: 'Tell me a story.' }], max_tokens: 200, stream: true };
-    const stream = await fetch(`${one.origin}/v1/chat/completions`, { method: 'POST', body: JSON.stringify(body) });
+    // A request that does not end by itself.
+    const session = new WebSocket(`${one.origin.replace('http', 'ws')}/v1/realtime?model=${model}`);
+    await once(session, 'message');
     const found = await listed();
     expect(found.map(({ pid }) => pid).toSorted()).toEqual([one.child.pid, other.child.pid].toSorted());
     expect(found.find(({ pid }) => pid === one.child.pid)).toMatchObject({
@@ -59,9 +61,12 @@ describe.skipIf(!existsSync(main))('ingot ps, ingot stop', () => {
     await other.over;
     expect((await listed()).map(({ pid }) => pid)).toEqual([one.child.pid]);
     expect(filesOf()).toEqual([`${one.child.pid}.json`]);
-    const text = stream.text();
+    const body = { model, messages: [{ role: 'user', content: 'Tell me a story.' }], max_tokens: 200, stream: true };
+    const stream = await fetch(`${one.origin}/v1/chat/completions`, { method: 'POST', body: JSON.stringify(body) });
+    const [text, left] = [stream.text(), once(session, 'close')];
     expect(await ingot('stop', new URL(one.origin).port).over).toMatchObject({ code: 0, stderr: expect.stringMatching(/has stopped\n$/) });
     expect(eventsOf(await text).at(-1)).toBe('[DONE]');
+    expect((await left)[0]).toBe(1001);
     expect((await one.over).code).toBe(0);
     expect([await listed(), filesOf()]).toEqual([[], []]);
   });

@@ -71,6 +71,11 @@ export const SETTINGS = {
     kind: 'text', value: 'file', isPath: true,
     about: 'keys, the audit log, responses, files and batches; none keeps nothing (default: serve.db in ~/.ingot, or in INGOT_HOME)',
   },
+  allowDownloads: {
+    kind: 'switch', default: false,
+    about: "clients may have models of the hub downloaded onto this machine, one at a time, with its owner's token of the hub (HF_TOKEN) " +
+      'and cache; keys that may ask some models only may not',
+  },
   requireKeys: { kind: 'switch', default: false, about: 'requests need a key also before the first one is made' },
   auditDays: { ...count, value: 'days', max: 36_500, default: 90, about: 'how long entries of the audit log are kept; sums by day stay' },
   auditPrompts: { kind: 'switch', default: false, about: 'the audit log has the bodies of requests, what was asked among it' },

@@ -1,9 +1,13 @@
-/** The attention step: keys and values of the new rows go to their pages, then every tile attends, then splits combine. */
+/**
+ * The attention step: keys and values of the new rows go to their pages, then every tile attends, then splits combine. Where each sequence
+ * is one tile, whoever attends prepares what its heads need, and nobody waits between the two.
+ */
 import { attend, combine } from './attention';
 import { AttentionWork } from './attention-work';
 import { barrier, hasWildHalves, itemsPerTake, markWildHalves, scratchOf, takeItems } from './control';
 import { packCodes } from './kv-codes';
 import { KV_F16, KV_Q4, KV_Q8, packFloats, packHalves } from './kv-element';
+import { codesAt, quantizeRow } from './quantize';
 import { prepareHead } from './row-steps';
 import {
   AttentionRecord, COMBINE_BYTES, CombineRecord, headAt, HeadRecord, isPrepared, rowsOf, SEQUENCE_BYTES, SequenceRecord, StepRecord,
@@ -12,11 +16,17 @@ import {
 
 /** Heads of one work item of the first phase. */
 const HEADS_PER_ITEM: i32 = 8;
+/** Whose keys and values tiles attend to: those of the step's own rows among them, those that another step wrote, those of a memory. */
+const PREPARED_HERE: i32 = 0;
+const STORED: i32 = 1;
+const MEMORY: i32 = 2;
 
 export function runAttention(control: usize, thread: i32, op: AttentionRecord, step: StepRecord): void {
-  prepareRows(control, op, step, scratchOf(control, thread));
-  barrier(control, thread);
-  attendTiles(control, thread, op, step, false);
+  if (!step.areWhole) {
+    prepareRows(control, op, step, scratchOf(control, thread));
+    barrier(control, thread);
+  }
+  attendTiles(control, thread, op, step, PREPARED_HERE);
 }
 
 /** Keys and values of new rows to their pages, and nothing else. */
@@ -25,11 +35,11 @@ export function runWriteMemory(control: usize, thread: i32, op: AttentionRecord,
 }
 
 export function runStoredAttention(control: usize, thread: i32, op: AttentionRecord, step: StepRecord): void {
-  attendTiles(control, thread, op, step, op.after != 0);
+  attendTiles(control, thread, op, step, op.after != 0 ? MEMORY : STORED);
 }
 
 /** Every tile attends to the keys up to its own, or to all that the memory of its sequence holds; then splits combine. */
-function attendTiles(control: usize, thread: i32, op: AttentionRecord, step: StepRecord, isMemory: bool): void {
+function attendTiles(control: usize, thread: i32, op: AttentionRecord, step: StepRecord, keys: i32): void {
   const scratch = scratchOf(control, thread);
   const work = changetype<AttentionWork>(scratch);
   const vectors = scratch + ((offsetof<AttentionWork>() + 63) & ~63);
@@ -39,9 +49,11 @@ function attendTiles(control: usize, thread: i32, op: AttentionRecord, step: Ste
   for (let item = takeItems(control, 1); item < items; item = takeItems(control, 1)) {
     const tile = changetype<TileRecord>(step.tiles + <usize>(item / op.kvHeads) * TILE_BYTES);
     setTile(work, tile, op);
-    if (isMemory) setMemory(work, tile, step);
+    if (keys == MEMORY) setMemory(work, tile, step);
     work.kvHead = item % op.kvHeads;
+    if (keys == PREPARED_HERE && step.areWhole) prepareTile(control, op, step, work, vectors);
     attend(work, vectors);
+    if (op.codes && work.partial < 0) quantizeTile(op, work);
   }
   if (step.combineCount == 0) return;
   barrier(control, thread);
@@ -51,6 +63,7 @@ function attendTiles(control: usize, thread: i32, op: AttentionRecord, step: Ste
     for (let item = first; item < min(first + take, merges); item++) {
       const record = changetype<CombineRecord>(step.combines + <usize>(item / op.heads) * COMBINE_BYTES);
       combine(work, record.row, item % op.heads, record.firstPartial, record.partials, vectors);
+      if (op.codes) quantizeHeads(op, record.row, item % op.heads, 1);
     }
   }
 }
@@ -134,6 +147,31 @@ function prepareRows(control: usize, op: AttentionRecord, step: StepRecord, scra
     }
   }
   if (wild) markWildHalves(control);
+}
+
+/** The same for the rows of a tile and one key head; `scratch` is what attention uses behind it. */
+function prepareTile(control: usize, op: AttentionRecord, step: StepRecord, work: AttentionWork, scratch: usize): void {
+  const group = isPrepared(preparationOf(op, 0)) ? op.heads / op.kvHeads : 0;
+  let wild = 0;
+  for (let row = work.firstRow; row < work.firstRow + work.rows; row++) {
+    for (let head = work.kvHead * group; head < (work.kvHead + 1) * group; head++) prepareQuery(op, row, head);
+    wild |= storeKey(op, step, row, work.kvHead, scratch);
+    wild |= storeValue(op, step, row, work.kvHead, scratch);
+  }
+  if (wild) markWildHalves(control);
+  // What other threads store meanwhile is of other heads.
+  work.wildHalves = hasWildHalves(control);
+}
+
+/** Int8 activations of a tile's results: whole blocks, since a head has whole ones. */
+function quantizeTile(op: AttentionRecord, work: AttentionWork): void {
+  const group = op.heads / op.kvHeads;
+  for (let row = work.firstRow; row < work.firstRow + work.rows; row++) quantizeHeads(op, row, work.kvHead * group, group);
+}
+
+function quantizeHeads(op: AttentionRecord, row: i32, head: i32, count: i32): void {
+  const from = op.out + <usize>row * op.outStride + <usize>(head * op.valueDim * 4);
+  quantizeRow(from, codesAt(op.codes + <usize>row * op.codesStride, head * op.valueDim), count * op.valueDim);
 }
 
 function prepareQuery(op: AttentionRecord, row: i32, head: i32): void {

@@ -19,6 +19,8 @@ const STOP: usize = 412;
 const WILD_HALVES: usize = 416;
 /** 1: the host's thread takes the last thread's part in this step, whose worker stays away. */
 const HOSTED: usize = 420;
+/** A BurstRecord, where the step is the first of several; or 0. */
+const BURST: usize = 424;
 /** The step counter of the last thread's worker. */
 const LAST_GENERATION: usize = 448;
 /**
@@ -66,6 +68,12 @@ export function programEnd(control: usize): usize {
 @inline
 export function stepOf(control: usize): usize {
   return load<u32>(control, STEP);
+}
+
+// @ts-ignore: decorator
+@inline
+export function burstOf(control: usize): usize {
+  return load<u32>(control, BURST);
 }
 
 // @ts-ignore: decorator

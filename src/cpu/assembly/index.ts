@@ -14,5 +14,6 @@ export { firstBad } from './check';
 export { packHalves, unpackAnyHalves, unpackHalves } from './kv-element';
 export { layerNormVector, rmsNormVector } from './norm';
 export { abandonStep } from './control';
+export { likeliest } from './burst';
 export { heapBase, hostMain, threadMain } from './program';
 export { ropeVector } from './rope';

@@ -1,8 +1,9 @@
 /** What a thread runs: it waits for a step, goes through the plan's ops with all other threads, and waits again. */
 import { runAttention, runStoredAttention, runWriteMemory } from './attention-step';
+import { BurstRecord, chooseTokens } from './burst';
 import { runCheck, runPack } from './check';
 import {
-  awaitStep, barrier, endHosted, finishStep, programBegin, programEnd, scratchOf, startHosted, stepOf, threadCount,
+  awaitStep, barrier, burstOf, endHosted, finishStep, programBegin, programEnd, scratchOf, startHosted, stepOf, threadCount,
 } from './control';
 import { runChoose } from './choose';
 import { runDeltaRule } from './delta-rule';
@@ -84,9 +85,24 @@ export function hostMain(control: usize): void {
   endHosted(control);
 }
 
+/** Runs the step that the host has written, or a burst of steps, all but the first of which follow from the one before. */
 function runProgram(control: usize, thread: i32): void {
-  const end = programEnd(control);
   const step = changetype<StepRecord>(stepOf(control));
+  runOps(control, thread, step);
+  if (burstOf(control) == 0) return;
+  const burst = changetype<BurstRecord>(burstOf(control));
+  for (let done = 1; ; done++) {
+    barrier(control, thread);
+    chooseTokens(control, burst, step, done);
+    if (done == burst.steps) return;
+    barrier(control, thread);
+    if (burst.isOver || burst.wanting == 0) return;
+    runOps(control, thread, step);
+  }
+}
+
+function runOps(control: usize, thread: i32, step: StepRecord): void {
+  const end = programEnd(control);
   let at = programBegin(control);
   while (at < end) {
     const op = changetype<OpRecord>(at);
@@ -113,8 +129,8 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_SCALE: return runNumber(control, changetype<NumberRecord>(at), step, false);
     case OP_SOFTCAP: return runNumber(control, changetype<NumberRecord>(at), step, true);
     case OP_ROTATE: return runRotate(control, changetype<RotateRecord>(at), step);
-    case OP_LINEARS: return runLinears(control, changetype<LinearsRecord>(at), step, scratch);
-    case OP_GATED: return runGated(control, changetype<GatedRecord>(at), step, scratch);
+    case OP_LINEARS: return runLinears(control, thread, changetype<LinearsRecord>(at), step);
+    case OP_GATED: return runGated(control, thread, changetype<GatedRecord>(at), step);
     case OP_ATTENTION: return runAttention(control, thread, changetype<AttentionRecord>(at), step);
     case OP_FULL_ATTENTION: return runFullAttention(control, changetype<FullAttentionRecord>(at), step, scratch);
     case OP_SHORT_CONVOLUTION: return runShortConvolution(control, changetype<ShortConvolutionRecord>(at), step, scratch);

@@ -20,6 +20,13 @@ export function activationBytes(type: i32, cols: i32): i32 {
   return ((cols + 31) >> 5) * 48;
 }
 
+/** Where the block of a column, a multiple of 32, lies in a row of activations. */
+// @ts-ignore: decorator
+@inline
+export function codesAt(row: usize, column: i32): usize {
+  return row + <usize>(column >> 5) * ACTIVATION_BLOCK;
+}
+
 /** Rounds x (f32[cols], cols a multiple of 32) to blocks at `out`. */
 export function quantizeRow(x: usize, out: usize, cols: i32): void {
   const end = x + (<usize>cols << 2);

@@ -3,14 +3,15 @@
  * experts, rotate.
  */
 import { gateRow } from './activation';
-import { itemsPerTake, takeItems } from './control';
+import { barrier, itemsPerTake, scratchOf, takeItems } from './control';
 import { matrixRow } from './dequantize';
 import { addRow, addScaledRow, scaleRow, softcapRow } from './elementwise';
 import { layerNormVector, rmsNormVector } from './norm';
 import { quantizeRow } from './quantize';
 import { ropeVector } from './rope';
 import {
-  ActivationRecord, EmbedRecord, headAt, HeadRecord, NormRecord, NumberRecord, RotateRecord, RowRecord, rowsOf, StepRecord,
+  ActivationRecord, EmbedRecord, headAt, HeadRecord, INPUT_NORM, NormRecord, NumberRecord, OpRecord, RotateRecord, RowRecord, rowsOf,
+  StepRecord,
 } from './step-records';
 
 export function runEmbed(control: usize, op: EmbedRecord, step: StepRecord): void {
@@ -30,14 +31,15 @@ export function runNorm(control: usize, op: NormRecord, step: StepRecord, scratc
   const rows = rowsOf(op, step);
   const take = itemsPerTake(control, rows);
   for (let first = takeItems(control, take); first < rows; first = takeItems(control, take)) {
-    for (let row = first; row < min(first + take, rows); row++) normRow(op, row, scratch);
+    for (let row = first; row < min(first + take, rows); row++) normRow(op, row, row, scratch);
   }
 }
 
-function normRow(op: NormRecord, row: i32, scratch: usize): void {
+/** Row `row` of the result, to row `to` of where it goes. */
+function normRow(op: NormRecord, row: i32, to: i32, scratch: usize): void {
   const from = op.indices ? load<u32>(op.indices + <usize>(row * 4)) : row;
   const x = op.x + <usize>from * op.xStride;
-  const out = op.out ? op.out + <usize>row * op.outStride : scratch;
+  const out = op.out ? op.out + <usize>to * op.outStride : scratch;
   const groupBytes = <usize>(op.cols * 4);
   for (let group: usize = 0; group < <usize>op.groups; group++) {
     const at = group * groupBytes;
@@ -45,7 +47,29 @@ function normRow(op: NormRecord, row: i32, scratch: usize): void {
     else rmsNormVector(x + at, op.gain, op.eps, out + at, op.cols);
   }
   if (op.residual) addRow(out, op.residual + <usize>row * op.residualStride, out, op.cols * op.groups);
-  if (op.codes) quantizeRow(out, op.codes + <usize>row * op.codesStride, op.cols * op.groups);
+  if (op.codes) quantizeRow(out, op.codes + <usize>to * op.codesStride, op.cols * op.groups);
+}
+
+/**
+ * Makes the input of products, by the record at `at`; returns the row from which the calling thread reads it. A single row each thread
+ * makes for itself, since all of them would wait longer for the one that makes it than it takes; several rows they make together.
+ */
+export function makeInput(control: usize, thread: i32, kind: i32, at: usize, step: StepRecord): i32 {
+  const isNorm = kind == INPUT_NORM;
+  const scratch = scratchOf(control, thread);
+  if (rowsOf(changetype<OpRecord>(at), step) == 1) {
+    if (isNorm) normRow(changetype<NormRecord>(at), 0, thread, scratch);
+    else quantizeFirst(changetype<RowRecord>(at), thread);
+    return thread;
+  }
+  if (isNorm) runNorm(control, changetype<NormRecord>(at), step, scratch);
+  else runRows(control, changetype<RowRecord>(at), step, QUANTIZE);
+  barrier(control, thread);
+  return 0;
+}
+
+function quantizeFirst(op: RowRecord, to: i32): void {
+  quantizeRow(op.a, op.out + <usize>to * op.outStride, op.cols);
 }
 
 export const QUANTIZE: i32 = 0;

@@ -23,6 +23,8 @@ export class StepRecord {
   /** SequenceRecord[sequenceCount]. */
   sequences: usize;
   sequenceCount: i32;
+  /** 1: every sequence has one tile, of all its rows and keys. */
+  areWhole: i32;
 }
 
 /** Whose rows are whose, and the slots that hold the state before and after them. */
@@ -156,7 +158,10 @@ export class NumberRecord extends OpRecord {
   weight: usize;
 }
 
-/** A matrix and its input. A LinearsRecord is followed by `parts` of them, a GatedRecord by two: gate and up. */
+/**
+ * A matrix and its input. A LinearsRecord is followed by `parts` of them, a GatedRecord by two, gate and up; and these by the record of
+ * what makes their input, where the step has that.
+ */
 @unmanaged
 export class LinearRecord {
   type: i32;
@@ -182,13 +187,24 @@ export class LinearRecord {
 
 export const LINEAR_BYTES: usize = 60;
 
+/** What makes the input of products. */
+export const INPUT_NORM: i32 = 1;
+export const INPUT_QUANTIZE: i32 = 2;
+
 @unmanaged
 export class LinearsRecord extends OpRecord {
+  /** INPUT_NORM: a NormRecord is there; INPUT_QUANTIZE: a RowRecord; 0: a step before made it. */
+  input: i32;
   parts: i32;
 }
 
 @unmanaged
 export class GatedRecord extends OpRecord {
+  /** As a LinearsRecord has it. */
+  input: i32;
+  /** Int8 activations of the result, or 0. */
+  codes: usize;
+  codesStride: usize;
   /** The function of the gate, and its bounds, as an ActivationRecord has them. */
   fn: i32;
   limit: f32;
@@ -300,6 +316,9 @@ export class AttentionRecord extends OpRecord {
   vStride: usize;
   out: usize;
   outStride: usize;
+  /** Int8 activations of the result, or 0. */
+  codes: usize;
+  codesStride: usize;
   partials: usize;
   /** How many positions before its own, and after it, a row sees. */
   before: i32;

@@ -15,7 +15,7 @@ const KV_CODES: Readonly<Record<KvType, number>> = { f32: 0, f16: 1, q8: 2, q4: 
 /** More positions than there are, which leave i32 room for sums with positions. */
 const ALL_POSITIONS = 2 ** 30;
 
-/** With what becomes of queries, keys and values on their way. */
+/** With what becomes of queries, keys and values on their way. Outputs: floats, and their int8 form where that is wanted. */
 export interface AttentionStepOp extends AttentionOp {
   readonly q: HeadPreparation;
   readonly k: HeadPreparation;
@@ -27,8 +27,8 @@ export const attentionRules: CpuOpRules<AttentionStepOp> = {
   describe: (op) =>
     `heads=${op.heads} state=${stateName(op.state)}${op.ahead === 0 ? '' : ` ahead=${op.ahead}`}${visibility(op)}${scoring(op)}` +
     (['q', 'k', 'v'] as const).map((name) => describePreparation(name, op[name])).join(''),
-  write(out, { op, inputs: [q, k, v, ...turns], outputs: [y] }, at) {
-    writeAttentionRecord(out, { ...op, values: [q, k, v, y], preparations: [op.q, op.k, op.v], turns }, at);
+  write(out, { op, inputs: [q, k, v, ...turns], outputs: [y, codes] }, at) {
+    writeAttentionRecord(out, { ...op, values: [q, k, v, y, codes], preparations: [op.q, op.k, op.v], turns }, at);
   },
 };
 
@@ -39,9 +39,11 @@ function reach({ causal, window }: Pick<AttentionOp, 'causal' | 'window'>): read
   return [side, side];
 }
 
+type MaybeValue = CpuValue | undefined;
+
 interface AttentionFields extends Scores, Pick<AttentionOp, 'heads' | 'state' | 'causal' | 'window'> {
-  /** q, k, v and the result, those that there are. */
-  readonly values: readonly [CpuValue | undefined, CpuValue | undefined, CpuValue | undefined, CpuValue | undefined];
+  /** q, k, v, the result and its int8 form, those that there are. */
+  readonly values: readonly [q: MaybeValue, k: MaybeValue, v: MaybeValue, y: MaybeValue, codes?: MaybeValue];
   readonly preparations: readonly [q: HeadPreparation, k: HeadPreparation, v: HeadPreparation];
   /** Positions, and the shift of those that heads turn by. */
   readonly turns: readonly (CpuValue | undefined)[];
@@ -57,7 +59,8 @@ export function writeAttentionRecord(out: RecordWriter, fields: AttentionFields,
   out.ints(heads, state.heads, state.keyDim, key.width, state.valueDim, value.width);
   out.float(scale);
   out.ints(KV_CODES[key.type], key.bytes, KV_CODES[value.type], value.bytes, at.pages.pageTokens, stateOffset, valueOffset);
-  out.ints(...values.flatMap((own) => rowsAt(at, own)), at.partials);
+  const [q, k, v, y, codes] = values;
+  out.ints(...[q, k, v, y, codes].flatMap((own) => rowsAt(at, own)), at.partials);
   out.ints(...reach(fields));
   out.float(softcap ?? 0);
   out.ints(vectorAt(at, sinks));

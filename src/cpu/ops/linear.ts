@@ -1,7 +1,7 @@
 import { printClamp } from '../../graph/ops/activation.ts';
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { LinearOp } from '../../graph/ops/linear.ts';
-import type { WeightRef } from '../../graph/value.ts';
+import type { Dim, WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import { rowsAt, vectorAt } from '../cpu-op-rules.ts';
@@ -10,6 +10,10 @@ import type { CpuStepOf, CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
 import { GROUP_ROWS } from '../packed-layout.ts';
 import { activationCode, writeClamp } from './activation.ts';
+import { normRules } from './norm.ts';
+import type { NormStepOp } from './norm.ts';
+import { quantizeRules } from './quantize.ts';
+import type { QuantizeStepOp } from './quantize.ts';
 
 /** One matrix of a step: reads inputs[x], adds inputs[residual] where there is one, writes the output of its own index. */
 export interface LinearPart {
@@ -19,22 +23,49 @@ export interface LinearPart {
   readonly residual: number | undefined;
 }
 
-export interface LinearsStepOp {
+/**
+ * Products that may make their input in the same step: then its inputs are the first of the step's, its outputs the last of the step's, and
+ * `x` of a part counts those.
+ */
+interface WithInput {
+  readonly input?: InputMaker | undefined;
+}
+
+export type InputMaker = NormStepOp | QuantizeStepOp;
+
+export interface LinearsStepOp extends WithInput {
   readonly kind: 'linears';
   readonly parts: readonly LinearPart[];
 }
 
-/** fn(gate x) * (up x), within the bounds of the activation. */
-export interface GatedStepOp extends Pick<ActivationOp, 'fn' | 'clamp'> {
+/** fn(gate x) * (up x), within the bounds of the activation: floats, and their int8 form where that is wanted. */
+export interface GatedStepOp extends Pick<ActivationOp, 'fn' | 'clamp'>, WithInput {
   readonly kind: 'gated';
   readonly gate: LinearPart;
   readonly up: LinearPart;
+  /** Makes the int8 form too. */
+  readonly quantizes: boolean;
+}
+
+type ProductStep = CpuStepOf<LinearsStepOp | GatedStepOp>;
+
+export function partsOf(op: LinearsStepOp | GatedStepOp): readonly LinearPart[] {
+  return op.kind === 'linears' ? op.parts : [op.gate, op.up];
+}
+
+/** What a step of products makes for itself to read. */
+export function ownInputs({ op, outputs }: ProductStep): readonly CpuValue[] {
+  if (op.input === undefined) return [];
+  return outputs.slice(op.kind === 'linears' ? op.parts.length : 1 + Number(op.quantizes));
 }
 
 /** Bytes of weights that make a work item worth taking. */
 const LEAST_CHUNK_BYTES = 32768;
-/** Weight rows of a work item where they meet several activation rows. */
-const MANY_ROWS_CHUNK = 64;
+/** Bytes that come from memory at its full speed, each thread's one after another, and the most of one item. */
+const LONG_CHUNK_BYTES = 131072;
+const MOST_CHUNK_BYTES = 1048576;
+/** Most weight rows of a work item where they meet several activation rows: long too, for those that meet few. */
+const MANY_ROWS_CHUNK = 256;
 
 /** Weight rows of a work item, where they meet one activation row and where they meet several. */
 export interface Chunk {
@@ -42,23 +73,32 @@ export interface Chunk {
   readonly many: number;
 }
 
+/** Weight rows come in groups of packed rows, and so many that a work item's results are whole blocks of int8 activations. */
+const UNIT_ROWS = Math.max(GROUP_ROWS, 32);
+
 /**
- * Weight rows of one work item, in whole groups of packed rows: many items keep threads balanced, large ones the counter cool and, of float
- * weights, a call's four streams long.
- * Small matrices are split evenly: one item more for one thread than for another is a wait for all.
+ * Bytes of an item, given a thread's share of a matrix: many items keep threads balanced; two long ones a thread bring a matrix that caches
+ * do not hold faster from memory (docs/experiments.md).
+ */
+function chunkBytes(share: number): number {
+  return share / 2 < LONG_CHUNK_BYTES ? Math.max(LEAST_CHUNK_BYTES, share / 8) : Math.min(share / 2, MOST_CHUNK_BYTES);
+}
+
+/**
+ * Weight rows of one work item, in whole units. Matrices are split evenly: one item more for one thread than for another is a wait for all.
  */
 export function chunkRows(weightRows: number, rowBytes: number, threads: number): Chunk {
-  const groups = (count: number) => Math.max(GROUP_ROWS, Math.ceil(count / GROUP_ROWS) * GROUP_ROWS);
-  const wanted = Math.max(LEAST_CHUNK_BYTES / rowBytes, weightRows / (threads * 8));
-  const itemsPerThread = Math.max(1, Math.round(weightRows / wanted / threads));
-  const one = groups(weightRows / (threads * itemsPerThread));
-  const many = groups(Math.min(MANY_ROWS_CHUNK, Math.max(16, weightRows / (threads * 4))));
+  const units = (count: number) => Math.max(UNIT_ROWS, Math.ceil(count / UNIT_ROWS) * UNIT_ROWS);
+  const share = (weightRows * rowBytes) / threads;
+  const itemsPerThread = Math.max(1, Math.round(share / chunkBytes(share)));
+  const one = units(weightRows / (threads * itemsPerThread));
+  const many = units(Math.min(MANY_ROWS_CHUNK, Math.max(16, weightRows / (threads * 4))));
   return { one, many };
 }
 
 interface LinearAt {
   readonly part: LinearPart;
-  readonly step: CpuStepOf<LinearsStepOp | GatedStepOp>;
+  readonly step: ProductStep;
   readonly output: CpuValue | undefined;
 }
 
@@ -66,7 +106,8 @@ function writeLinear(out: RecordWriter, { part, step, output }: LinearAt, at: Ad
   const { weight, bias } = part;
   const residual = part.residual === undefined ? undefined : step.inputs[part.residual];
   const chunk = chunkRows(weight.shape[0] as number, at.matrix(weight.id).rowBytes, at.threads);
-  writeMatrix(out, { weight, bias, x: step.inputs[part.x], output, residual, chunk }, at);
+  const x = (step.op.input === undefined ? step.inputs : ownInputs(step))[part.x];
+  writeMatrix(out, { weight, bias, x, output, residual, chunk }, at);
 }
 
 interface MatrixRecord {
@@ -88,28 +129,53 @@ export function writeMatrix(out: RecordWriter, { weight, bias, x, output, residu
   out.ints(...rowsAt(at, residual), chunk.one, chunk.many);
 }
 
+/** A step's word on what makes its input. */
+function inputCode({ input }: WithInput): number {
+  return input === undefined ? 0 : input.kind === 'norm' ? 1 : 2;
+}
+
+/** The record of what makes a step's input, behind its products. */
+function writeInput(out: RecordWriter, step: ProductStep, at: Addresses): void {
+  const { op: { input }, inputs, label } = step;
+  if (input === undefined) return;
+  const outputs = ownInputs(step);
+  out.ints(0, 0, at.dim(outputs[0]?.shape[0] as Dim));
+  if (input.kind === 'norm') normRules.write(out, { op: input, inputs, outputs, label }, at);
+  else quantizeRules.write(out, { op: input, inputs, outputs, label }, at);
+}
+
+function describeInput({ input }: WithInput, typeOf: TypeOf): string {
+  if (input === undefined) return '';
+  return input.kind === 'norm' ? `(norm ${normRules.describe(input, typeOf)}) ` : '(quantize) ';
+}
+
 function describePart({ weight, bias, residual }: LinearPart, typeOf: TypeOf): string {
   return `${shownWeight(weight, typeOf)}${bias ? ' +bias' : ''}${residual === undefined ? '' : ' +residual'}`;
 }
 
 export const linearsRules: CpuOpRules<LinearsStepOp> = {
   code: 8,
-  describe: ({ parts }, typeOf) => parts.map((part) => describePart(part, typeOf)).join(' | '),
+  describe: (op, typeOf) => describeInput(op, typeOf) + op.parts.map((part) => describePart(part, typeOf)).join(' | '),
   write(out, step, at) {
-    out.ints(step.op.parts.length);
+    out.ints(inputCode(step.op), step.op.parts.length);
     step.op.parts.forEach((part, i) => writeLinear(out, { part, step, output: step.outputs[i] }, at));
+    writeInput(out, step, at);
   },
 };
 
 export const gatedRules: CpuOpRules<GatedStepOp> = {
   code: 9,
-  describe: ({ fn, clamp, gate, up }, typeOf) => `${fn}${printClamp(clamp)} ${describePart(gate, typeOf)} | ${describePart(up, typeOf)}`,
+  describe({ fn, clamp, ...op }, typeOf) {
+    const parts = [op.gate, op.up].map((part) => describePart(part, typeOf)).join(' | ');
+    return `${fn}${printClamp(clamp)} ${describeInput(op, typeOf)}${parts}`;
+  },
   write(out, step, at) {
-    const { fn, clamp, gate, up } = step.op;
-    out.ints(activationCode(fn));
+    const { fn, clamp, gate, up, quantizes } = step.op;
+    out.ints(inputCode(step.op), ...rowsAt(at, quantizes ? step.outputs[1] : undefined), activationCode(fn));
     writeClamp(out, clamp);
     writeLinear(out, { part: gate, step, output: step.outputs[0] }, at);
     writeLinear(out, { part: up, step, output: undefined }, at);
+    writeInput(out, step, at);
   },
 };
 

@@ -1,5 +1,9 @@
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { batches } from './batches.ts';
+
+// Time passes where the test lets it.
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 const tick = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -22,7 +26,11 @@ function numbers(waits: readonly number[], failure?: Error) {
 
 async function collected(items: AsyncIterable<number>, most = 3): Promise<number[][]> {
   const all: number[][] = [];
-  for await (const batch of batches(items, { most, waitMs: 60 })) all.push(batch);
+  const collecting = (async () => {
+    for await (const batch of batches(items, { most, waitMs: 60 })) all.push(batch);
+  })();
+  await vi.advanceTimersByTimeAsync(1000);
+  await collecting;
   return all;
 }
 

@@ -113,7 +113,7 @@ describe('several sounds at once', () => {
         return open(sound);
       });
       await expect(model.transcribeAll(late, { together, signal: opening.signal })).rejects.toThrow('too late');
-      await expect.poll(() => counts.opened - counts.closed).toBe(0);
+      await expect.poll(() => counts.opened - counts.closed, { timeout: 20_000 }).toBe(0);
       expect(counts.opened).toBeGreaterThan(1);
     }
   });
@@ -121,7 +121,7 @@ describe('several sounds at once', () => {
   it('a stream that is refused before it is read is closed', async () => {
     const { counts, open } = countedStreams();
     await expect(quickModel([]).transcribeAll([() => open(sounds[0]!, -1)])).rejects.toThrow(/sampleRate/);
-    await expect.poll(() => counts).toEqual({ opened: 1, closed: 1 });
+    await expect.poll(() => counts, { timeout: 20_000 }).toEqual({ opened: 1, closed: 1 });
   });
 
   it.each([

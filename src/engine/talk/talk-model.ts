@@ -12,7 +12,8 @@ import { cutToHeard, Talk } from './talk.ts';
 import type { HeardAnswer, SayOptions, TalkOutput, TalkSettings } from './talk.ts';
 import type { TalkEvent } from './talk-flow.ts';
 import type { TalkBefore, TalkTurn } from './talk-turns.ts';
-import type { TalkEngine, TalkSampling } from './talk-engine.ts';
+import type { TalkEngine } from './talk-engine.ts';
+import type { TalkSampling } from './talk-steps.ts';
 
 /** `converse`: speech and text in answer to either. `transcribe`: the text of a sound. `speak`: a text, spoken. */
 export const TALK_TASKS = ['converse', 'transcribe', 'speak'] as const;

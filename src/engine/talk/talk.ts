@@ -11,7 +11,8 @@ import type { TalkEvent, TalkMode } from './talk-flow.ts';
 import { joinParts, partOfEvent, rowsOfPart } from './talk-runs.ts';
 import { createTurnReader } from './talk-turns.ts';
 import type { ReadTurns, TalkBefore, TalkTurn, TurnReader } from './talk-turns.ts';
-import type { TalkEngine, TalkSampling, TalkState } from './talk-engine.ts';
+import type { TalkEngine } from './talk-engine.ts';
+import type { TalkSampling, TalkState } from './talk-steps.ts';
 import { FRAMES_PER_SECOND, VOICE_RATE } from './frame-voice.ts';
 
 export interface TalkUsage {

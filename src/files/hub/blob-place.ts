@@ -19,7 +19,10 @@ export interface LockOptions {
 }
 
 export interface BlobPlace {
-  /** Runs `work` while nobody else writes here. */
+  /**
+   * Runs `work` while nobody else writes here, makes what is here known, or removes it. Where `work` called this again, it would wait for
+   * itself.
+   */
   exclusively<Result>(options: LockOptions, work: () => Promise<Result>): Promise<Result>;
   /** Bytes of the blob, where it is there whole. */
   wholeBytes(): Promise<number | undefined>;

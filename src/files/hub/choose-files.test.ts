@@ -53,12 +53,12 @@ describe('GGUF', () => {
     expect(chooseFiles(small, { repository, roomBytes: 0.5 * GB }).quantization).toBe('Q4_K_M');
   });
 
-  test('a tower comes with it, of f16 before others, where it lies in the same folder', () => {
+  test('a tower of its folder comes with it: the one that is called as it is, else of f16 before others', () => {
     const projectors = [file('mmproj-BF16.gguf'), file('mmproj-F16.gguf'), file('mmproj-F32.gguf')];
     const towerOf = (files: typeof qwen, quantization: string) => chooseFiles(files, { repository, quantization }).projector?.name;
     expect(towerOf(qwen, 'Q8_0')).toBe('mmproj-F16.gguf');
     expect(towerOf([...projectors, file('a-Q8_0.gguf')], 'Q8_0')).toBe('mmproj-F16.gguf');
-    expect(towerOf([file('mmproj-a-Q8_0.gguf'), file('mmproj-a-BF16.gguf'), file('a-Q8_0.gguf')], 'Q8_0')).toBe('mmproj-a-BF16.gguf');
+    expect(towerOf([file('mmproj-a-Q8_0.gguf'), file('mmproj-a-BF16.gguf'), file('a-Q8_0.gguf')], 'Q8_0')).toBe('mmproj-a-Q8_0.gguf');
     expect(towerOf(qwen, 'BF16')).toBeUndefined();
     expect(towerOf([file('a-Q8_0.gguf')], 'Q8_0')).toBeUndefined();
   });

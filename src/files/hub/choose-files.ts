@@ -1,9 +1,10 @@
 /** Which files of a repository make the model that is meant. Pure functions over names and sizes. */
 import { parseSplitName } from '../gguf-reader.ts';
 import { PART_FOLDERS } from '../hf-folder.ts';
-import { projectorsBeside } from '../projector-beside.ts';
-import { CapacityError, InputError } from '../../tensor/errors.ts';
+import { projectorBeside } from '../projector-beside.ts';
+import { CapacityError } from '../../tensor/errors.ts';
 import { formatBytes } from '../../tensor/format-bytes.ts';
+import { HubRefusal } from './hub-refusal.ts';
 
 export interface NamedFile {
   /** Path inside the repository. */
@@ -111,16 +112,16 @@ export function chooseFiles<File extends NamedFile>(files: readonly File[], opti
   const found = folder ?? voiceFiles(files);
   if (found !== undefined) return { kind: 'folder', files: smallFirst(found) };
   const kinds = [...new Set(files.map(({ name }) => /\.[a-z0-9]+$/i.exec(name)?.[0] ?? name))].slice(0, 8).join(', ');
-  throw new InputError(
+  throw new HubRefusal(
     `${repository} holds no model that Ingot reads: expected GGUF files, or config.json with model.safetensors, ` +
       `found ${kinds || 'no files'}.`,
   );
 }
 
-/** With a tower: of several, one of f16 before others. */
+/** With a tower: of several, as of a folder. */
 function withProjector<File extends NamedFile>(choice: Choice<File>, files: readonly File[]): Choice<File> {
   const names = files.map(({ name }) => name);
-  const [found] = projectorsBeside(names, choice.files[0]!.name);
+  const found = projectorBeside(names, choice.files[0]!.name);
   return found === undefined ? choice : { ...choice, projector: files.find(({ name }) => name === found) };
 }
 
@@ -140,9 +141,9 @@ function namedModel<File extends NamedFile>(
   const fitting = exact.length > 0 ? exact : models.filter(({ files }) => files[0]!.name.toLowerCase().includes(lower));
   if (fitting.length === 1) return choiceOf(fitting[0]!);
   const among = (fitting.length > 0 ? fitting : models).map(describe).slice(0, 24).join(', ');
-  if (models.length === 0) throw new InputError(`${repository} has no GGUF files, so that ":${wanted}" names none of them: leave it out.`);
-  if (fitting.length > 1) throw new InputError(`Several models of ${repository} are called ${wanted}: ${among}. Say which is meant.`);
-  throw new InputError(`${repository} has no model ${wanted}. It has: ${among}.`);
+  if (models.length === 0) throw new HubRefusal(`${repository} has no GGUF files, so that ":${wanted}" names none of them: leave it out.`);
+  if (fitting.length > 1) throw new HubRefusal(`Several models of ${repository} are called ${wanted}: ${among}. Say which is meant.`);
+  throw new HubRefusal(`${repository} has no model ${wanted}. It has: ${among}.`);
 }
 
 function proposedModel<File extends NamedFile>(
@@ -152,7 +153,7 @@ function proposedModel<File extends NamedFile>(
   if (models.length === 1) return choiceOf(models[0]!, 'the only one there');
   const known = models.filter(({ quantization }) => quantization !== undefined && !NOT_RUN.test(quantization));
   if (known.length === 0)
-    throw new InputError(
+    throw new HubRefusal(
       `Say which of ${repository} is meant, as in ${repository}:PART-OF-A-NAME. It has: ${models.map(describe).join(', ')}.`,
     );
   const fitting = known.filter(({ sizeBytes }) => sizeBytes <= roomBytes);

@@ -34,6 +34,8 @@ export interface BlobFile extends Pick<HubFile, 'name'>, Partial<Pick<HubFile, '
   readonly sizeBytes: number | undefined;
   /** What the server said of the file when it was looked at. */
   readonly facts?: FileFacts | undefined;
+  /** Nothing tells that what lies in its place is of the same file: it is fetched anew, and replaces the other once it is whole. */
+  readonly isAnew?: boolean | undefined;
 }
 
 /** One whose size is known, as all are that come in pieces. */
@@ -45,25 +47,24 @@ const CONNECTIONS = 6;
 const TRIES = 2;
 
 /**
- * What came stays for the next time.
+ * What came stays for the next time. Whoever calls it has the place to itself (`exclusively`), through this and through what it then makes
+ * of the blob: in between nobody removes it.
  * @returns whether it was there whole before: then its bytes were not read, and its hash not checked
  * @throws FormatError where the bytes are not those that are expected (FileChanged where the server has others by now); as `httpSource`;
  *   the signal's reason
  */
 export async function downloadBlob(download: BlobDownload): Promise<'there' | 'came'> {
-  const { place, signal, file, onNote } = download;
-  const onWait = (note: string) => onNote(`${file.name}: ${note}`);
-  return place.exclusively({ signal, onWait }, async () => {
-    // Whoever was at work before may have fetched it.
-    const there = await place.wholeBytes();
-    if (there !== undefined && there === (file.sizeBytes ?? there)) {
-      download.onBytes(there);
-      return 'there';
-    }
-    await fetchRight(download);
-    await place.finish();
-    return 'came';
-  });
+  const { place, file } = download;
+  if (file.isAnew === true) await place.discard();
+  // Whoever was at work before may have fetched it.
+  const there = file.isAnew === true ? undefined : await place.wholeBytes();
+  if (there !== undefined && there === (file.sizeBytes ?? there)) {
+    download.onBytes(there);
+    return 'there';
+  }
+  await fetchRight(download);
+  await place.finish();
+  return 'came';
 }
 
 async function fetchRight(download: BlobDownload): Promise<void> {
@@ -97,9 +98,11 @@ function sumOf(pieces: Iterable<number>, sizes: PieceSizes): number {
 
 async function fetchPart(download: BlobDownload): Promise<void> {
   const { place, url, http, signal } = download;
+  // What has come is not asked for again, but for a byte that tells what the server has now.
+  const headBytes = (await place.partBytes()) ? 1 : undefined;
   const part = await place.openPart();
   try {
-    const source = await httpSource(url, { ...http, signal });
+    const source = await httpSource(url, { ...http, headBytes, signal });
     try {
       await fetchPieces(source, part, checkSource(source, download));
     } finally {

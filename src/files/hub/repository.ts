@@ -1,4 +1,5 @@
 /** What a repository of the hub holds at a revision, by the hub's API (`/api/models/ID/revision/REVISION?blobs=true`). */
+import { saysHtml } from '../http-answer.ts';
 import { chunksOf, remoteOf, withIdleLimit } from '../http-request.ts';
 import type { Remote, Request } from '../http-request.ts';
 import { mayPass, PassingFault, retryAfterMs, withRetries } from '../http-retry.ts';
@@ -6,6 +7,7 @@ import { FormatError, InputError } from '../../tensor/errors.ts';
 import { checkFileNameBelow } from '../read-range.ts';
 import { parseJsonObject } from '../../tensor/parse-json.ts';
 import type { HubAccess, HubAdvice, HubEndpoint } from './hub-access.ts';
+import { HubRefusal } from './hub-refusal.ts';
 import type { ModelId } from './model-id.ts';
 
 export interface HubFile {
@@ -58,6 +60,11 @@ async function answerOf(request: Request, { name, id, access }: Question): Promi
     throw new PassingFault({ reason, advice: 'Try again later.', retryAfterMs: asked });
   }
   if (!response.ok) throw refusal(response, { id, access });
+  if (saysHtml(response))
+    throw new FormatError(
+      `${name}: expected JSON, as the hub's API answers, found a page of HTML: a way to sign in to a network, or another site. ` +
+        `Check the network and ${access.advice.endpoint}.`,
+    );
   return boundedText(response, { name, request });
 }
 
@@ -78,17 +85,21 @@ function refusal({ status, headers }: Response, { id, access: { settings, advice
   const page = `${settings.endpoint}/${id.repository}`;
   const code = headers.get('x-error-code');
   const logIn = `make a token on the hub (Settings, Access Tokens) and ${advice.token}`;
-  if (code === 'GatedRepo')
-    return new InputError(
-      `${id.repository} is gated: its authors ask for consent. Accept the terms at ${page}` +
-        (settings.token === undefined ? `, then ${logIn}.` : ', with the account of the token that is used here.'),
-    );
-  if (code === 'RevisionNotFound') return new InputError(`${id.repository} has no revision ${id.revision}. ${page} lists them.`);
+  if (code === 'GatedRepo') {
+    const gated = `${id.repository} is gated: its authors ask for consent.`;
+    const how = settings.token === undefined ? `, then ${logIn}.` : ', with the account of the token that is used here.';
+    return new HubRefusal(`${gated} Accept the terms at ${page}${how}`, gated);
+  }
+  if (code === 'RevisionNotFound') {
+    const absent = `${id.repository} has no revision ${id.revision}.`;
+    return new HubRefusal(`${absent} ${page} lists them.`, absent);
+  }
   if (status === 401 || status === 403 || status === 404 || code === 'RepoNotFound') {
     const login = settings.token === undefined ? ` If it is private, ${logIn}.` : ' The token that is used here may not see it either.';
     const short = id.shortName === undefined ? '' : `, which ${id.shortName} stands for,`;
-    return new InputError(
-      `The hub has no model ${id.repository}${short} that is open to you (status ${status}). Check its name at ${page}.${login}`,
+    const absent = `The hub has no model ${id.repository}${short} that is open`;
+    return new HubRefusal(
+      `${absent} to you (status ${status}). Check its name at ${page}.${login}`, `${absent} to this server. Check its name.`,
     );
   }
   return new InputError(`${page}: the hub refuses the request (status ${status}). Check the id and ${advice.endpoint}.`);

@@ -1,6 +1,6 @@
 /** Models by URL: a folder of URLs whose files are in a cache, fetched there where they are not or have changed. */
 import type { ByteSource, OpenOptions, SourceFolder } from '../../tensor/byte-source.ts';
-import { FormatError } from '../../tensor/errors.ts';
+import { CapacityError, FormatError } from '../../tensor/errors.ts';
 import type { OnProgress } from '../../tensor/progress.ts';
 import type { AbsentFile, FileFacts } from '../file-facts.ts';
 import { FileChanged, RangesRefused } from '../http-answer.ts';
@@ -9,7 +9,7 @@ import type { HttpOptions } from '../http-options.ts';
 import { openHttpFile } from '../http-source.ts';
 import { checkFileNameBelow } from '../read-range.ts';
 import { missingBytes } from './blob-place.ts';
-import type { BlobPlace } from './blob-place.ts';
+import type { BlobPlace, LockOptions } from './blob-place.ts';
 import { downloadBlob } from './download-blob.ts';
 import type { BlobFile } from './download-blob.ts';
 import type { HubFetch } from './hub-access.ts';
@@ -31,16 +31,17 @@ export interface UrlStore {
   readonly copyRemark: string;
   /** Of a file whose bytes are there; undefined else. */
   entry(fileName: string): Promise<UrlEntry | undefined>;
-  openFile(fileName: string): Promise<ByteSource>;
-  /** @throws CapacityError where there is no room for what is to come */
-  checkRoom(name: string, missingBytes: number): Promise<void>;
+  /** Undefined where it was removed since its entry was read. */
+  openFile(fileName: string): Promise<ByteSource | undefined>;
+  /** Where the bytes of a file with these facts come to. Of other facts it is another place, so that parts of two files never meet. */
+  placeFor(fileName: string, facts: object): Promise<BlobPlace>;
   /**
-   * Where the bytes of a file with these facts come to. Of other facts it is another place, so that parts of two files never meet.
-   * @param options.hasMarks the server names an ETag or a date: without them nothing tells that what came before is of the same file
+   * There is room for what is to come to a place, and the cache knows of it. Called by who has the place.
+   * @throws CapacityError where there is none
    */
-  placeFor(fileName: string, facts: object, options: { readonly hasMarks: boolean }): Promise<BlobPlace>;
-  /** The bytes of a place become the file. */
-  keep(fileName: string, place: BlobPlace, entry: UrlEntry): Promise<void>;
+  prepare(fileName: string, place: BlobPlace, bytes: { readonly sizeBytes: number; readonly missingBytes: number }): Promise<void>;
+  /** The bytes of a place become the file, and what it was before goes. Called by who has the place; the options are for other locks. */
+  keep(fileName: string, place: BlobPlace, entry: UrlEntry, options: LockOptions): Promise<void>;
   openFetch(): Promise<HubFetch>;
 }
 
@@ -70,6 +71,8 @@ interface Asking {
   readonly url: URL;
   readonly http: HttpOptions;
   readonly signal: AbortSignal | undefined;
+  /** What the cache had when it was asked for. */
+  readonly known: UrlEntry | undefined;
 }
 
 /** A file that changes while it comes is begun anew once. */
@@ -116,7 +119,9 @@ async function openFile(folder: UrlFolder, fileName: string, open: OpenOptions =
   checkFileNameBelow(fileName, store.url);
   const entry = await store.entry(fileName);
   const wanted = wantedHash(options, fileName);
-  if (entry !== undefined && (wanted === entry.sha256 || store.offline !== undefined)) return store.openFile(fileName);
+  const isEnough = entry !== undefined && (wanted === entry.sha256 || store.offline !== undefined);
+  const there = isEnough ? await store.openFile(fileName) : undefined;
+  if (there !== undefined) return there;
   if (store.offline !== undefined) {
     open.onAbsent?.(`${store.url}${fileName}: it is not in the cache, and ${store.offline}`);
     return undefined;
@@ -124,13 +129,14 @@ async function openFile(folder: UrlFolder, fileName: string, open: OpenOptions =
   const web = await store.openFetch();
   const signal = open.signal ?? options.signal;
   const http: HttpOptions = { ...options, fetch: options.fetch ?? ((url, init) => web(url as URL, init)), signal };
-  const asking: Asking = { fileName, url: folder.urlOf(fileName), http, signal };
+  const asking: Asking = { fileName, url: folder.urlOf(fileName), http, signal, known: entry };
   let isLeftOpen = false;
   try {
     // Of a hash that is asked for, a copy with another one is none.
     const copy = entry === undefined || wanted !== undefined ? 'changed' : await checkCopy(folder, asking, entry);
-    if (copy === 'same') return await store.openFile(fileName);
-    const found = copy === 'changed' ? await lookAt(asking) : copy;
+    const kept = copy === 'same' ? await store.openFile(fileName) : undefined;
+    if (kept !== undefined) return kept;
+    const found = typeof copy === 'string' ? await lookAt(asking) : copy;
     if ('reason' in found) {
       open.onAbsent?.(`${store.url}${fileName}: ${found.reason}`);
       return undefined;
@@ -176,13 +182,12 @@ async function lookAt({ url, http }: Asking): Promise<Found> {
 }
 
 async function fetchFile(folder: UrlFolder, asking: Asking, first: Exclude<Found, AbsentFile>): Promise<ByteSource> {
-  const { store, report } = folder;
+  const { report } = folder;
   const { fileName } = asking;
   let found = first;
   for (let attempt = 1; ; attempt++) {
     try {
-      await fetchBlob(folder, asking, found.facts);
-      return await store.openFile(fileName);
+      return await fetchOne(folder, asking, found.facts);
     } catch (error) {
       if (!(error instanceof FileChanged) || attempt === TRIES) throw error;
       report({ note: `${fileName}: it changed on the server while it was downloaded; beginning anew` });
@@ -193,16 +198,51 @@ async function fetchFile(folder: UrlFolder, asking: Asking, first: Exclude<Found
   }
 }
 
-async function fetchBlob(folder: UrlFolder, { fileName, url, http, signal }: Asking, facts: RangesRefused['facts']): Promise<void> {
+type Facts = RangesRefused['facts'];
+
+/** One lock is held from the look at what is there until the file is open: nobody removes in between what has come. */
+async function fetchOne(folder: UrlFolder, asking: Asking, facts: Facts): Promise<ByteSource> {
+  const { store, report } = folder;
+  const { fileName, signal } = asking;
+  const place = await store.placeFor(fileName, facts);
+  const options: LockOptions = { signal, onWait: (note) => report({ note: `${fileName}: ${note}` }) };
+  return place.exclusively(options, async () => {
+    const kept = await keptSince(folder, asking, facts);
+    if (kept !== undefined) return kept;
+    const bytes = await fetchBlob(folder, { ...asking, place, facts });
+    const { etag, lastModified } = facts;
+    await store.keep(fileName, place, { ...bytes, etag, lastModified, fetched: new Date().toISOString() }, options);
+    const source = await store.openFile(fileName);
+    if (source === undefined)
+      throw new CapacityError(`${store.url}${fileName}: it was removed from the cache as soon as it was there. Load it again.`);
+    return source;
+  });
+}
+
+/** The same file, where somebody else has fetched it since the cache was asked for it. */
+async function keptSince({ store, options }: UrlFolder, { fileName, known }: Asking, facts: Facts): Promise<ByteSource | undefined> {
+  const entry = await store.entry(fileName);
+  if (entry === undefined || entry.fetched === known?.fetched) return undefined;
+  const isSame = entry.etag === facts.etag && entry.lastModified === facts.lastModified;
+  const wanted = wantedHash(options, fileName);
+  if (!isSame || entry.sizeBytes !== (facts.sizeBytes ?? entry.sizeBytes) || entry.sha256 !== (wanted ?? entry.sha256)) return undefined;
+  return store.openFile(fileName);
+}
+
+type Fetching = Asking & { readonly place: BlobPlace; readonly facts: Facts };
+
+async function fetchBlob(folder: UrlFolder, { fileName, url, http, signal, place, facts }: Fetching) {
   const { store, options, report } = folder;
   const { sizeBytes, etag, lastModified } = facts;
-  const place = await store.placeFor(fileName, facts, { hasMarks: etag !== null || lastModified !== null });
-  await store.checkRoom(store.url + fileName, sizeBytes === undefined ? 1 : await missingBytes(place, sizeBytes));
+  const isAnew = etag === null && lastModified === null;
+  const missing = sizeBytes === undefined ? 1 : isAnew ? sizeBytes : await missingBytes(place, sizeBytes);
+  await store.prepare(fileName, place, { sizeBytes: sizeBytes ?? 0, missingBytes: missing });
   const file: BlobFile = {
     name: fileName,
     sizeBytes,
     facts: sizeBytes === undefined ? undefined : { sizeBytes, etag, lastModified },
     blob: wantedHash(options, fileName),
+    isAnew,
   };
   let loaded = 0;
   const onBytes = (bytes: number) => {
@@ -217,7 +257,6 @@ async function fetchBlob(folder: UrlFolder, { fileName, url, http, signal }: Ask
     report({ loaded: -loaded, total: -(sizeBytes ?? 0) });
     throw error;
   }
-  const size = (await place.wholeBytes())!;
   // Of a copy that is there already nobody knows that it has the hash that is asked for now.
   const sha256 = how === 'came' && file.blob !== undefined ? file.blob : await place.hash('whole', { hash: 'sha256', signal });
   if (file.blob !== undefined && sha256 !== file.blob)
@@ -225,5 +264,5 @@ async function fetchBlob(folder: UrlFolder, { fileName, url, http, signal }: Ask
       `${store.url}${fileName}: the copy in the cache, which the server has not changed, has the SHA-256 ${sha256}, ` +
         `expected ${file.blob}. Check the hash in the URL; the copy stays.`,
     );
-  await store.keep(fileName, place, { sizeBytes: size, etag, lastModified, sha256, fetched: new Date().toISOString() });
+  return { sizeBytes: (await place.wholeBytes())!, sha256 };
 }

@@ -139,6 +139,16 @@ describe('out of memory', () => {
     fits.destroy();
     await expect(allocate(5)).rejects.toThrow(CapacityError);
     await expect(allocate(5)).rejects.toThrow(/allocating the KV cache: .* is out of memory \(.*\)\. Use a smaller model/);
+    // What there was of the five is free again, also where the work itself threw.
+    const [again] = await allocate(1);
+    again.destroy();
+    await expect(
+      gpu.guard('allocating', () => {
+        gpu.createBuffer({ label: 'kv', size: gpu.limits.bufferBytes, usage: GPUBufferUsage.STORAGE });
+        throw new Error('mine');
+      }),
+    ).rejects.toThrow('mine');
+    await allocate(1);
     expect(gpu.isLost).toBe(false);
   });
 });

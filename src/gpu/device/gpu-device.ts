@@ -85,6 +85,8 @@ export class GpuDevice {
   #end: Error | undefined;
   #announceEnd: (error: Error) => void = () => {};
   readonly #waiting = new Set<(error: Error) => void>();
+  /** What a guarded call has made so far, while it runs. */
+  #made: Platform<'GPUBuffer'>[] | undefined;
 
   constructor(device: Platform<'GPUDevice'>, facts: AdapterFacts) {
     this.device = device;
@@ -96,7 +98,7 @@ export class GpuDevice {
     this.subgroupSize = this.features.has('subgroups') ? fixedSubgroupSize(facts) : undefined;
     this.lost = new Promise((resolve) => (this.#announceEnd = resolve));
     void device.lost.then(({ message }) =>
-      this.fail(new CapacityError(`The GPU device was lost (${message || 'no reason given'}). ${RELOAD}`)),
+      this.fail(new CapacityError(`The GPU device was lost (${message || 'no reason given'}). ${RELOAD}`, { lost: 'device' })),
     );
     device.addEventListener('uncapturederror', this.#onUncaptured);
   }
@@ -156,7 +158,9 @@ export class GpuDevice {
       );
     }
     try {
-      return this.device.createBuffer({ label, size: bytes, usage, mappedAtCreation });
+      const buffer = this.device.createBuffer({ label, size: bytes, usage, mappedAtCreation });
+      this.#made?.push(buffer);
+      return buffer;
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new CapacityError(`${label}: ${this.name} has no ${size} bytes left (${cause.message}). ${SMALLER}`, { cause });
@@ -164,7 +168,8 @@ export class GpuDevice {
   }
 
   /**
-   * Runs `work`, which must call WebGPU before it returns and not after, and waits until the device has judged those calls.
+   * Runs `work`, which must call WebGPU before it returns and not after, and waits until the device has judged those calls. Where that
+   * fails, buffers that it made by {@link createBuffer} are destroyed: of several some may be there, and the others are none.
    * @param doing for messages: `allocating the KV cache`
    * @throws CapacityError out of memory; Error for a call that WebGPU refuses; the error of a device's end
    */
@@ -175,15 +180,28 @@ export class GpuDevice {
     for (const filter of filters) device.pushErrorScope(filter);
     let verdicts: Promise<(GPUError | null)[]> | undefined;
     const pop = () => (verdicts ??= Promise.all(filters.map(() => device.popErrorScope())));
+    const made: Platform<'GPUBuffer'>[] = [];
     try {
-      const result = work();
+      const result = this.#making(made, work);
       const [memory, ...others] = await this.pending(pop());
       if (memory) throw new CapacityError(`${doing}: ${this.name} is out of memory (${firstLine(memory.message)}). ${SMALLER}`);
       const error = others.find((other) => other !== null);
       if (error) throw new Error(`${doing}: ${error.message}`);
       return result;
+    } catch (error) {
+      for (const buffer of made) buffer.destroy();
+      throw error;
     } finally {
       void pop().catch(() => {});
+    }
+  }
+
+  #making<Result>(made: Platform<'GPUBuffer'>[], work: () => Result): Result {
+    this.#made = made;
+    try {
+      return work();
+    } finally {
+      this.#made = undefined;
     }
   }
 
@@ -208,7 +226,7 @@ export class GpuDevice {
 function asError(error: GPUError, doing: string): Error {
   const isMemory = error.constructor.name === 'GPUOutOfMemoryError';
   return isMemory
-    ? new CapacityError(`${doing}: out of memory (${firstLine(error.message)}). ${SMALLER}`)
+    ? new CapacityError(`${doing}: out of memory (${firstLine(error.message)}). ${SMALLER}`, { lost: 'device' })
     : new Error(`${doing}: ${error.message}`);
 }
 

@@ -4,11 +4,9 @@ import { kvVectorBytes } from '../../graph/kv-types.ts';
 import { scoring, visibility } from '../../graph/ops/attention.ts';
 import type { AttentionOp as GraphAttentionOp } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
-import type { WeightRef } from '../../graph/value.ts';
 import { CapacityError } from '../../tensor/errors.ts';
-import { windowWithin } from '../attention-scores.ts';
-import { cacheTypes, hasCodes, kvText, widthsText } from '../attention-shape.ts';
-import type { AttentionShape, HeadPreparationShape } from '../attention-shape.ts';
+import { hasCodes, kvText, widthsText } from '../attention-shape.ts';
+import type { AttentionShape } from '../attention-shape.ts';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../kernels/attention-combine/attention-combine.ts';
 import { attentionDecodeKernel, attentionDecodeWorkgroups, fittingDecodeVariant } from '../kernels/attention-decode/attention-decode.ts';
 import type { AttentionDecodeVariant } from '../kernels/attention-decode/attention-decode-variant.ts';
@@ -21,90 +19,20 @@ import { attentionPrefillKernel, attentionPrefillWorkgroups } from '../kernels/a
 import { attentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
 import type { AttentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
 import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.ts';
-import type { GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
-import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
-import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
+import type { GpuOpRules, Lower, UseOptions } from '../plan/gpu-op-rules.ts';
+import { rowsOfValue } from '../plan/gpu-value.ts';
+import type { GpuValue } from '../plan/gpu-value.ts';
 import { hasTiles } from '../plan/kernel-use.ts';
-import type {
-  AttentionMode, BufferRef, GridCounts, KernelUse, SequenceBuffer, SingleMode, StepCost, StepCounts,
-} from '../plan/kernel-use.ts';
+import type { AttentionMode, GridCounts, KernelUse, SingleMode, StepCost, StepCounts } from '../plan/kernel-use.ts';
 import { gainOf } from '../plan/planned-weights.ts';
 import type { PlannedVector } from '../plan/planned-weights.ts';
-import { floatsRef, outputRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
+import { sizeOfValue } from '../plan/value-refs.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import { attentionCuts } from './attention-cuts.ts';
 import { asIs, overStored } from './attention-op.ts';
 import type { AttentionOp, HeadPreparation } from './attention-op.ts';
-
-export type AttentionOptions = Pick<UseOptions, 'profile' | 'kv'>;
-
-type AttentionStep = GpuStepOf<AttentionOp>;
-
-/** The gain of a norm, unless that is 1. */
-function gainIn(norm: NormWeight | undefined): WeightRef | undefined {
-  return norm === undefined || 'fill' in norm.weight ? undefined : norm.weight;
-}
-
-function preparationOf({ norm, table }: HeadPreparation): HeadPreparationShape {
-  return {
-    norm: norm && { eps: norm.eps, ...(gainIn(norm) === undefined && { ungained: true as const }) },
-    rotaryDim: 2 * (table?.frequencies.length ?? 0),
-  };
-}
-
-/** Of what is not said of every attention, only what says something: the kernels of plain attention keep their keys. */
-function choicesOf({ softcap, sinks, temperature, causal, vNorm, ...op }: AttentionOp, positions: number): Partial<AttentionShape> {
-  const window = windowWithin({ window: op.window, causal }, positions);
-  return {
-    ...(softcap !== undefined && { softcap }), ...(sinks && { sinks: true as const }), ...(temperature && { temperature }),
-    ...(window !== undefined && { window }), ...(!causal && { causal }), ...(vNorm && { v: { norm: { eps: vNorm.eps } } }),
-  };
-}
-
-function shapeOf({ op, outputs }: AttentionStep, { kv }: AttentionOptions): AttentionShape {
-  const { heads, scale, joined, stored, state: { heads: kvHeads, keyDim, valueDim } } = op;
-  return {
-    heads, kvHeads, keyDim, valueDim, scale,
-    ...cacheTypes(kv), pageTokens: kv.pageTokens, maxPages: kv.maxPages,
-    input: stored ? 'queries' : joined ? 'joined' : 'separate',
-    q: preparationOf(op.q), k: preparationOf(op.k),
-    output: (outputs[0] as GpuValue).dtype === 'f32' ? 'f32' : 'q8',
-    ...(op.gated && { gated: true as const }),
-    ...(op.shifted && { shifted: true as const }),
-    ...choicesOf(op, kv.maxPages * kv.pageTokens),
-  };
-}
-
-function inputsOf({ op, inputs }: AttentionStep): Record<string, BufferRef> {
-  const [first, second, third] = inputs as readonly GpuValue[];
-  if (op.joined) return { qkv: floatsRef(first as GpuValue) };
-  const q = floatsRef(first as GpuValue);
-  return op.stored ? { q } : { q, k: floatsRef(second as GpuValue), v: floatsRef(third as GpuValue) };
-}
-
-function buffersOf(step: AttentionStep): Record<string, BufferRef> {
-  const { op, inputs, outputs } = step;
-  const positions = inputs.at(-1) as GpuValue;
-  const ofSequences = (name: SequenceBuffer): BufferRef => ({ kind: 'sequences', name });
-  const table = op.q.table ?? op.k.table;
-  const [qGain, kGain] = [gainIn(op.q.norm), gainIn(op.k.norm)];
-  return {
-    ...inputsOf(step),
-    ...outputRefs(outputs),
-    ...(qGain ? { qGain: vectorRef(qGain.id) } : {}),
-    ...(kGain ? { kGain: vectorRef(kGain.id) } : {}),
-    ...(op.sinks ? { sinks: vectorRef(op.sinks.id) } : {}),
-    ...(table ? { rope: { kind: 'rope', table: table.id } as const } : {}),
-    positions: floatsRef(positions),
-    ...(op.shifted ? { shift: floatsRef(inputs.at(-2) as GpuValue) } : {}),
-    rowSequence: ofSequences('rowSequence'),
-    pageTable: { kind: 'pageTable', group: op.state.group },
-    tiles: ofSequences('tiles'),
-    step: { kind: 'size', dim: outerOf(positions) },
-    kv: { kind: 'state', state: op.state.index },
-    partials: { kind: 'partials' },
-  };
-}
+import { buffersOf, gainIn, shapeOf } from './attention-refs.ts';
+import type { AttentionOptions, AttentionStep } from './attention-refs.ts';
 
 /** The largest part of a group of heads that shares what a workgroup reads of the cache: its lanes hold that many queries. */
 const MOST_QUERY_HEADS: { readonly [Mode in SingleMode]: number } = { whole: 1, split: 3, grouped: 4, groupedSplit: 4 };

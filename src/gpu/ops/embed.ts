@@ -6,7 +6,7 @@ import { describeRounding } from '../plan/gpu-op-rules.ts';
 import type { GpuOpRules, Lower, Rounding, UseOptions } from '../plan/gpu-op-rules.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
-import { gainOf, matricesFor } from '../plan/planned-weights.ts';
+import { boundTogether, gainOf, matricesFor } from '../plan/planned-weights.ts';
 import type { PlannedMatrix } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, vectorRef } from '../plan/value-refs.ts';
 import { roundingCut } from './quantize.ts';
@@ -60,12 +60,6 @@ export const embedRules: GpuOpRules<EmbedOp> = {
 /** Storage buffers that a kernel may bind beside tokens, base, outputs and gain. */
 function storageBuffersLeft({ op, inputs, outputs }: GpuStepOf<EmbedOp>, { profile }: UseOptions): number {
   return profile.storageBuffers - inputs.length - Object.keys(outputRefs(outputs)).length - (op.rounding?.norm ? 1 : 0);
-}
-
-/** The pieces of a table by the dispatches that read them: as many as a kernel can bind, at least one. */
-function boundTogether(matrices: readonly PlannedMatrix[], planes: number, buffers: number): readonly (readonly PlannedMatrix[])[] {
-  const each = Math.max(1, Math.floor(buffers / planes));
-  return Array.from({ length: Math.ceil(matrices.length / each) }, (_, n) => matrices.slice(n * each, (n + 1) * each));
 }
 
 export const lowerEmbed: Lower<GraphEmbedOp, EmbedOp> = ({ op }) => ({ op: { ...op, rounding: undefined, base: undefined } });

@@ -11,7 +11,6 @@ import type { ScaleOp } from '../../graph/ops/scale.ts';
 import type { SoftcapOp } from '../../graph/ops/softcap.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.ts';
-import type { ChooseOp } from '../../graph/ops/choose.ts';
 import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
 import type { JoinColumnsOp } from '../../graph/ops/join-columns.ts';
 import type { LstmOp } from '../../graph/ops/lstm.ts';
@@ -30,15 +29,20 @@ import { addNormRules } from './add-norm.ts';
 import type { AddNormOp } from './add-norm.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention-op.ts';
+import { blockRules } from './block.ts';
+import type { BlockOp } from './block.ts';
 import { memoryWeightsRules, lowerMemoryWeights } from './memory-weights.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { channelConvolutionRules, lowerChannelConvolution } from './channel-convolution.ts';
 import { chooseRules, lowerChoose } from './choose.ts';
+import type { ChooseOp } from './choose.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
 import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
 import type { DeltaRuleOp } from './delta-rule-op.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
+import { embedTablesRules } from './embed-tables.ts';
+import type { EmbedTablesOp } from './embed-tables.ts';
 import { expertLinearRules, lowerExpertLinear } from './expert-linear.ts';
 import type { ExpertLinearOp } from './expert-linear-op.ts';
 import { expertListsRules } from './expert-lists.ts';
@@ -69,6 +73,8 @@ import { lowerScaleRows, scaleRowsRules } from './scale-rows.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
 import type { ShortConvolutionOp } from './short-convolution.ts';
 import { lowerSoftcap, softcapRules } from './softcap.ts';
+import { sumPartsRules } from './sum-parts.ts';
+import type { SumPartsOp } from './sum-parts.ts';
 import { lowerOverlapAdd, overlapAddRules } from './overlap-add.ts';
 import { lowerRelativeAttention, relativeAttentionRules } from './relative-attention.ts';
 import { lowerPlaneConvolution, planeConvolutionRules } from './plane-convolution.ts';
@@ -79,6 +85,9 @@ import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 export type GpuOp =
   | LinearOp
   | EmbedOp
+  | EmbedTablesOp
+  | BlockOp
+  | SumPartsOp
   | NormOp
   | NormPartsOp
   | LayerNormOp
@@ -155,6 +164,9 @@ export const LOWERINGS = {
 export const GPU_OPS = {
   linear: linearRules,
   embed: embedRules,
+  embedTables: embedTablesRules,
+  block: blockRules,
+  sumParts: sumPartsRules,
   norm: normRules,
   normParts: normPartsRules,
   layerNorm: layerNormRules,

@@ -8,6 +8,7 @@ import { widthOf } from '../../graph/value.ts';
 import { outerOf } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { ActivationOp } from './activation.ts';
+import type { AddNormOp } from './add-norm.ts';
 import { plainProduct } from './linear-op.ts';
 import type { LinearOp } from './linear-op.ts';
 import { separateNorms } from './norm-parts.ts';
@@ -23,8 +24,34 @@ function activationOp(activation: LinearActivation): ActivationOp | SoftcapOp {
   return { kind: 'activation', fn: activation.fn, columns: activation.times };
 }
 
-/** Rounding, the norm of the input, the residual, the activation of a gated product and joined products, each as steps of their own. */
+interface SumApart {
+  /** The sum, or nothing where the product made none. */
+  readonly before: readonly GpuStepOf<AddNormOp>[];
+  readonly product: LinearStep;
+}
+
+/** The sum that a product makes before itself as a step of its own, which writes what the product reads and what others read of it. */
+function sumApart(step: LinearStep, fresh: CutContext['fresh']): SumApart {
+  const { op: { sum }, inputs: [branch, base, ...others], outputs } = step as LinearStep & { inputs: [GpuValue, GpuValue] };
+  if (sum === undefined) return { before: [], product: step };
+  const { norm, by, rounding, isKept } = sum;
+  const label = `${step.label}.sum`;
+  const made: GpuValue = isKept ? (outputs.at(-1) as GpuValue) : fresh(branch.shape, label);
+  const x: GpuValue = rounding ? { ...fresh(branch.shape, `${label}.q8`), dtype: rounding.norm ? 'q8n' : 'q8' } : made;
+  const before: GpuStepOf<AddNormOp> = {
+    op: { kind: 'addNorm', norm, groups: 1, by, rounding }, inputs: [branch, base], label,
+    outputs: isKept && x !== made ? [made, x] : [x],
+  };
+  const own = { ...step, op: { ...step.op, sum: undefined }, inputs: [x, ...others], outputs: isKept ? outputs.slice(0, -1) : outputs };
+  return { before: [before], product: own };
+}
+
+/** The sum before it, rounding, the norm of the input, the residual, the activation of a gated product and joined products as own steps. */
 export function linearCuts(step: LinearStep, { fresh, consumersOf }: CutContext): readonly Cut[] {
+  if (step.op.sum) {
+    const { before, product } = sumApart(step, fresh);
+    return [{ replaced: [step], by: [...before, product] }];
+  }
   const { op, inputs: [x, residual], outputs: [y], label } = step as LinearStep & { inputs: [GpuValue, GpuValue]; outputs: [GpuValue] };
   const rounding = roundingCut(step, { op: { ...op, rounding: undefined }, norm: op.rounding?.norm, fresh });
   if (rounding.length > 0) return rounding;
@@ -65,7 +92,7 @@ export function linearCuts(step: LinearStep, { fresh, consumersOf }: CutContext)
   return cuts;
 }
 
-/** A product of several matrices as products of one; `outputs` are theirs. */
+/** A product of several matrices, which makes no sum, as products of one; `outputs` are theirs. */
 function separateProducts({ op, inputs }: LinearStep, outputs: readonly GpuValue[]): readonly LinearStep[] {
   return op.parts.map((part, i) => {
     const output = outputs[i] as GpuValue;
@@ -81,7 +108,7 @@ function ofSeparate(attention: JoinedAttention, values: readonly GpuValue[]): Jo
 }
 
 /** The gate of attention's result as the product that it was before it joined those of q, k and v. */
-function gateCut(product: LinearStep, attention: JoinedAttention, fresh: CutContext['fresh']): Cut {
+function gateApart(product: LinearStep, attention: JoinedAttention, fresh: CutContext['fresh']): Cut['by'] {
   const [y] = attention.outputs as readonly [GpuValue];
   const outer = outerOf(y);
   const heads = fresh([outer, widthOf(product.outputs[0] as GpuValue) - widthOf(y)], product.label);
@@ -94,10 +121,13 @@ function gateCut(product: LinearStep, attention: JoinedAttention, fresh: CutCont
     ...product, op: { ...product.op, parts: product.op.parts.slice(-1), activation },
     inputs: [...product.inputs, attended], outputs: [y], label: attention.label,
   };
-  return { replaced: [product, attention], by: [multiply, attend, close] };
+  return [multiply, attend, close];
 }
 
-/** The joined product of q, k and v, or what norms have made of it, as three values, which attention then reads one by one. */
+/**
+ * The joined product of q, k and v, or what norms have made of it, as three values, which attention then reads one by one. A sum that the
+ * product makes is made once, before all three.
+ */
 export function separatedHeads(read: GpuStepOf<LinearOp | NormPartsOp>, attention: JoinedAttention, fresh: CutContext['fresh']): Cut {
   const [joined] = read.outputs as readonly [GpuValue];
   const outer = outerOf(joined);
@@ -112,10 +142,11 @@ export function separatedHeads(read: GpuStepOf<LinearOp | NormPartsOp>, attentio
     });
     return { replaced: [attention], by: [...taken, ofSeparate(attention, taken.map(({ outputs }) => outputs[0] as GpuValue))] };
   }
-  const product = { ...read, op };
-  if (attention.op.gated) return gateCut(product, attention, fresh);
+  const { before, product } = sumApart({ ...read, op }, fresh);
+  const replaced = [read, attention];
+  if (attention.op.gated) return { replaced, by: [...before, ...gateApart(product, attention, fresh)] };
   const values = op.parts.map(({ weight }) => fresh([outer, weight.shape[0] as number], weight.id));
-  return { replaced: [read, attention], by: [...separateProducts(product, values), ofSeparate(attention, values)] };
+  return { replaced, by: [...before, ...separateProducts(product, values), ofSeparate(attention, values)] };
 }
 
 interface NormedReaders {

@@ -1,8 +1,10 @@
 /** A product with one matrix, or with several one after another. */
 import type { LinearOp as GraphLinearOp } from '../../graph/ops/linear.ts';
+import { widthOf } from '../../graph/value.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
-import { totalRows } from '../linear-shape.ts';
+import { storageBuffersOf } from '../kernel.ts';
+import { linearBindings, totalRows } from '../linear-shape.ts';
 import type { LinearActivation, LinearShape, LinearSum } from '../linear-shape.ts';
 import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
 import { describeNorm, describeRounding } from '../plan/gpu-op-rules.ts';
@@ -10,7 +12,7 @@ import type { GpuOpRules, Lower, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef, GridCounts, KernelUse, RowClass } from '../plan/kernel-use.ts';
-import { gainOf, matricesFor, matrixOf } from '../plan/planned-weights.ts';
+import { boundTogether, gainOf, matricesFor, matrixOf } from '../plan/planned-weights.ts';
 import type { MatrixChoices, PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import { describeSum, factorOf, vectorsOfSum } from './add-norm.ts';
@@ -25,16 +27,30 @@ type LinearStep = GpuStepOf<LinearOp>;
 /** Most storage buffers that a head binds beside its matrices: codes and statistics of x, or x and a gain, and the result. */
 const HEAD_BUFFERS = 3;
 
-/** A head that is larger than a binding as several parts, where a kernel can bind them all; where not, loading refuses the one matrix. */
-function headMatrices(weights: readonly WeightRef[], choices: MatrixChoices): readonly PlannedMatrix[] {
+/** Whether a product's rows may be divided among dispatches, each of which writes columns of its own of the result. */
+function isDivisible({ parts, gated, residual, activation, rounding }: LinearOp): boolean {
+  return !gated && !residual && !rounding && !activation?.times && parts.every(({ bias }) => bias === undefined);
+}
+
+function planeCount([matrix]: readonly PlannedMatrix[]): number {
+  const { type, cols } = matrix as PlannedMatrix;
+  return planesOf(packedFormatOf(type), cols).length;
+}
+
+/**
+ * A head that is larger than a binding as several parts. Where a kernel cannot bind them all, several dispatches do; where the product
+ * has an end that these have no form for, loading refuses the one matrix.
+ */
+function headMatrices(op: LinearOp, choices: MatrixChoices): readonly PlannedMatrix[] {
+  const weights = op.parts.map(({ weight }) => weight);
   const pieces = matricesFor(weights, choices);
-  const [{ type, cols }] = pieces as readonly [PlannedMatrix];
-  const isBound = pieces.length * planesOf(packedFormatOf(type), cols).length + HEAD_BUFFERS <= choices.profile.storageBuffers;
-  return isBound ? pieces : [matrixOf(weights, 'rows', choices.typeOf)];
+  const isBound = pieces.length * planeCount(pieces) + HEAD_BUFFERS <= choices.profile.storageBuffers;
+  return isBound || isDivisible(op) ? pieces : [matrixOf(weights, 'rows', choices.typeOf)];
 }
 
 /** The matrices of a product, in the order of its rows: neighbours of one type share one, and one that is too large is several. */
-function matricesOf({ parts, gated }: LinearOp, choices: MatrixChoices): readonly PlannedMatrix[] {
+function matricesOf(op: LinearOp, choices: MatrixChoices): readonly PlannedMatrix[] {
+  const { parts, gated } = op;
   const { typeOf } = choices;
   if (gated) return [matrixOf(parts.map(({ weight }) => weight), 'interleaved', typeOf)];
   const runs: WeightRef[][] = [];
@@ -43,7 +59,7 @@ function matricesOf({ parts, gated }: LinearOp, choices: MatrixChoices): readonl
     if (run !== undefined && typeOf((run[0] as WeightRef).id) === typeOf(weight.id)) run.push(weight);
     else runs.push([weight]);
   }
-  return runs.length === 1 ? headMatrices(runs[0] as WeightRef[], choices) : runs.map((run) => matrixOf(run, 'rows', typeOf));
+  return runs.length === 1 ? headMatrices(op, choices) : runs.map((run) => matrixOf(run, 'rows', typeOf));
 }
 
 /** The bias over all rows of a product; undefined where no part has one. */
@@ -71,13 +87,13 @@ function sumShapeOf(sum: SumBefore): LinearSum {
   return { eps: sum.norm.eps, by: factorOf(sum), next: next && { eps: next.eps }, isKept: sum.isKept };
 }
 
-function shapeOf(step: LinearStep, choices: MatrixChoices): LinearShape {
+function shapeOf(step: LinearStep, matrices: readonly PlannedMatrix[]): LinearShape {
   const { op, inputs } = step;
   const x = inputs[0] as GpuValue;
   const outputs = resultsOf(step);
   return {
     cols: x.shape[1] as number,
-    parts: matricesOf(op, choices).map(({ type, rows }) => ({ type, rows })),
+    parts: matrices.map(({ type, rows }) => ({ type, rows })),
     input: inputOf(step),
     ...(op.sum && { sum: sumShapeOf(op.sum) }),
     norm: op.norm && { eps: op.norm.eps },
@@ -105,12 +121,12 @@ function inputRefs({ op: { sum }, inputs: [x, base], outputs }: LinearStep): Rec
   };
 }
 
-function buffersOf(step: LinearStep, choices: MatrixChoices): Record<string, BufferRef> {
+function buffersOf(step: LinearStep, matrices: readonly PlannedMatrix[]): Record<string, BufferRef> {
   const { op, inputs } = step;
   const x = inputs[0] as GpuValue;
   const second = inputs[op.sum ? 2 : 1];
   const buffers = inputRefs(step);
-  matricesOf(op, choices).forEach(({ key, type, cols }, n) => {
+  matrices.forEach(({ key, type, cols }, n) => {
     for (const { name } of planesOf(packedFormatOf(type), cols)) buffers[`p${n}_${name}`] = { kind: 'plane', matrix: key, plane: name };
   });
   const bias = biasOf(op);
@@ -123,22 +139,40 @@ function buffersOf(step: LinearStep, choices: MatrixChoices): Record<string, Buf
   return buffers;
 }
 
-function linearUses(step: LinearStep, rows: RowClass, options: UseOptions): readonly KernelUse[] {
-  const shape = shapeOf(step, options);
-  const buffers = buffersOf(step, options);
-  const cost = linearCost(step, shape, options);
-  const rowsOf = ({ sizes }: GridCounts) => (options.single ? 1 : rowsOfValue(step.inputs[0] as GpuValue, sizes));
-  if (step.op.sum && !options.single) throw new Error(`gpu plan: ${step.label} makes its sum for one row only`);
-  return productUses(productKernels(shape, rows, options), { buffers, cost, rowsOf });
+/** The matrices by the dispatches that read them: all in one, or pieces of one matrix, as many as a kernel can bind. */
+function dispatchesOf(step: LinearStep, { profile, ...choices }: UseOptions): readonly (readonly PlannedMatrix[])[] {
+  const matrices = matricesOf(step.op, { profile, ...choices });
+  const isWhole = matrices.every(({ firstRow }) => firstRow === undefined);
+  if (isWhole || !isDivisible(step.op)) return [matrices];
+  const others = storageBuffersOf({ bindings: linearBindings(shapeOf(step, []), { step: false }) });
+  return boundTogether(matrices, planeCount(matrices), profile.storageBuffers - others);
 }
 
-function linearCost(step: LinearStep, shape: LinearShape, choices: MatrixChoices): KernelUse['cost'] {
-  const matrices = matricesOf(step.op, choices);
+function linearUses(step: LinearStep, rows: RowClass, options: UseOptions): readonly KernelUse[] {
+  if (step.op.sum && !options.single) throw new Error(`gpu plan: ${step.label} makes its sum for one row only`);
+  const rowsOf = ({ sizes }: GridCounts) => (options.single ? 1 : rowsOfValue(step.inputs[0] as GpuValue, sizes));
+  const dispatches = dispatchesOf(step, options);
+  return dispatches.flatMap((matrices, n) => {
+    const whole = shapeOf(step, matrices);
+    const within = { start: matrices[0]?.firstRow ?? 0, of: widthOf(step.outputs[0] as GpuValue) };
+    const shape = dispatches.length === 1 ? whole : { ...whole, within };
+    const cost = linearCost(step, shape, { matrices, hasValues: n === 0 });
+    return productUses(productKernels(shape, rows, options), { buffers: buffersOf(step, matrices), cost, rowsOf });
+  });
+}
+
+interface CostParts {
+  readonly matrices: readonly PlannedMatrix[];
+  /** Whether x and the result are counted: once for all dispatches of a product. */
+  readonly hasValues: boolean;
+}
+
+function linearCost(step: LinearStep, shape: LinearShape, { matrices, hasValues }: CostParts): KernelUse['cost'] {
   const weightBytes = matrices.reduce((sum, { type, rows, cols }) => sum + layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes, 0);
   const products = totalRows(shape) * shape.cols;
   return (counts) => {
     const rows = rowsOfValue(step.inputs[0] as GpuValue, counts.sizes);
-    const values = [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
+    const values = (hasValues ? [...step.inputs, ...step.outputs] : []).reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
     return { bytes: weightBytes + values + (shape.bias ? 4 * totalRows(shape) : 0), multiplyAdds: products * rows };
   };
 }

@@ -140,6 +140,19 @@ describe('a plan over the limits is cut', () => {
     expect([whole, cut].map(({ decoder }) => decoder!.one.plan.fused.get('cut-to-limits'))).toEqual([undefined, expect.any(Number)]);
   });
 
+  it('at a sum that q, k and v make together and a later block reads: made once, before all three', () => {
+    const graph = familyGraph({ ...tinyFamily('gemma3'), dim: DIM });
+    const least = withLimits(PROFILES.generic, LEAST);
+    const sumsOf = (profile: DeviceProfile) => planOf(graph, profile, { typeOf: () => 'f16' }).decoder!.one.plan.steps
+      .flatMap(({ op, outputs }) => (op.kind === 'linear' && op.sum?.isKept && op.parts.length > 2 ? outputs.slice(-1) : []));
+    const [sum] = sumsOf({ ...least, storageBuffers: 10 });
+    const { steps } = planOf(graph, least, { typeOf: () => 'f16' }).decoder!.one.plan;
+    expect(sumsOf(least)).toEqual([]);
+    expect(steps.filter(({ outputs }) => outputs.some(({ id }) => id === sum!.id)).map(({ op }) => op.kind)).toEqual(['addNorm']);
+    const readers = steps.filter(({ inputs }) => inputs.some(({ id }) => id === sum!.id)).map(({ label }) => label);
+    expect(readers).toEqual(['layers.1.q', 'layers.1.k', 'layers.1.v', 'layers.1.act']);
+  });
+
   it('and what has no smaller form is refused by name', () => {
     expect(() => planOf(syntheticGraph(LAYERS), { ...PROFILES.nvidia, storageBuffers: 5 }, { typeOf: () => 'q6_k' })).toThrow(
       /The GPU cannot run \S+: .* binds \d+ storage buffers of 5 that the device \(profile nvidia\) has/,

@@ -18,6 +18,12 @@ export interface LimitOptions extends Omit<UseOptions, 'single'> {
   known(kernel: Kernel): Kernel;
 }
 
+/** The device that fused steps must fit. */
+export interface DeviceChoices {
+  readonly check: LimitCheck;
+  readonly options: LimitOptions;
+}
+
 /** Says which kernel of a step does not fit, and why. Steps that differ in nothing but names are looked at once. */
 export type LimitCheck = (step: GpuStep) => string | undefined;
 

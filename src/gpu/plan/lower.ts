@@ -3,6 +3,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { lowerNodes } from '../../graph/lower-nodes.ts';
 import type { GraphOp } from '../../graph/ops/index.ts';
 import { planSteps } from '../../graph/plan.ts';
+import { positionsAhead } from '../../graph/run-check.ts';
 import type { Plan } from '../../graph/plan.ts';
 import type { Value } from '../../graph/value.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
@@ -10,12 +11,15 @@ import { takesInt8 } from '../../tensor/formats/weight-formats.ts';
 import { listsOf } from '../ops/expert-lists.ts';
 import { LOWERINGS } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
+import { blockFusions } from './block-rules.ts';
 import { cutToLimits } from './device-limits.ts';
 import type { LimitCheck, LimitOptions } from './device-limits.ts';
+import { chooseEmbed, embedTables } from './embed-tables.ts';
 import type { Lower } from './gpu-op-rules.ts';
 import { roundedForm } from './gpu-value.ts';
 import type { GpuValue } from './gpu-value.ts';
 import { gpuRules } from './rules.ts';
+import type { RuleChoices } from './rules.ts';
 import { sumSuits } from './sum-product.ts';
 
 export interface GpuPlanOptions {
@@ -37,11 +41,10 @@ export interface GpuPlanOptions {
 export type GpuPlan = Plan<GpuOp, GpuValue>;
 
 export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
-  const { typeOf, rows, withoutRules, taps = [], heldInputs = [], limits } = options;
+  const { typeOf, withoutRules, taps = [], heldInputs = [], limits } = options;
   const steps = lowerGraph(graph, options);
   const read = new Set(steps.flatMap(({ inputs }) => inputs));
-  const suits = limits && rows === 'one' ? sumSuits(limits.check, limits.choices) : undefined;
-  const rules = gpuRules(typeOf, suits).filter(({ name }) => !withoutRules?.includes(name));
+  const rules = gpuRules(typeOf, choicesOf(graph, options)).filter(({ name }) => !withoutRules?.includes(name));
   const planBy = (all: typeof rules) =>
     withMakersValues(planSteps<GpuOp, GpuValue>({
       steps,
@@ -52,6 +55,19 @@ export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
   const plan = planBy(rules);
   if (limits === undefined || plan.steps.every((step) => limits.check(step) === undefined)) return plan;
   return planBy([...rules, cutToLimits(limits.check, limits.choices)]);
+}
+
+/** Rules that only some graphs and devices have a use for. */
+function choicesOf(graph: Graph, { limits, rows }: Pick<GpuPlanOptions, 'limits' | 'rows'>): RuleChoices {
+  if (limits === undefined) return {};
+  const { check, choices: options } = limits;
+  const count = (kind: GraphOp['kind']) => graph.nodes.filter(({ op }) => op.kind === kind).length;
+  const device = { check, options };
+  return {
+    sumSuits: rows === 'one' ? sumSuits(check, options) : undefined,
+    tables: [...(count('embed') > 1 ? [embedTables(device)] : []), ...(count('choose') > 0 ? [chooseEmbed(device)] : [])],
+    blocks: options.profile.knobs.blocks.weights > 0 && positionsAhead(graph) > 0 ? blockFusions(device) : [],
+  };
 }
 
 /** Rules change the dtype of what a step makes; its readers then still name the value as it was. */

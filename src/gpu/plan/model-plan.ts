@@ -20,7 +20,7 @@ import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuStep } from '../ops/index.ts';
 import { packedFormatOf } from '../packed-layout.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
-import { samplerKernels } from '../sampling/sampler-kinds.ts';
+import { grammarKernels, samplerKernels } from '../sampling/sampler-kinds.ts';
 import type { SamplerShape } from '../sampling/sampler-kinds.ts';
 import { createLimitCheck } from './device-limits.ts';
 import type { LimitOptions } from './device-limits.ts';
@@ -47,6 +47,8 @@ export interface ModelPlanOptions {
 export interface PlannedSteps {
   readonly plan: GpuPlan;
   usesOf(step: GpuStep, mode: StepMode): readonly KernelUse[];
+  /** The kernels that a step would have by a profile with other knobs. */
+  usesBy(profile: DeviceProfile): (step: GpuStep, mode: StepMode) => readonly KernelUse[];
   /** Each kernel once. */
   readonly kernels: readonly Kernel[];
   /** Most bytes of partial results of a product. */
@@ -76,6 +78,8 @@ export interface DecoderPlan extends GraphPlan {
   readonly logits: Value;
   readonly sampler: SamplerShape;
   readonly samplerKernels: readonly Kernel[];
+  /** Of answers with a format. */
+  readonly grammarKernels: readonly Kernel[];
 }
 
 export interface ModelPlan {
@@ -127,7 +131,8 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
     if (made === undefined) throw new Error(`gpu plan: step ${step.label} was not planned for ${form}`);
     return made;
   };
-  return { plan, usesOf, kernels: [...kernels.values()], partialBytes: most, halvesBytes: mostHalves };
+  const usesBy = (profile: DeviceProfile) => (step: GpuStep, mode: StepMode) => kernelUses(step, mode, { ...options, profile });
+  return { plan, usesOf, usesBy, kernels: [...kernels.values()], partialBytes: most, halvesBytes: mostHalves };
 }
 
 /** @throws CapacityError for states that the kernels have no form for */
@@ -208,7 +213,8 @@ function planDecoder(
 ): DecoderPlan {
   const value = outputOf(plan.graph, logits);
   const sampler = { vocab: widthOf(value), invocations: Math.min(MOST_SAMPLER_INVOCATIONS, profile.invocations) };
-  return { ...plan, one: plannedOne(), logits: value, sampler, samplerKernels: samplerKernels(sampler) };
+  const kernels = { samplerKernels: samplerKernels(sampler), grammarKernels: grammarKernels(sampler) };
+  return { ...plan, one: plannedOne(), logits: value, sampler, ...kernels };
 }
 
 /** Every matrix and vector that the steps read, once. */
@@ -245,7 +251,8 @@ export function kernelsByNeed(plan: ModelPlan): { readonly first: readonly Kerne
   });
   const first = distinct([...repackKernels, ...ofOne, ...(decoder?.samplerKernels ?? []), ...ofMany]);
   const known = new Set(first.map(({ key }) => key));
-  const all = [...(decoder?.one.kernels ?? []), ...[...graphs.values()].flatMap(({ many }) => many.kernels)];
+  const ofGraphs = [...graphs.values()].flatMap(({ many }) => many.kernels);
+  const all = [...(decoder?.one.kernels ?? []), ...ofGraphs, ...(decoder?.grammarKernels ?? [])];
   return { first, later: distinct(all).filter(({ key }) => !known.has(key)) };
 }
 
@@ -265,5 +272,6 @@ function distinct(kernels: readonly Kernel[]): readonly Kernel[] {
 /** Every kernel that loading and running a model may take, each once. */
 export function kernelsOfModel({ decoder, graphs, repackKernels }: ModelPlan): readonly Kernel[] {
   const ofGraphs = [...graphs.values()].flatMap(({ many, tapped }) => [...many.kernels, ...tapped().kernels]);
-  return distinct([...repackKernels, ...(decoder?.one.kernels ?? []), ...ofGraphs, ...(decoder?.samplerKernels ?? [])]);
+  const sampling = [...(decoder?.samplerKernels ?? []), ...(decoder?.grammarKernels ?? [])];
+  return distinct([...repackKernels, ...(decoder?.one.kernels ?? []), ...ofGraphs, ...sampling]);
 }

@@ -83,11 +83,11 @@ export function reportDecode({ decoder, options: { profile, model } }: ModelPlan
   return { title: report.title, dispatches, ...totalOf(dispatches) };
 }
 
-/** A chunk of `rows` rows at the beginning of a sequence, the output of the last one wanted. */
-export function reportPrefill(model: ModelPlan, rows: number): StepReport {
+/** A chunk of `rows` rows behind `before` positions of their sequence, the output of the last one wanted. */
+export function reportPrefill(model: ModelPlan, rows: number, before = 0): StepReport {
   const plan = textPlanOf(model);
   const { many, tileRows } = plan;
-  const counts = { sizes: sizesWith(plan, rows), tiles: Math.ceil(rows / tileRows), keys: rows };
+  const counts = { sizes: sizesWith(plan, rows), tiles: Math.ceil(rows / tileRows), keys: before + rows };
   return reportSteps(`prefill, ${rows} rows`, many, { mode: modeOf(counts, 'tiles'), counts });
 }
 

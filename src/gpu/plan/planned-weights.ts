@@ -67,6 +67,12 @@ export function matricesFor(weights: readonly WeightRef[], { typeOf, profile }: 
   });
 }
 
+/** Pieces of a matrix, of so many planes each, by the dispatches that read them: as many as a kernel has `buffers` for, at least one. */
+export function boundTogether(matrices: readonly PlannedMatrix[], planes: number, buffers: number): readonly (readonly PlannedMatrix[])[] {
+  const each = Math.max(1, Math.floor(buffers / planes));
+  return Array.from({ length: Math.ceil(matrices.length / each) }, (_, n) => matrices.slice(n * each, (n + 1) * each));
+}
+
 /** Weights [experts, out, in] of one type, and [out, in] of an expert that all rows go to, which comes last. */
 export interface ExpertWeights {
   readonly routed: readonly WeightRef[];

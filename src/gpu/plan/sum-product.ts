@@ -16,7 +16,7 @@ export interface SumProduct {
 }
 
 /** Whether `value` is made from what `maker` makes, or is that. */
-function comesFrom(value: GpuValue, maker: GpuStep, { producerOf }: FusionContext<GpuOp, GpuValue>): boolean {
+export function comesFrom(value: GpuValue, maker: GpuStep, { producerOf }: FusionContext<GpuOp, GpuValue>): boolean {
   const seen = new Set<GpuStep>();
   const visit = (each: GpuValue): boolean => {
     const step = producerOf(each);

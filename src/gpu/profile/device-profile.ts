@@ -88,6 +88,12 @@ export interface SumKnobs {
   readonly mostValues: number;
 }
 
+/** Halves of layers of small transformers as one dispatch (kernels/block). */
+export interface BlockKnobs {
+  /** Most weights of a workgroup; 0: there are no such dispatches. */
+  readonly weights: number;
+}
+
 /** The gated delta rule over many rows of a sequence (kernels/delta-rule/chunk-records.ts). */
 export interface DeltaRuleKnobs {
   /** Rows of a chunk: 16, 32 or 64. */
@@ -106,6 +112,7 @@ export interface ProfileKnobs {
   readonly attention: AttentionKnobs;
   readonly sums: SumKnobs;
   readonly deltaRule: DeltaRuleKnobs;
+  readonly blocks: BlockKnobs;
 }
 
 /** How weights in blocks are multiplied: `int8` rounds activations to int8 first. */
@@ -123,6 +130,7 @@ export type ProfileChoice =
   | 'attention'
   | 'sums'
   | 'deltaRule'
+  | 'blocks'
   | 'matrixUnits'
   | 'prefillRows'
   | 'stepsPerSubmit'

@@ -25,6 +25,7 @@ const KNOBS: ProfileKnobs = {
   },
   sums: { mostValues: 2 ** 17 },
   deltaRule: { chunk: 32, lines: 16, rowsPerInvocation: 1 },
+  blocks: { weights: 0 },
 };
 
 const MATRIX_UNITS = 'None: its drivers are not known to offer them to WebGPU, so that prefill takes tiles that need none.';
@@ -38,6 +39,7 @@ const SUMS_WHY =
 const DELTA_RULE_WHY =
   'More than 8 rows go in chunks of 32: shorter ones meet the state more often, longer ones take more products of their own (an ' +
   'estimate). Each workgroup has 16 lines of a head, so that 32 heads of 128 make 256 workgroups.';
+const BLOCKS_WHY = 'Small transformers run product by product: halves of their layers as one dispatch were not measured here.';
 const SPLIT_WHY = 'Keys are split over workgroups from where on the parts save more than the second dispatch, which combines them, costs.';
 
 const APPLE_KNOBS: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, f32: { ...KNOBS.gemm.f32, tileRows: 64 } } };
@@ -62,6 +64,7 @@ const APPLE: Omit<DeviceProfile, 'name' | 'matches'> = {
       'dispatches one after the other, about 2 us each.',
     sums: SUMS_WHY,
     deltaRule: DELTA_RULE_WHY,
+    blocks: `${BLOCKS_WHY} Their attention would bind 12 buffers.`,
     matrixUnits:
       'In f32: sums of halves are offered in f16 only, which long products do not survive. Products of many rows; not measured.',
     prefillRows:
@@ -113,6 +116,7 @@ const NVIDIA: DeviceProfile = {
     },
     attention: { ...KNOBS.attention, tileBytes: 49152 },
     sums: { mostValues: 2 ** 19 },
+    blocks: { weights: 200_000 },
   },
   why: {
     profile: 'Any NVIDIA GPU.',
@@ -138,6 +142,9 @@ const NVIDIA: DeviceProfile = {
       'The sum behind a block is made by each workgroup of the product that reads it, up to 8 MB read once more: a dispatch of it takes ' +
       '3.4 us (H200) and as much of the host; 1 to 2 us in the product are an estimate.',
     deltaRule: DELTA_RULE_WHY,
+    blocks:
+      'Half a layer of a small transformer in one dispatch of few workgroups, 200 kB of weights each: 2 to 3 us of reading beside the ' +
+      '4 to 6 of each of the dispatches in its place, and a third of their calls (an estimate).',
     matrixUnits:
       'Halves with sums in f32, for products of 5 rows and more: a register-only loop ran at 315 T multiply-adds a second (H200), ten ' +
       'times what dot4I8Packed gives. Rows are scaled by powers of two, so that halves hold whatever comes.',
@@ -166,6 +173,7 @@ const VULKAN_WHY: Omit<ProfileReasons, 'profile' | 'prefillRows' | 'stepsPerSubm
   attention: SPLIT_WHY,
   sums: SUMS_WHY,
   deltaRule: DELTA_RULE_WHY,
+  blocks: BLOCKS_WHY,
   matrixUnits: MATRIX_UNITS,
   limits: 'What Vulkan drivers of the last years all give.',
 };

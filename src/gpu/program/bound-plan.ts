@@ -75,7 +75,8 @@ function resourcesOf({ kernel, buffers }: KernelUse, resolve: BufferResolver): r
   });
 }
 
-function bindUse(use: KernelUse, { gpu, pipelines, resolve }: BindOptions): Bound {
+/** @throws Error for a kernel that is not compiled */
+export function bindUse(use: KernelUse, { gpu, pipelines, resolve }: BindOptions): Bound {
   const { kernel } = use;
   const compiled = pipelines.ready(kernel);
   if (compiled === undefined) throw new Error(`gpu program: ${kernel.label} was not compiled`);

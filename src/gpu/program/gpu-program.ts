@@ -3,7 +3,8 @@ import type { DimSizes } from '../../graph/dims.ts';
 import type {
   GraphRun, MemoryUse, Program, RunInput, RunResults, SequenceRows, StatePlace,
 } from '../../graph/executor.ts';
-import { inputOf, outputOf } from '../../graph/graph.ts';
+import { tokenLimit } from '../../graph/decoder-steps.ts';
+import { outputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { graphOf } from '../../graph/model-graphs.ts';
 import type { DecoderNames, ModelGraphs } from '../../graph/model-graphs.ts';
@@ -19,6 +20,7 @@ import { dispatchesOfPart } from './bound-plan.ts';
 import type { BoundUse, Dispatch } from './bound-plan.ts';
 import { createTokenChooser, inputsOfTokens } from './token-chooser.ts';
 import type { GpuTokenChooser } from './token-chooser.ts';
+import type { GpuUse } from '../tuning/idle-gate.ts';
 import type { IdleCompiling } from './idle-compiling.ts';
 import type { Arena } from './state-memory.ts';
 import { createStateGrowth } from './state-growth.ts';
@@ -72,8 +74,13 @@ export interface GpuProgramParts {
   /** Up to which rows, and from which keys, tiles of rows are split; undefined: they are not. */
   readonly tileSplits: { readonly rows: number; readonly from: number } | undefined;
   readonly stepsPerSubmit: number;
+  /** As {@link TokenChooser.followsGrammars}. */
+  readonly followsGrammars: boolean;
   /** Of kernels that the first answer does not need. */
   readonly idle: IdleCompiling;
+  readonly use: GpuUse;
+  /** Resolves when no kernel is timed any more, for programs that are loaded later; undefined: none is. */
+  readonly tuning: Promise<void> | undefined;
   readonly printPlan: () => string;
 }
 
@@ -82,15 +89,6 @@ function countFrom(numbers: ArrayLike<number>): number {
   let count = 0;
   for (let i = 0; i < numbers.length; i++) count = Math.max(count, (numbers[i] as number) + 1);
   return count;
-}
-
-/** Tokens that the decoder's tables have. */
-function tokenLimit(graph: Graph, names: DecoderNames): number {
-  const tokens = inputOf(graph, names.tokens);
-  const tables = graph.nodes.flatMap(({ op, inputs }) =>
-    op.kind === 'embed' && inputs[0] === tokens ? [op.weight.shape[0] as number] : [],
-  );
-  return Math.min(...tables);
 }
 
 export class GpuProgram implements Program {
@@ -233,6 +231,7 @@ export class GpuProgram implements Program {
   /** Compiles what a run of a plan takes and was not compiled before; undefined where there is no such kernel. */
   #prepare({ bound, inputs }: RunnablePlan, sizes: DimSizes, sequences: readonly SequenceRows[] = []): Promise<void> | undefined {
     this.#parts.idle.rest();
+    this.#parts.use.work();
     if (bound.isCompiled) return undefined;
     const counts = inputs.countsOf(sizes, sequences);
     return bound.prepare(modeOf(counts, this.#attentionOf(counts, sequences.length)), counts)?.then(() => this.#checkOpen());
@@ -347,7 +346,7 @@ export class GpuProgram implements Program {
 
   /** What chooses tokens, of a decoder that steps can follow each other of without the host. */
   #createChooser(decoder: RunnableDecoder): GpuTokenChooser | undefined {
-    const { base, stepsPerSubmit } = this.#parts;
+    const { base, stepsPerSubmit, followsGrammars } = this.#parts;
     const { names, graph, one, sampler } = decoder;
     if (attendsToMemory(graph) || names.hostRows !== undefined || base.logits === undefined) return undefined;
     return createTokenChooser({
@@ -355,7 +354,7 @@ export class GpuProgram implements Program {
       many: this.#graph(names.graph).many,
       readBack: this.#readBack,
       logits: { buffer: base.logits.buffer, vocab: widthOf(outputOf(graph, names.logits)) },
-      mostSteps: stepsPerSubmit,
+      mostSteps: stepsPerSubmit, followsGrammars,
       tokenLimit: tokenLimit(graph, names),
       prepare: (plan, sizes, sequences) => this.#prepare(plan, sizes, sequences),
       checkOpen: () => this.#checkOpen(),
@@ -443,7 +442,8 @@ export class GpuProgram implements Program {
   async dispose(): Promise<void> {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    await this.#parts.idle.close();
+    this.#parts.use.leave();
+    await Promise.all([this.#parts.idle.close(), this.#parts.tuning]);
     // The device goes with all that was made on it.
     this.#parts.base.gpu.destroy();
   }

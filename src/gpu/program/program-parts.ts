@@ -58,7 +58,9 @@ export interface PlannedRows {
 }
 
 /** Where a reference leads, for one plan of a program. */
-function resolverOf(base: ProgramBase, activations: Activations, inputs: SequenceInputs): BufferResolver {
+export function resolverOf(
+  base: Pick<ProgramBase, 'weights' | 'state' | 'partials' | 'halves'>, activations: Activations, inputs: SequenceInputs,
+): BufferResolver {
   const { weights, state, partials, halves } = base;
   return (ref: BufferRef): GPUBufferBinding => {
     switch (ref.kind) {

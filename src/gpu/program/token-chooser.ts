@@ -36,6 +36,7 @@ export interface ChoosingProgram {
   /** f32 [rows][vocab]. */
   readonly logits: { readonly buffer: GPUBuffer; readonly vocab: number };
   readonly mostSteps: number;
+  readonly followsGrammars: boolean;
   /** Token ids that the decoder's tables have. */
   readonly tokenLimit: number;
   checkOpen(): void;
@@ -87,6 +88,7 @@ function rowsOf({ tokens }: ChoosingRows): number {
 class Chooser implements GpuTokenChooser {
   readonly mostSequences: number;
   readonly mostSteps: number;
+  readonly followsGrammars: boolean;
   readonly #program: ChoosingProgram;
   readonly #inputs: ReadonlyMap<RunnablePlan, TokenInputs>;
   #inPlace: InPlace | undefined;
@@ -95,6 +97,7 @@ class Chooser implements GpuTokenChooser {
     this.#program = program;
     const { one, many, names } = program;
     this.mostSteps = program.mostSteps;
+    this.followsGrammars = program.followsGrammars;
     this.mostSequences = Math.min(many.limits['outRows'] as number, many.limits['rows'] as number);
     this.#inputs = new Map([one, many].map((plan) => [plan, inputsOfTokens(plan, names)]));
   }
@@ -119,7 +122,8 @@ class Chooser implements GpuTokenChooser {
     const { sequences, steps } = batch;
     for (const { tokens } of sequences) checkTokens(tokens, tokenLimit);
     const endOf = (rows: ChoosingRows) => rows.start + rowsOf(rows) + steps - 1;
-    await Promise.all([grown(sequences, Math.max(...sequences.map(endOf))), sampler.prepare(), this.prepare(batch)]);
+    const areMasked = sequences.some(({ isMasked }) => isMasked === true);
+    await allDone([grown(sequences, Math.max(...sequences.map(endOf))), sampler.prepare({ areMasked }), this.prepare(batch)]);
     checkOpen();
     for (const rows of sequences)
       checkPlace(rows, { states: graph.states, end: endOf(rows), rows: rowsOf(rows), memory: rows.memory }, stateLimits());
@@ -131,7 +135,7 @@ class Chooser implements GpuTokenChooser {
       const arrays = pending === undefined ? gpu.pending(gpu.queue.onSubmittedWorkDone()).then(() => []) : pending.read();
       return arrays.then((read) => this.#resultsOf(batch, encoded.chosen, read));
     };
-    const waiting = batch.sequences.some(({ isMasked }) => isMasked === true) ? later(finish) : undefined;
+    const waiting = areMasked ? later(finish) : undefined;
     if (waiting !== undefined) encoded.submission.submit();
     const results = waiting?.results ?? finish(encoded.submission);
     results.catch(() => {});
@@ -177,8 +181,10 @@ class Chooser implements GpuTokenChooser {
     if (chosen.length > 0) sampler.setRows(chosen);
     const submission = createSubmission(gpu);
     const counts = this.#place(submission.encoder, plan, sequences);
-    const own =
-      chosen.length === 0 ? [] : [...sampler.biasing(chosen), ...sampler.dispatches(chosen, this.#inputs.get(plan) as TokenInputs)];
+    const own = chosen.length === 0 ? [] : [
+      ...sampler.narrowing(chosen), ...sampler.biasing(chosen),
+      ...sampler.dispatches(chosen, this.#inputs.get(plan) as TokenInputs), ...sampler.following(chosen),
+    ];
     // What masks leave is chosen from when they are there.
     const choosing = sequences.some(({ isMasked }) => isMasked === true) ? [] : own;
     const modes = this.#modesOf(counts, sequences.length);
@@ -278,6 +284,11 @@ class Chooser implements GpuTokenChooser {
       }
     });
   }
+}
+
+/** Of a submit that fails nothing goes on: choices may be closed then, and their numbers given to others. @throws what the first threw */
+async function allDone(parts: readonly (Promise<void> | undefined)[]): Promise<void> {
+  for (const part of await Promise.allSettled(parts)) if (part.status === 'rejected') throw part.reason;
 }
 
 /** Most keys that a row of the first step attends to. */

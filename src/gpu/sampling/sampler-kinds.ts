@@ -4,6 +4,9 @@ import type { SamplingSettings } from '../../graph/sampling.ts';
 import type { Kernel } from '../kernel.ts';
 import { biasLogitsKernel } from '../kernels/sample/bias-logits.ts';
 import type { BiasVariant } from '../kernels/sample/bias-logits.ts';
+import { grammarMaskKernel } from '../kernels/sample/grammar-mask.ts';
+import { grammarStepKernel } from '../kernels/sample/grammar-step.ts';
+import type { GrammarStepVariant } from '../kernels/sample/grammar-step.ts';
 import { maskLogitsKernel } from '../kernels/sample/mask-logits.ts';
 import type { MaskVariant } from '../kernels/sample/mask-logits.ts';
 import { samplerScratch, samplerSteps } from './sampler-steps.ts';
@@ -43,6 +46,16 @@ export function maskVariantOf({ vocab }: Pick<SamplerShape, 'vocab'>): MaskVaria
 
 export function biasVariantOf({ vocab }: Pick<SamplerShape, 'vocab'>): BiasVariant {
   return { vocab, invocations: BIAS_INVOCATIONS };
+}
+
+export function grammarVariantOf({ vocab }: Pick<SamplerShape, 'vocab'>): GrammarStepVariant {
+  return { vocab, ringSize: RING_SIZE };
+}
+
+/** Those that follow grammars, which most programs never meet. */
+export function grammarKernels(shape: Pick<SamplerShape, 'vocab'>): readonly Kernel[] {
+  const variant = grammarVariantOf(shape);
+  return [grammarMaskKernel(variant), grammarStepKernel(variant)];
 }
 
 /** Kernels of all kinds of settings, each once, and those of masks and of biases. */

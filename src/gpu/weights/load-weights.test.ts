@@ -323,13 +323,19 @@ describe('loading reports and refuses', () => {
     const own = await openGpuDevice((await testGpu().requestAdapter()) as GPUAdapter);
     const sources = Array.from({ length: 8 }, () => sourceOf('q4_0', [16, 64]));
     let reads = 0;
+    let end = () => {};
+    const fifth = new Promise<void>((resolve) => (end = resolve));
     const losing = sources.map((source): TestSource => ({
       ...source,
       async read(byteOffset, into, options) {
         const lose = ++reads === 5;
+        // Those behind it are not sooner at their end.
+        if (reads > 5) await fifth;
         if (lose && when === 'while it reads') own.fail(new CapacityError('unplugged'));
         await source.read(byteOffset, into, options);
-        if (lose) own.fail(new CapacityError('unplugged'));
+        if (!lose) return;
+        own.fail(new CapacityError('unplugged'));
+        end();
       },
     }));
     await expect(

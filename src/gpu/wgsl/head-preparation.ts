@@ -15,6 +15,13 @@ export interface HeadPreparation {
   readonly headDim: number;
   readonly norm?: { readonly eps: number; readonly ungained?: true | undefined } | undefined;
   readonly rotaryDim: number;
+  /** Where the gain lies, if not in a binding of its own: quads of `binding` from `first` on. */
+  readonly gains?: { readonly binding: string; readonly first: number } | undefined;
+}
+
+/** WGSL expression of a quad of the gain. */
+function gainQuad({ name, gains }: HeadPreparation, quad: string): string {
+  return gains === undefined ? `${name}Gain[${quad}]` : `${gains.binding}[${gains.first}u + ${quad}]`;
 }
 
 export function headPreparationFunctions(head: HeadPreparation): string {
@@ -45,9 +52,10 @@ function signature(name: string): string {
 }
 
 /** A quad after the norm. */
-function normedQuad({ name, source, norm }: HeadPreparation, quad: string): string {
+function normedQuad(head: HeadPreparation, quad: string): string {
+  const { source, norm } = head;
   if (norm === undefined) return `${source}[at + ${quad}]`;
-  return `${source}[at + ${quad}] * factor${norm.ungained ? '' : ` * ${name}Gain[${quad}]`}`;
+  return `${source}[at + ${quad}] * factor${norm.ungained ? '' : ` * ${gainQuad(head, quad)}`}`;
 }
 
 function plainQuad(head: HeadPreparation): string {
@@ -78,7 +86,7 @@ function quadOfQuads(head: HeadPreparation): string {
 function quadOfValues(head: HeadPreparation): string {
   const { name, source, norm, rotaryDim } = head;
   const half = rotaryDim / 2;
-  const gain = norm?.ungained ? '' : ` * ${name}Gain[i >> 2u][i & 3u]`;
+  const gain = norm?.ungained ? '' : ` * ${gainQuad(head, '(i >> 2u)')}[i & 3u]`;
   const normed = norm === undefined ? '' : ` * factor${gain}`;
   return `fn ${name}Value(at: u32, i: u32, factor: f32) -> f32 { return ${source}[at + (i >> 2u)][i & 3u]${normed}; }
 fn ${name}Turned(at: u32, i: u32, factor: f32, position: u32) -> f32 {

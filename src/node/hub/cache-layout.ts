@@ -2,11 +2,15 @@
  * The cache of the hub's files, as Python's huggingface_hub lays it out: `models--OWNER--NAME/{refs/REVISION, blobs/HASH,
  * snapshots/COMMIT/FILE}`, a snapshot's file being a link to its blob, or the bytes themselves where links cannot be made.
  */
-import { lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, readlink, rename, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { chooseFiles } from '../../files/hub/choose-files.ts';
 import type { NamedFile } from '../../files/hub/choose-files.ts';
 import type { ModelId } from '../../files/hub/model-id.ts';
+import { CapacityError } from '../../tensor/errors.ts';
+import { ifFileLockFree } from '../file-lock.ts';
+import { blobLock, blobOfName, removeBlob } from './file-blob-place.ts';
 
 export interface CachedSnapshot {
   readonly repository: string;
@@ -41,7 +45,7 @@ export async function writeRef(cacheFolder: string, { repository, revision }: Mo
   if (COMMIT.test(revision)) return;
   const path = join(repositoryFolder(cacheFolder, repository), 'refs', ...revision.split('/'));
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${process.pid}`;
+  const temporary = `${path}.${process.pid}.${randomUUID()}`;
   await writeFile(temporary, commit);
   await rename(temporary, path);
 }
@@ -91,36 +95,127 @@ export async function cachedSnapshots(cacheFolder: string): Promise<readonly Cac
   return found;
 }
 
-/** Makes a blob known under a name of a snapshot. */
+/**
+ * Makes a blob known under a name of a snapshot. What was there is replaced in one step: whoever reads finds the old file or the new one,
+ * and two processes that make the same name known at once do not disturb each other.
+ */
 export async function linkFile(path: string, blobPath: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const found = await lstat(path).catch(() => undefined);
-  if (found?.isSymbolicLink()) await rm(path);
-  else if (found !== undefined) return;
+  const temporary = `${blobPath}.ingot-link-${process.pid}-${randomUUID()}`;
   try {
-    await symlink(relative(dirname(path), blobPath), path);
+    await symlink(relative(dirname(path), blobPath), temporary);
   } catch (error) {
-    if (!['EPERM', 'EACCES', 'ENOTSUP', 'ENOSYS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (!['EPERM', 'EACCES', 'ENOTSUP', 'ENOSYS'].includes(codeOf(error) ?? '')) throw error;
     // Windows without developer mode: the bytes move to where they are read, as Python does it.
-    await rename(blobPath, path);
+    return moveFile(blobPath, path);
+  }
+  try {
+    await renameInto(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
   }
 }
 
+/** A folder that is empty may be taken away between its making and its use. */
+const TRIES = 10;
+
+async function renameInto(from: string, to: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    await mkdir(dirname(to), { recursive: true });
+    try {
+      return await rename(from, to);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || attempt === TRIES) throw error;
+    }
+  }
+}
+
+async function moveFile(from: string, to: string): Promise<void> {
+  try {
+    await renameInto(from, to);
+  } catch (error) {
+    // Somebody else has moved it there.
+    if (codeOf(error) !== 'ENOENT' || (await stat(to).catch(() => undefined)) === undefined) throw error;
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
+
 /**
- * Removes files of a snapshot and the blobs that no snapshot names any more; the repository's folder where nothing is left.
+ * Removes files of a snapshot and the blobs that no snapshot names any more; the repository's folder where nothing is left, and nobody
+ * fetches anything there. All locks of the blobs are held from the first step to the last, so that nobody links what goes.
  * @returns freed bytes
+ * @throws CapacityError where another process is fetching one of the files: then nothing goes
  */
-export async function removeFiles(
-  cacheFolder: string,
-  { repository, path, files: all }: CachedSnapshot,
-  files: readonly CachedFile[],
+export async function removeFiles(cacheFolder: string, snapshot: CachedSnapshot, files: readonly CachedFile[]): Promise<number> {
+  // What is no link lies in the snapshot itself, and no other name leads there.
+  const linked = files.filter(({ name, blobPath }) => blobPath !== join(snapshot.path, name)).map(({ blobPath }) => blobPath);
+  const freed = await holdingAll([...new Set(linked)].toSorted(), () => removeHeld(cacheFolder, snapshot, files));
+  if (freed === undefined)
+    throw new CapacityError(
+      `${snapshot.repository}: another process is fetching files of it, and nothing was removed. Try again when it is done, or end it.`,
+    );
+  if ((await namedBlobs(cacheFolder, snapshot.repository)).size === 0) await removeRepository(cacheFolder, snapshot.repository);
+  return freed.result;
+}
+
+/** Runs `work` with the locks of all these blobs; undefined where somebody has one of them. */
+async function holdingAll<Result>(
+  [first, ...rest]: readonly string[], work: () => Promise<Result>,
+): Promise<{ readonly result: Result } | undefined> {
+  if (first === undefined) return { result: await work() };
+  return (await ifFileLockFree(blobLock(first), () => holdingAll(rest, work)))?.result;
+}
+
+async function removeHeld(
+  cacheFolder: string, { repository, path, files: all }: CachedSnapshot, files: readonly CachedFile[],
 ): Promise<number> {
-  for (const { name } of files) await rm(join(path, name), { force: true });
-  const others = (await cachedSnapshots(cacheFolder)).filter((each) => each.repository === repository).flatMap((each) => each.files);
-  const kept = new Set(others.map(({ blobPath }) => blobPath));
+  for (const { name, blobPath } of files) {
+    // By now it may lead to another blob, whose lock somebody else has.
+    const named = await readlink(join(path, name)).catch(() => undefined);
+    if (named === undefined || resolve(dirname(join(path, name)), named) === blobPath) await rm(join(path, name), { force: true });
+  }
+  const kept = await namedBlobs(cacheFolder, repository);
   const freed = files.filter(({ blobPath }) => !kept.has(blobPath));
   for (const { blobPath } of freed) await rm(blobPath, { force: true });
-  if (files.length === all.length) await rm(path, { recursive: true, force: true });
-  if (others.length === 0) await rm(repositoryFolder(cacheFolder, repository), { recursive: true, force: true });
+  if (files.length === all.length) await removeEmpty(path);
   return freed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
+
+async function namedBlobs(cacheFolder: string, repository: string): Promise<ReadonlySet<string>> {
+  const snapshots = (await cachedSnapshots(cacheFolder)).filter((each) => each.repository === repository);
+  return new Set(snapshots.flatMap(({ files }) => files.map(({ blobPath }) => blobPath)));
+}
+
+/** What no snapshot names goes, each blob under its lock; the rest of the folder once no blob is left or on its way. */
+async function removeRepository(cacheFolder: string, repository: string): Promise<void> {
+  const folder = repositoryFolder(cacheFolder, repository);
+  const blobs = join(folder, 'blobs');
+  const names = await readdir(blobs).catch(() => []);
+  for (const path of new Set(names.map((name) => join(blobs, blobOfName(name)))))
+    await ifFileLockFree(blobLock(path), async () =>
+      removeBlob(path, { keepsWhole: (await namedBlobs(cacheFolder, repository)).has(path) }),
+    );
+  // Fails where somebody's lock is there. Whoever takes one later makes the folder anew.
+  const isEmpty = await rmdir(blobs).then(
+    () => true,
+    (error: unknown) => codeOf(error) === 'ENOENT',
+  );
+  if (!isEmpty) return;
+  await removeEmpty(join(folder, 'snapshots'));
+  for (const name of await readdir(folder).catch(() => []))
+    if (name !== 'blobs' && name !== 'snapshots') await rm(join(folder, name), { recursive: true, force: true });
+  await rmdir(folder).catch(() => undefined);
+}
+
+/** A folder, those in it, and links to what is gone; what somebody puts there meanwhile stays. */
+async function removeEmpty(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await removeEmpty(path);
+    else if (entry.isSymbolicLink() && (await stat(path).catch(() => undefined)) === undefined) await rm(path, { force: true });
+  }
+  await rmdir(folder).catch(() => undefined);
 }

@@ -1,8 +1,8 @@
 /** A blob in a folder of the disk: the bytes that came under a name that no other program reads, with a list of the pieces beside them. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pieceLength } from '../../files/hub/blob-place.ts';
 import type { BlobPlace, PartFile, PieceSizes } from '../../files/hub/blob-place.ts';
 import type { HubFile } from '../../files/hub/repository.ts';
@@ -10,15 +10,29 @@ import type { CancelSignal } from '../../tensor/platform.ts';
 import { withFileLock } from '../file-lock.ts';
 
 const partPath = (path: string) => `${path}.ingot-part`;
+/** Who has it writes the blob, makes it known under a name, or removes it. */
+export const blobLock = (path: string) => `${path}.ingot-lock`;
 const listPath = (path: string) => `${path}.ingot-part.json`;
+
+/** The name of the blob that a file beside it belongs to: a part of it, its lock, a link to it that was not made known; or its own. */
+export function blobOfName(name: string): string {
+  return name.replace(/\.ingot-.*$/, '');
+}
+
+/** Removes a blob, and what lies beside it but its lock, which the caller has. `keepsWhole`: what lies beside it alone. */
+export async function removeBlob(path: string, { keepsWhole }: { readonly keepsWhole: boolean }): Promise<void> {
+  const names = (await readdir(dirname(path)).catch(() => [])).filter((name) => blobOfName(name) === basename(path));
+  for (const name of names) {
+    if (name.endsWith('.ingot-lock') || (keepsWhole && name === basename(path))) continue;
+    // Windows keeps what somebody reads.
+    await rm(join(dirname(path), name), { force: true }).catch(() => undefined);
+  }
+}
 
 /** @param path where the blob is when it is whole */
 export function fileBlobPlace(path: string): BlobPlace {
   return {
-    async exclusively(options, work) {
-      await mkdir(dirname(path), { recursive: true });
-      return withFileLock(`${path}.ingot-lock`, options, work);
-    },
+    exclusively: (options, work) => withFileLock(blobLock(path), options, work),
     wholeBytes: () => sizeOf(path),
     partBytes: () => sizeOf(partPath(path)),
     openPart: async () => partFile(path, await open(partPath(path), (await sizeOf(partPath(path))) === undefined ? 'w+' : 'r+')),

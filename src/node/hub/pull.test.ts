@@ -109,6 +109,37 @@ describe('the cache', () => {
     expect(existsSync(join(cache(), 'models--o--big'))).toBe(false);
   });
 
+  test('what another process is fetching is not removed, nor is a part of it', async () => {
+    await pull('o/big');
+    const [snapshot] = await cachedSnapshots(cache());
+    await fileBlobPlace(blob()).exclusively({}, async () => {
+      const error = await errorOf(removeFiles(cache(), snapshot!, snapshot!.files));
+      expect(error).toBeInstanceOf(CapacityError);
+      expect(error.message).toMatch(/^o\/big: another process is fetching files of it, and nothing was removed/);
+      expect(sha256(readFileSync(join(snapshot!.path, 'big-Q4_0.gguf')))).toBe(sha256(big));
+    });
+    expect(await removeFiles(cache(), snapshot!, snapshot!.files)).toBe(big.length);
+  });
+
+  test('removing what is there leaves the download of the rest its folder, and what it has made known', async () => {
+    let first: Promise<number> | undefined;
+    hub.faults.store = (_, response, { bytes, range }) => {
+      // The weights come last, once what came before them is gone.
+      first ??= cachedSnapshots(cache()).then(([snapshot]) => removeFiles(cache(), snapshot!, snapshot!.files));
+      void first.then(() => sendBytes(response, bytes, range));
+    };
+    const path = await pull('o/folder');
+    expect(await first).toBeGreaterThan(0);
+    const names = readdirSync(path);
+    expect(names).toContain('model.safetensors');
+    expect(names.filter((name) => !existsSync(join(path, name)))).toEqual([]);
+    // What went while the rest came is fetched when it is wanted again.
+    expect(await cachedModel(cache(), id('o/folder'))).toBeUndefined();
+    expect(readdirSync(await modelOfHub(id('o/folder'), { environment, ...quick })).toSorted()).toEqual([
+      'config.json', 'model.safetensors', 'tokenizer.json',
+    ]);
+  });
+
   test('locate takes an id; a path that is there is a path', async () => {
     const before = { ...process.env };
     Object.assign(process.env, environment);
@@ -147,7 +178,7 @@ describe('a network that misbehaves', () => {
       // The first piece and the last, of 17 bytes, come; the others never do.
       if (range.end < 9e6 || range.start > 24e6) return sendBytes(response, bytes, range);
       void expect
-        .poll(() => existsSync(`${blob()}.ingot-part.json`) && isListed(), { timeout: 20_000 })
+        .poll(() => existsSync(`${blob()}.ingot-part.json`) && isListed())
         .toBe(true)
         .then(() => stop.abort(new Error('killed')));
     };
@@ -258,14 +289,11 @@ describe('a network that misbehaves', () => {
     const { fileUrl } = await import('../../files/hub/repository.ts');
     const file = plan.choice.files[0]!;
     const http = { fetch: access.fetch, idleTimeoutMs: 1000, wait: () => Promise.resolve() };
-    await downloadBlob({
-      url: fileUrl(plan.repository, file.name, access.settings),
-      file,
-      place: fileBlobPlace(blob()),
-      http,
-      onBytes: () => {},
-      onNote: () => {},
-    });
+    const place = fileBlobPlace(blob());
+    const rest = { http, onBytes: () => {}, onNote: () => {} };
+    await place.exclusively({}, () =>
+      downloadBlob({ url: fileUrl(plan.repository, file.name, access.settings), file, place, ...rest }),
+    );
     expect(sha256(readFileSync(blob()))).toBe(sha256(big));
   });
 
@@ -273,7 +301,7 @@ describe('a network that misbehaves', () => {
     const notes: string[] = [];
     // The store answers once the other waits.
     hub.faults.store = (_, response, { bytes, range }) =>
-      void expect.poll(() => notes.length, { timeout: 20_000 }).toBe(1).then(() => sendBytes(response, bytes, range));
+      void expect.poll(() => notes.length).toBe(1).then(() => sendBytes(response, bytes, range));
     await Promise.all([pull('o/big', { notes }), pull('o/big', { notes })]);
     expect(hub.requests.filter(({ path, where }) => where === 'store' && path.includes('bytes=0-'))).toHaveLength(1);
     expect(notes.join()).toMatch(/big-Q4_0\.gguf: process \d+ is getting it/);

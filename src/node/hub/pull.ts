@@ -10,6 +10,7 @@ import { checkDisk } from './check-disk.ts';
 import { chooseFiles, filesOf } from '../../files/hub/choose-files.ts';
 import type { Choice } from '../../files/hub/choose-files.ts';
 import { downloadBlob, partBytes } from '../../files/hub/download-blob.ts';
+import type { BlobDownload } from '../../files/hub/download-blob.ts';
 import type { HubAccess } from '../../files/hub/hub-access.ts';
 import { fileBlobPlace } from './file-blob-place.ts';
 import { createHubFetch } from './hub-fetch.ts';
@@ -108,6 +109,13 @@ async function isWhole(path: string, sizeBytes: number): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.size === sizeBytes;
 }
 
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+  /** To be left free on the cache's disk; looked at before each file, since others write there too. Default: 64 MB. */
+  readonly spareDiskBytes?: number | undefined;
+}
+
 /**
  * Downloads what a plan says. Files that are there are not asked for; what an ended run brought is gone on with.
  * @returns the path to load
@@ -115,13 +123,13 @@ async function isWhole(path: string, sizeBytes: number): Promise<boolean> {
  */
 export async function runPull(
   plan: PullPlan,
-  { signal, onProgress }: { readonly signal?: AbortSignal | undefined; readonly onProgress?: OnProgress | undefined },
+  { signal, onProgress, spareDiskBytes: spareBytes }: RunOptions,
 ): Promise<string> {
   const { id, repository, choice, access, path, totalBytes } = plan;
   const { cacheFolder } = access.settings;
   const folder = repositoryFolder(cacheFolder, id.repository);
   const snapshot = join(folder, 'snapshots', repository.commit);
-  await checkDisk(cacheFolder, { name: printModelId(id), missingBytes: plan.missingBytes });
+  await checkDisk(cacheFolder, { name: printModelId(id), missingBytes: plan.missingBytes, spareBytes });
   let loaded = 0;
   const report = (note?: string) => onProgress?.({ phase: 'download', loaded, total: totalBytes, note });
   report();
@@ -135,10 +143,13 @@ export async function runPull(
 
   async function pullFile(file: HubFile): Promise<void> {
     const blobPath = join(folder, 'blobs', file.blob);
-    await downloadBlob({
+    const missingBytes = file.sizeBytes - (await haveBytes(file, folder, snapshot));
+    await checkDisk(cacheFolder, { name: file.name, missingBytes, spareBytes });
+    const place = fileBlobPlace(blobPath);
+    const download: BlobDownload = {
       url: fileUrl(repository, file.name, access.settings),
       file,
-      place: fileBlobPlace(blobPath),
+      place,
       signal,
       http: {
         fetch: (url, init) => access.fetch(url, init), onRetry: access.onRetry, wait: access.wait, idleTimeoutMs: access.idleTimeoutMs,
@@ -148,8 +159,13 @@ export async function runPull(
         report();
       },
       onNote: report,
+    };
+    await place.exclusively({ signal, onWait: (note) => report(`${file.name}: ${note}`) }, async () => {
+      // Whoever was at work before may have fetched it, and moved it where links cannot be made.
+      if (await isWhole(join(snapshot, file.name), file.sizeBytes)) return download.onBytes(file.sizeBytes);
+      await downloadBlob(download);
+      await linkFile(join(snapshot, file.name), blobPath);
     });
-    await linkFile(join(snapshot, file.name), blobPath);
   }
 }
 

@@ -3,10 +3,12 @@
  * that Python's tools list and remove it: `models--_url--HASH/{url.json, entries/FILE.json, blobs/HASH, snapshots/HASH/FILE}`.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, readdir, readFile, readlink, rename, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import type { UrlEntry } from '../../files/hub/url-folder.ts';
+import { ifFileLockFree } from '../file-lock.ts';
 import { repositoryFolder } from './cache-layout.ts';
+import { blobLock, blobOfName, removeBlob } from './file-blob-place.ts';
 
 /** Where the files of one folder of URLs are kept. */
 export interface UrlPlace {
@@ -51,29 +53,28 @@ export async function writeUrlEntry({ folder, url }: UrlPlace, fileName: string,
   await writeWhole(entryPath(folder, fileName), entry);
 }
 
+/** Where the bytes of a file with these facts come to. Of other facts the name is another, so that parts of two files never meet. */
+export function urlBlobPath({ folder }: UrlPlace, fileName: string, facts: object): string {
+  return join(folder, 'blobs', `${blobStart(fileName)}${hashOf(JSON.stringify(facts)).slice(0, 40)}`);
+}
+
 /**
- * Where the bytes of a file with these facts come to. Of other facts the name is another, so that parts of two files never meet.
- * @param options.hasMarks the server names an ETag or a date: without them nothing tells that what came before is of the same file
+ * Removes the earlier blobs of a file, and parts of them, each under its lock. What another process is fetching stays, and so does the blob
+ * that the file has by now, which may be another one than `blobPath`: that of who calls this, and has its lock.
  */
-export async function urlBlobPath(
-  { folder }: UrlPlace, fileName: string, facts: object, { hasMarks }: { readonly hasMarks: boolean },
-): Promise<string> {
-  const path = join(folder, 'blobs', `${blobStart(fileName)}${hashOf(JSON.stringify(facts)).slice(0, 40)}`);
-  if (!hasMarks) await removeBlobs(folder, (name) => name.startsWith(basename(path)));
-  return path;
-}
-
-/** Takes away what is there of a file beside its blob: earlier ones, and parts of them. */
-export async function removeOldBlobs({ folder }: UrlPlace, fileName: string, blobPath: string): Promise<void> {
-  const start = blobStart(fileName);
-  await removeBlobs(folder, (name) => name.startsWith(start) && !name.startsWith(basename(blobPath)));
-}
-
-async function removeBlobs(folder: string, isLeft: (name: string) => boolean): Promise<void> {
+export async function removeOldBlobs({ folder, snapshot }: UrlPlace, fileName: string, blobPath: string): Promise<void> {
   const blobs = join(folder, 'blobs');
-  for (const name of await readdir(blobs).catch(() => []))
-    // Windows keeps what somebody reads.
-    if (isLeft(name) && !name.endsWith('.ingot-lock')) await rm(join(blobs, name), { force: true }).catch(() => undefined);
+  const names = (await readdir(blobs).catch(() => [])).filter((name) => name.startsWith(blobStart(fileName)));
+  for (const name of new Set(names.map(blobOfName))) {
+    const path = join(blobs, name);
+    if (path !== blobPath) await ifFileLockFree(blobLock(path), () => removeUnlessNamed(path, join(snapshot, fileName)));
+  }
+}
+
+async function removeUnlessNamed(blobPath: string, linkPath: string): Promise<void> {
+  const named = await readlink(linkPath).catch(() => undefined);
+  const isNamed = named !== undefined && resolve(dirname(linkPath), named) === blobPath;
+  await removeBlob(blobPath, { keepsWhole: isNamed });
 }
 
 /** What all blobs of a file begin with. */

@@ -1,5 +1,5 @@
 /** Models by URL, in the hub's cache. */
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { folderUrlOf, urlFolderIn } from '../../files/hub/url-folder.ts';
 import type { UrlFolderOptions as FolderOptions, UrlStore } from '../../files/hub/url-folder.ts';
@@ -31,20 +31,26 @@ function urlStore(base: URL, settings: HubSettings, environment: Environment): U
     offline: settings.isOffline ? 'HF_HUB_OFFLINE is set' : undefined,
     copyRemark: ' (HF_HUB_OFFLINE=1 does not ask)',
     entry: (fileName) => readUrlEntry(place, fileName),
-    openFile: async (fileName) => ({ ...(await fileSource(join(place.snapshot, fileName))), name: place.url + fileName }),
-    checkRoom: (name, missingBytes) => checkDisk(settings.cacheFolder, { name, missingBytes }),
-    async placeFor(fileName, facts, options) {
-      const path = await urlBlobPath(place, fileName, facts, options);
+    async openFile(fileName) {
+      const path = join(place.snapshot, fileName);
+      const source = await fileSource(path).catch((error: unknown) => {
+        if (existsSync(path)) throw error;
+        return undefined;
+      });
+      return source && { ...source, name: place.url + fileName };
+    },
+    prepare: (fileName, _, { missingBytes }) => checkDisk(settings.cacheFolder, { name: place.url + fileName, missingBytes }),
+    async placeFor(fileName, facts) {
+      const path = urlBlobPath(place, fileName, facts);
       const blob = fileBlobPlace(path);
       paths.set(blob, path);
       return blob;
     },
     async keep(fileName, blob, entry) {
-      const linked = join(place.snapshot, fileName);
-      await rm(linked, { force: true });
-      await linkFile(linked, paths.get(blob)!);
+      const path = paths.get(blob)!;
+      await linkFile(join(place.snapshot, fileName), path);
       await writeUrlEntry(place, fileName, entry);
-      await removeOldBlobs(place, fileName, paths.get(blob)!);
+      await removeOldBlobs(place, fileName, path);
     },
     openFetch: () => createHubFetch(settings, environment),
   };

@@ -5,7 +5,8 @@ import { createPartReader, finishOf, metadataOf, usageOf } from './answer-stream
 import type { ChunkJson, UsageJson } from './answer-stream.ts';
 import { chatBody } from './chat-body.ts';
 import { requestError } from './request-error.ts';
-import { ask, eventData } from './transport.ts';
+import { eventData } from '../../text/event-data.ts';
+import { ask } from './transport.ts';
 import type { Transport } from './transport.ts';
 
 const PATH = '/chat/completions';
@@ -47,7 +48,7 @@ async function* partsOf(response: Response, body: JsonObject, options: LanguageC
   const reader = createPartReader();
   let isFirst = true;
   let failure: unknown;
-  for await (const data of eventData(response)) {
+  for await (const data of eventData(response.body as ReadableStream<Uint8Array>)) {
     const chunk = data as ChunkJson;
     if (options.includeRawChunks === true) yield { type: 'raw', rawValue: chunk };
     if (chunk.error !== undefined) {

@@ -36,25 +36,3 @@ export async function ask({ baseURL, headers, fetch }: Transport, asked: Asked):
   if (response.ok) return response;
   throw requestError({ url, body, status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() });
 }
-
-/** Data of server-sent events, parsed, up to `[DONE]`. Leaving the loop ends the request. */
-export async function* eventData(response: Response): AsyncGenerator<unknown, void, undefined> {
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const decoder = new TextDecoder();
-  let rest = '';
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        if (!line.startsWith('data: ')) continue;
-        if (line === 'data: [DONE]') return;
-        yield JSON.parse(line.slice('data: '.length));
-      }
-    }
-  } finally {
-    reader.cancel().catch(() => {});
-  }
-}

@@ -4,11 +4,11 @@
  */
 import type { CancelSignal } from '../../tensor/platform.ts';
 import { CapacityError, InputError } from '../../tensor/errors.ts';
-import type { ModelKind, ServedModel } from '../api.ts';
+import type { ModelKind, ModelLoader, ServedModel } from '../api.ts';
 import { Failure, Stopped } from '../failure.ts';
 import { createChanges, createTurns } from './changes.ts';
 import { createMemoryRoom } from './memory-room.ts';
-import { grantWaiters, kindOf, memoryOf, refuseWaiters } from './model-entry.ts';
+import { createEntry, grantWaiters, kindOf, memoryOf, refuseWaiters } from './model-entry.ts';
 import type { ModelEntry, ModelStatus } from './model-entry.ts';
 import { waitForModel } from './wait-for-model.ts';
 
@@ -20,6 +20,8 @@ export interface ModelPoolOptions {
   readonly memoryBytes: number;
   /** Most milliseconds that a request waits for its model. */
   readonly waitMs: number;
+  /** Milliseconds that a model which is added stays after its last user; undefined: for good. */
+  readonly idleMs: number | undefined;
 }
 
 export interface HoldOptions {
@@ -63,6 +65,12 @@ export interface ModelRoom {
 export interface ModelPool {
   /** Models without aliases, in the order in which they were given. */
   readonly names: readonly string[];
+  /** Bytes of all models together; Infinity: as many as the device gives. */
+  readonly memoryBytes: number;
+  /** Has a model among them from now on; one of this name, or with such an alias, that is there already stays. @returns the name */
+  add(name: string, loader: ModelLoader): string;
+  /** Another name for a model that was added; a model keeps a few of them, later ones are not taken. */
+  addAlias(alias: string, name: string): void;
   /** Those that are loaded, by name. */
   readonly loaded: ReadonlyMap<string, ServedModel>;
   /** By name or alias. @throws Failure (404) that names those there are */
@@ -85,10 +93,15 @@ export interface ModelPool {
 }
 
 const MOST_TIMER_MS = 2 ** 31 - 1;
+/** Ids of one file are endless: of those that clients ask for so many are kept. */
+const MOST_ALIASES = 16;
 
 class Pool implements ModelPool {
-  readonly #entries: ReadonlyMap<string, ModelEntry>;
+  readonly #entries: Map<string, ModelEntry>;
+  /** The same, as the room sees them. */
+  readonly #list: ModelEntry[];
   readonly #options: ModelPoolOptions;
+  readonly #aliases: Map<string, string>;
   readonly #changes = createChanges();
   readonly #inTurn = createTurns();
   readonly #room: ReturnType<typeof createMemoryRoom>;
@@ -97,14 +110,34 @@ class Pool implements ModelPool {
 
   constructor(options: ModelPoolOptions) {
     this.#options = options;
+    this.#aliases = new Map(options.aliases);
     this.#entries = new Map(options.entries.map((entry) => [entry.name, entry]));
+    this.#list = [...options.entries];
     this.#room = createMemoryRoom({
-      entries: options.entries, budget: options.memoryBytes, changes: this.#changes, free: (entry) => this.#free(entry),
+      entries: this.#list, budget: options.memoryBytes, changes: this.#changes, free: (entry) => this.#free(entry),
     });
   }
 
   get names() {
     return [...this.#entries.keys()];
+  }
+
+  get memoryBytes() {
+    return this.#options.memoryBytes;
+  }
+
+  add(name: string, loader: ModelLoader): string {
+    const own = this.#aliases.get(name) ?? name;
+    if (this.#entries.has(own)) return own;
+    const entry = createEntry({ name, of: loader, isPinned: false, idleMs: this.#options.idleMs });
+    this.#entries.set(name, entry);
+    this.#list.push(entry);
+    return name;
+  }
+
+  addAlias(alias: string, name: string): void {
+    const isKnown = this.#entries.has(alias) || this.#aliases.has(alias);
+    if (!isKnown && [...this.#aliases.values()].filter((of) => of === name).length < MOST_ALIASES) this.#aliases.set(alias, name);
   }
 
   get loaded() {
@@ -115,7 +148,7 @@ class Pool implements ModelPool {
   describe(id: string): ModelState {
     const entry = this.#known(id);
     const { name, kind, status, isPinned, model, users, waiters, idleUntil } = entry;
-    const aliases = [...this.#options.aliases].flatMap(([alias, of]) => (of === name ? [alias] : []));
+    const aliases = [...this.#aliases].flatMap(([alias, of]) => (of === name ? [alias] : []));
     return { name, kind, aliases, status, isPinned, model, users, waiting: waiters.size, memoryBytes: memoryOf(entry), idleUntil };
   }
 
@@ -184,9 +217,9 @@ class Pool implements ModelPool {
   }
 
   #known(id: string): ModelEntry {
-    const entry = this.#entries.get(this.#options.aliases.get(id) ?? id);
+    const entry = this.#entries.get(this.#aliases.get(id) ?? id);
     if (entry !== undefined) return entry;
-    const there = [...this.names, ...this.#options.aliases.keys()].join(', ');
+    const there = [...this.names, ...this.#aliases.keys()].join(', ');
     throw new Failure(`There is no model of this name here. There is ${there}.`, {
       status: 404, code: 'model_not_found', param: 'model',
     });

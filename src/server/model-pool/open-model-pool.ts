@@ -50,5 +50,5 @@ export function openModelPool(options: ModelOptions, waitMs: number): ModelPool 
   checkInteger('idleMs', idleMs, { min: 0 });
   const entries = entriesOf(options);
   checkNames(entries.map(({ name }) => name), options);
-  return createModelPool({ entries, aliases: new Map(Object.entries(aliases)), memoryBytes: memoryBytes ?? Infinity, waitMs });
+  return createModelPool({ entries, aliases: new Map(Object.entries(aliases)), memoryBytes: memoryBytes ?? Infinity, waitMs, idleMs });
 }

@@ -114,7 +114,7 @@ export function ollamaShow(call: Call): Response {
 
 /** The server has the models that it was started with. @throws Failure (400) that says how to have others */
 export function refuseChange(): never {
-  throw invalid('Models are not pulled, pushed, made, copied or deleted here: start the server with their files, ingot serve NAME=PATH.', {
+  throw invalid('Models are not pushed, made, copied or deleted here: start the server with their files, ingot serve NAME=PATH.', {
     code: 'unsupported_route',
   });
 }

@@ -5,6 +5,8 @@ import { OLLAMA_CHAT_PARAMETERS, ollamaChat } from './chat.ts';
 import { EMBED_PARAMETERS, OLD_EMBED_PARAMETERS, ollamaEmbed, ollamaOldEmbed } from './embed.ts';
 import { errorBody } from './error-form.ts';
 import { OLLAMA_GENERATE_PARAMETERS, ollamaGenerate } from './generate.ts';
+import { checkDownloads } from '../download-model.ts';
+import { ollamaPull, PULL_PARAMETERS } from './pull.ts';
 import { ollamaPs, ollamaShow, ollamaTags, ollamaVersion, refuseChange, SHOW_PARAMETERS } from './models.ts';
 
 const refused = (method: Route['method'], path: string): Omit<Route, 'errorBody'> => ({
@@ -32,6 +34,10 @@ export const OLLAMA_ROUTES = routesOf(errorBody, [
   { method: 'GET', path: '/api/ps', summary: 'Lists those that are loaded.', handle: ollamaPs },
   { method: 'POST', path: '/api/show', summary: 'Describes a model.', parameters: SHOW_PARAMETERS, handle: ollamaShow },
   { method: 'GET', path: '/api/version', summary: 'The version of Ollama whose form this is.', handle: ollamaVersion },
-  ...['/api/pull', '/api/push', '/api/create', '/api/copy'].map((path) => refused('POST', path)),
+  {
+    method: 'POST', path: '/api/pull', isMetered: true, summary: "Downloads a model in Ollama's form, where that is allowed.",
+    parameters: PULL_PARAMETERS, check: checkDownloads, handle: ollamaPull,
+  },
+  ...['/api/push', '/api/create', '/api/copy'].map((path) => refused('POST', path)),
   refused('DELETE', '/api/delete'),
 ]);

@@ -85,7 +85,8 @@ describe("chats, by Ollama's client", () => {
 
   it('end when the client aborts', async () => {
     const leaving = client();
-    const stream = await leaving.chat({ model: 'ember', messages: [question], stream: true, options: { num_predict: 400 } });
+    const long = { temperature: 0, num_predict: 400 };
+    const stream = await leaving.chat({ model: 'ember', messages: [question], stream: true, options: long });
     await expect((async () => {
       for await (const part of stream) if (!part.done) leaving.abort();
     })()).rejects.toThrow(/abort/i);
@@ -141,7 +142,8 @@ describe('what is not obeyed', () => {
     ['generate', { suffix: 'a', think: true }, 400, /think goes into the chat template/],
     ['generate', { suffix: 'a' }, 400, /a suffix and the middle/],
     ['embed', { input: 'a' }, 400, /makes no embeddings/],
-    ['pull', {}, 400, /ingot serve NAME=PATH/],
+    ['pull', {}, 403, /start it with --allow-downloads/],
+    ['push', {}, 400, /ingot serve NAME=PATH/],
   ] as const)('%s %j is refused', async (route, body, status, message) => {
     const asked = route === 'chat' ? { messages: [question] } : route === 'generate' ? { prompt: 'a' } : {};
     const answer = await post(`${rig.origin}/api/${route}`, { model: 'ember', ...asked, ...body });
@@ -150,7 +152,7 @@ describe('what is not obeyed', () => {
   });
 
   it("is told by the client as the server says it; its declarations' members are all known", async () => {
-    await expect(client().pull({ model: 'llama' })).rejects.toThrow(/start the server with their files/);
+    await expect(client().pull({ model: 'llama' })).rejects.toThrow(/start it with --allow-downloads/);
     await expect(client().delete({ model: 'ember' })).rejects.toThrow(/start the server with their files/);
     const text = readFileSync(new URL('../../../node_modules/ollama/dist/browser.d.ts', import.meta.url), 'utf8');
     const membersOf = (name: string) =>
@@ -158,6 +160,7 @@ describe('what is not obeyed', () => {
         .map(([, one]) => one!);
     const tables = {
       ChatRequest: 'chat', GenerateRequest: 'generate', EmbedRequest: 'embed', EmbeddingsRequest: 'embeddings', ShowRequest: 'show',
+      PullRequest: 'pull',
     };
     for (const [name, route] of Object.entries(tables)) {
       const { parameters = {} } = ROUTES.find(({ path }) => path === `/api/${route}`)!;

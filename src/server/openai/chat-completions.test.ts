@@ -104,7 +104,8 @@ describe("chat completions, by OpenAI's client", () => {
 
   it('hears that a client has left, which costs no further token', async () => {
     const controller = new AbortController();
-    const stream = await client().chat.completions.create({ ...request, max_tokens: 400, stream: true }, { signal: controller.signal });
+    const long = { ...request, max_tokens: 400, ignore_eos: true, stream: true as const };
+    const stream = await client().chat.completions.create(long, { signal: controller.signal });
     let seen = 0;
     await (async () => {
       for await (const chunk of stream) if (chunk.choices[0].delta.content && ++seen === 3) controller.abort();

@@ -68,7 +68,7 @@ describe('two models in the memory of one', () => {
   it('who leaves while a model is loaded frees what the load took', async () => {
     const controller = new AbortController();
     const left = ask('/v1/chat/completions', chat('two'), controller.signal);
-    while ((await statuses())['two'] !== 'loading') await new Promise((resolve) => setTimeout(resolve, 1));
+    while ((await statuses())['two'] !== 'loading') await new Promise((resolve) => setImmediate(resolve));
     controller.abort();
     expect((await left).status).toBe(499);
     while ((await statuses())['two'] !== 'unloaded') await new Promise((resolve) => setTimeout(resolve, 5));

@@ -28,8 +28,15 @@ function entryOf(id: string, state: ModelState, { created, room }: { readonly cr
   };
 }
 
-async function described({ state: { models, createdAt: created } }: Call, id: string) {
+/** A model's entry, as lists have it. */
+export async function describedModel({ state: { models, createdAt: created } }: Call, id: string) {
   return entryOf(id, models.describe(id), { created, room: await models.roomOf(id) });
+}
+
+/** Null where whoever asks may download none. */
+function downloadsOf({ holder, state: { downloads, models } }: Call) {
+  if (downloads === undefined || holder?.limits.models !== undefined) return null;
+  return { memory_bytes: models.memoryBytes === Infinity ? null : models.memoryBytes };
 }
 
 export async function listModels(call: Call): Promise<Response> {
@@ -37,13 +44,14 @@ export async function listModels(call: Call): Promise<Response> {
   const states = models.names.map((name) => models.describe(name));
   const named = states.flatMap((one) => [one.name, ...one.aliases].map((id) => [id, one] as const));
   const seen = named.filter(([id, { name }]) => mayAsk(call, id, name));
-  return Response.json({ object: 'list', data: await Promise.all(seen.map(([id]) => described(call, id))) });
+  const data = await Promise.all(seen.map(([id]) => describedModel(call, id)));
+  return Response.json({ object: 'list', data, downloads: downloadsOf(call) });
 }
 
 export async function showModel(call: Call): Promise<Response> {
   const id = call.pathParameters['id'] ?? '';
   call.figures.model = checkModelOf(call, id);
-  return Response.json(await described(call, id));
+  return Response.json(await describedModel(call, id));
 }
 
 export async function loadModel(call: Call): Promise<Response> {
@@ -51,12 +59,12 @@ export async function loadModel(call: Call): Promise<Response> {
   await findAnyModel(call, id);
   // What it tells of the model's requests is not to have this one.
   for (const done of call.atEnd.splice(0)) done();
-  return Response.json(await described(call, id));
+  return Response.json(await describedModel(call, id));
 }
 
 export async function unloadModel(call: Call): Promise<Response> {
   const { model: id } = typed<{ readonly model: string }>(call.parameters);
   call.figures.model = checkModelOf(call, id);
   await call.state.models.unload(id, call.signal);
-  return Response.json(await described(call, id));
+  return Response.json(await describedModel(call, id));
 }

@@ -7,57 +7,25 @@ import OpenAI from 'openai';
 import { OpenAIRealtimeWebSocket } from 'openai/realtime/websocket';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { loudnessDetector, scriptedEars, scriptedModel, scriptedVoice } from '../../../test/scripted-cascade.ts';
-import { listen } from '../../cli/serve/listen.ts';
-import type { Listener } from '../../cli/serve/listen.ts';
+import { loader, realtimeServers } from '../../../test/realtime-servers.ts';
+import { scriptedModel, scriptedVoice } from '../../../test/scripted-cascade.ts';
 import { openStore } from '../../cli/serve/store/open-store.ts';
 import type { ServeStore } from '../../cli/serve/store/open-store.ts';
-import type { ModelKind, ModelLoader, ServedModel, Server, ServerOptions } from '../api.ts';
-import { createServer } from '../create-server.ts';
-import type { RequestRecord } from '../request-record.ts';
+import type { ServerOptions } from '../api.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ingot-sessions-'));
-const opened: { readonly server: Server; readonly listener: Listener }[] = [];
+const servers = realtimeServers();
+const rig = servers.open;
 const stores: ServeStore[] = [];
 const sockets: WebSocket[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.terminate();
-  for (const { server, listener } of opened.splice(0)) {
-    await server.drain({ withinMs: 100 });
-    await server.close();
-    listener.destroy();
-    await listener.close();
-  }
+  await servers.close();
 });
 afterAll(async () => {
   await Promise.all(stores.map((store) => store.close()));
   rmSync(folder, { recursive: true });
 });
-
-/** What is scripted has little of a model: what the pool looks at is added. */
-function loader(kind: ModelKind, model: object): ModelLoader {
-  const memory = { weightBytes: 0, kvBytes: 0, workBytes: 0 };
-  const info = { ...('info' in model ? (model.info as object) : {}), memory };
-  const whole = Object.assign(model, { info, dispose: async () => {}, ...(kind === 'speech' ? { segments: () => {} } : {}) });
-  return { kind, load: async () => whole as unknown as ServedModel };
-}
-
-/** A server of scripted models: the model writes what `write` says. */
-async function rig(options: Partial<ServerOptions> = {},
-  write: Parameters<typeof scriptedModel>[0] = async function* () { yield 'Good. Yes.'; }) {
-  const records: RequestRecord[] = [];
-  const server = createServer({
-    models: {
-      text: loader('text', scriptedModel(write).model), hear: loader('speech', scriptedEars(() => 'hello')), voice: loader('voice',
-        scriptedVoice(200)),
-    },
-    speech: { detector: async () => loudnessDetector() }, onRequest: (record) => void records.push(record), ...options,
-  });
-  const { fetch, upgrade, messageBytes } = server;
-  const listener = await listen({ host: '127.0.0.1', port: 0, fetch, sockets: { upgrade, messageBytes } });
-  opened.push({ server, listener });
-  return { server, records, url: `${listener.origin.replace('http', 'ws')}/v1/realtime?model=text`, origin: listener.origin };
-}
 
 interface Opened {
   readonly socket: WebSocket;
@@ -78,7 +46,7 @@ function open(url: string, headers: Record<string, string> = {}, protocols: stri
     const found = events.find((event) => event.type === type);
     if (found === undefined) throw new Error(`no ${type}: ${events.map((event) => event.type).join(' ')}`);
     return found;
-  }, { timeout: 5000, interval: 5 });
+  }, { interval: 5 });
   return { socket, events, closed, until };
 }
 
@@ -126,8 +94,7 @@ describe('a session', () => {
     const events: any[] = [];
     page.on('event', (event) => void events.push(event));
     page.on('error', () => {});
-    const until = (type: string, count = 1) => vi.waitFor(() => expect(events.filter((event) => event.type === type).length).toBe(count),
-      { timeout: 5000 });
+    const until = (type: string, count = 1) => vi.waitFor(() => expect(events.filter((event) => event.type === type).length).toBe(count));
     await until('session.created');
     expect((page.socket as unknown as WebSocket).protocol).toBe('realtime');
     for (const event of [plain, hello, { type: 'response.create' }]) page.send(event as any);
@@ -155,7 +122,7 @@ describe('a session', () => {
     expect(await refusal(of('model=none'))).toMatchObject({ status: 404, error: { code: 'model_not_found' } });
     expect(await refusal(of('model=voice'))).toMatchObject({ status: 400, error: { code: 'unsupported_model' } });
     expect(await refusal(of('model=text&call_id=a'))).toMatchObject({ status: 400, error: { param: 'call_id' } });
-    expect(await refusal(of('model=text&intent=transcription'))).toMatchObject({ status: 400, error: { param: 'intent' } });
+    expect(await refusal(of('model=text&intent=transcription'))).toMatchObject({ status: 400, error: { param: 'model' } });
     expect(await refusal(url, { 'openai-beta': 'realtime=v1' })).toMatchObject({ status: 400, error: { param: 'OpenAI-Beta' } });
     expect(await refusal(url.replace('/realtime', '/chat/completions'))).toMatchObject({ status: 405,
       error: { code: 'method_not_allowed' } });
@@ -253,7 +220,7 @@ describe('a session', () => {
     await client.until('conversation.item.done');
     client.socket.pause();
     send(client, { type: 'response.create' });
-    await vi.waitFor(() => expect(server.active).toBe(0), { timeout: 5000 });
+    await vi.waitFor(() => expect(server.active).toBe(0));
     // Of 640 kB each: what waits here, and what the systems' buffers took.
     expect(spoken).toBeGreaterThan(1);
     expect(spoken).toBeLessThan(30);

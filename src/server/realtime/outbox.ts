@@ -37,7 +37,10 @@ export function createOutbox({ socket, stallMs, onStall }: OutboxOptions): Outbo
   };
   const watch = () => {
     clearTimeout(timer);
-    timer = ahead === 0 || isOver ? undefined : setTimeout(onStall, stallMs);
+    const dueMs = performance.now() + stallMs;
+    // A process that stood still itself knows nothing of its reader: what was taken meanwhile is not seen yet.
+    const stalled = () => (performance.now() - dueMs > stallMs / 2 ? watch() : onStall());
+    timer = ahead === 0 || isOver ? undefined : setTimeout(stalled, stallMs);
   };
   const taken = (length: number) => {
     ahead -= length;

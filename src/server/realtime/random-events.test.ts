@@ -110,7 +110,7 @@ async function play({ server, records }: RealtimeRig, seed: number, speech: Int1
   // One in four goes in the middle of what it asked for; of the others the session is still there.
   if (random(4) > 0) {
     reader.message(JSON.stringify({ type: 'conversation.item.retrieve', item_id: 'never', event_id: 'last' }));
-    await vi.waitFor(() => expect(sent.some(({ error }) => error?.event_id === 'last')).toBe(true), { timeout: 20_000, interval: 5 });
+    await vi.waitFor(() => expect(sent.some(({ error }) => error?.event_id === 'last')).toBe(true), { interval: 5 });
   }
   reader.closed();
   check(sent, `seed ${seed}: ${String(records.findLast(({ error }) => error !== undefined)?.error)}`, told);
@@ -140,7 +140,7 @@ async function playAll(rig: RealtimeRig, count: number): Promise<void> {
   // Each alone, so that what stays of one is seen.
   for (let seed = 0; seed < count; seed++) {
     await play(rig, seed, speech, told);
-    await vi.waitFor(() => expect([rig.server.active, seed]).toEqual([0, seed]), { timeout: 20_000, interval: 2 });
+    await vi.waitFor(() => expect([rig.server.active, seed]).toEqual([0, seed]), { interval: 2 });
   }
   const failed = rig.records.filter(({ outcome, error }) => outcome === 'failed' || error !== undefined).map(({ error }) => String(error));
   expect(failed).toEqual([]);

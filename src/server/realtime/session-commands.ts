@@ -142,12 +142,15 @@ function inputOf({ items, answers }: SessionParts, input: readonly JsonObject[])
   });
 }
 
+function wayToAnswers({ isListener }: SessionAbilities): string {
+  return isListener ? 'this one was opened with intent=transcription. Open another, with a model.'
+    : 'send session.update with type realtime.';
+}
+
 const respond: Command = async (session, { given }) => {
   const { answers, config, abilities } = session;
   if (config.isTranscription)
-    throw invalid('A session of transcription answers nothing: send session.update with type realtime.', {
-      param: 'type', code: 'unsupported_event',
-    });
+    throw invalid(`A session of transcription answers nothing: ${wayToAnswers(abilities)}`, { param: 'type', code: 'unsupported_event' });
   const response = (given['response'] ?? {}) as JsonObject;
   const own = responseConfig(response, config, abilities);
   const input = response['input'] as readonly JsonObject[] | undefined;

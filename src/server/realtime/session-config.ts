@@ -47,6 +47,8 @@ export interface SessionAbilities {
   readonly info: TalkerInfo;
   /** Names of the model that hears; none where the model hears itself. */
   readonly ears: readonly string[];
+  /** It was opened to hear alone: it never answers. */
+  readonly isListener: boolean;
   /** Of its answers, among those of a model that wait. */
   readonly priority: number;
 }
@@ -55,11 +57,11 @@ const TURNS: TurnDetection = {
   type: 'server_vad', threshold: 0.5, prefix_padding_ms: 300, silence_duration_ms: 500, create_response: true, interrupt_response: true,
 };
 
-export function firstConfig({ info: { abilities } }: SessionAbilities): SessionConfig {
+export function firstConfig({ info: { abilities }, ears, isListener }: SessionAbilities): SessionConfig {
   return {
     instructions: undefined, modality: abilities.speaks ? 'audio' : 'text', tools: [], toolChoice: 'auto', mostTokens: 'inf',
-    temperature: undefined, voice: undefined, speed: 1, turns: abilities.hears ? TURNS : undefined, transcription: undefined,
-    isTranscription: false,
+    temperature: undefined, voice: undefined, speed: 1, turns: abilities.hears ? TURNS : undefined,
+    transcription: isListener ? { model: ears[0]! } : undefined, isTranscription: isListener,
   };
 }
 
@@ -141,7 +143,9 @@ export function updatedConfig(
 ): SessionConfig {
   const [input, output] = [objectAt(given['audio'], 'input'), objectAt(given['audio'], 'output')];
   const rawInput = objectAt(raw['audio'], 'input');
-  const isTranscription = given['type'] === 'transcription';
+  const isTranscription = given['type'] === 'transcription' || (abilities.isListener && given['type'] === undefined);
+  if (!isTranscription && abilities.isListener)
+    throw refused('session.type', 'the session was opened with intent=transcription. Say transcription, or open another.');
   if (isTranscription) checkTranscription(given, abilities);
   if (isTranscription && rawInput['transcription'] === null)
     throw refused('session.audio.input.transcription', 'a session of transcription tells nothing else. Name a model, or leave it out.');

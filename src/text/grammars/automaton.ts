@@ -3,58 +3,15 @@
  * rule is on a stack, so that states of a rule are the same wherever it stands. States, stacks and sets of both are found as they are
  * needed and get numbers; a set's way on by a byte is in a table.
  */
-import { byteRuns } from './code-ranges.ts';
-import type { CodeRanges, GrammarNode, RepeatNode, RuleNode, WordsNode, Writing } from './grammar-node.ts';
-import { endsWord, waysOn } from './word-range.ts';
-import type { WordRange } from './word-range.ts';
+import type { GrammarNode } from './grammar-node.ts';
+import { LocalStates, RULE_END, TooManyParts } from './local-states.ts';
+import type { LocalStatesOptions } from './local-states.ts';
+import { NO_STACK, StateStacks } from './state-stacks.ts';
+import type { Target } from './table-rows.ts';
 
-/** The end of a rule, among local states. */
-export const RULE_END = 0;
-/** Nothing below: the end of a rule is the end of the grammar, or of what is looked at. */
-export const NO_STACK = 0;
 /** Of the table: a byte that cannot follow. */
 export const DEAD = 0;
 const UNKNOWN = -1;
-
-/** What can happen in a local state. */
-export interface Expansion {
-  /** First byte, last byte and state after it, one behind the other. */
-  readonly edges: number[];
-  /** Start of a rule, and the state after it. */
-  readonly calls: number[];
-  /** Loops over characters and choices of texts, as states of their own. */
-  readonly loops: number[];
-  /** A token, and the state after it. */
-  readonly tokens: number[];
-  isFinal: boolean;
-}
-
-/** A loop over characters in a state that goes on with it. */
-export interface CharLoop {
-  readonly node: RepeatNode;
-  /** How many characters may yet come, at least 1. */
-  readonly most: number;
-  /** How many must. */
-  readonly fewest: number;
-  /** The state after the loop. */
-  readonly next: number;
-}
-
-/** A choice of texts that a state reads, of which none has ended. */
-export interface WordsPlace {
-  readonly words: readonly Uint8Array[];
-  readonly range: WordRange;
-  /** The state after one of them, by its number. */
-  after(index: number): number;
-}
-
-interface LocalState {
-  readonly node: GrammarNode | undefined;
-  /** Byte, item or character of the node; negative: a loop that goes on. */
-  readonly at: number | string;
-  readonly next: number;
-  expansion: Expansion | undefined;
-}
 
 /** Places at which the text so far may stand, each with what follows its rule. */
 export interface StateSet {
@@ -64,23 +21,57 @@ export interface StateSet {
   readonly isDone: boolean;
 }
 
+interface Closing {
+  readonly seen: Set<number>;
+  /** Local state and stack, one behind the other. */
+  readonly found: number[];
+  /** Stacks on which a rule ends; undefined: what follows the rule there takes its place. On no stack the grammar ends. */
+  readonly ends: number[] | undefined;
+  /** Places that may be seen: it stops there. */
+  readonly most: number;
+  /** Parts of the grammar that were looked at before it. */
+  readonly partsBefore: number;
+  isDone: boolean;
+}
+
+export interface AutomatonOptions extends LocalStatesOptions {
+  /** Parts of the grammar that may be looked at to find one set. Default 1,000,000: a third of a second. */
+  readonly mostParts?: number | undefined;
+}
+
+const MOST_PARTS = 1_000_000;
+/** Of one set: rules that call rules twice, of which each may be empty, make more of them than there is memory. */
+const MOST_PLACES = 300_000;
+
 export class Automaton {
-  readonly #states: LocalState[] = [{ node: undefined, at: 0, next: 0, expansion: undefined }];
-  readonly #stateIds = new Map<string, number>();
-  readonly #nodeIds = new Map<GrammarNode, number>();
-  /** State to return to, and the stack below it. */
-  readonly #stackStates: number[] = [0];
-  readonly #stackParents: number[] = [0];
-  readonly #stackIds = new Map<number, number>();
+  readonly states: LocalStates;
+  readonly #mostParts: number;
+  /** Of states to return to. On none the end of a rule is the end of the grammar, or of what is looked at. */
+  readonly #stacks = new StateStacks();
   /** Set 0 is the one of no configs. */
   readonly #sets: StateSet[] = [{ configs: new Int32Array(0), isDone: false }];
   readonly #setIds = new Map<string, number>();
-  readonly #runs = new Map<CodeRanges, { text?: GrammarNode[]; json?: GrammarNode[] }>();
-  #table = new Int32Array(256 * 64);
+  readonly #setsAt = new Map<number, number>();
+  /** By set and byte, as far as steps were asked for. */
+  #table = new Int32Array(0);
+  #work = 0;
+  /** Places closed over or stepped from since the last {@link bounded} began, and how many there may be. */
+  #places = 0;
+  #mostPlaces = Infinity;
+
+  constructor({ mostParts = MOST_PARTS, ...options }: AutomatonOptions = {}) {
+    this.states = new LocalStates(options);
+    this.#mostParts = mostParts;
+  }
 
   /** The set at the beginning of a grammar. */
   startOf(node: GrammarNode): number {
-    return this.setOf([this.#state(node, 0, RULE_END), NO_STACK]);
+    return this.setOf([this.states.of(node, 0, RULE_END), NO_STACK]);
+  }
+
+  /** Places closed over, and edges that were asked for. */
+  get work(): number {
+    return this.#work;
   }
 
   get setCount(): number {
@@ -93,8 +84,8 @@ export class Automaton {
 
   /** The set after one more byte; {@link DEAD} where the byte cannot follow. */
   step(set: number, byte: number): number {
-    const known = this.#table[set * 256 + byte] as number;
-    return known === UNKNOWN ? this.#findStep(set, byte) : known;
+    const known = this.#table[set * 256 + byte];
+    return known === undefined || known === UNKNOWN ? this.#findStep(set, byte) : known;
   }
 
   /** The set after one token of the grammar's own. */
@@ -102,7 +93,7 @@ export class Automaton {
     const { configs } = this.#sets[set] as StateSet;
     const after: number[] = [];
     for (let i = 0; i < configs.length; i += 2) {
-      const { tokens } = this.expansion(configs[i] as number);
+      const { tokens } = this.states.expansion(configs[i] as number);
       for (let t = 0; t < tokens.length; t += 2) if (tokens[t] === token) after.push(tokens[t + 1] as number, configs[i + 1] as number);
     }
     return after.length === 0 ? DEAD : this.setOf(after);
@@ -114,7 +105,7 @@ export class Automaton {
     let only: number | undefined;
     if (isDone) return undefined;
     for (let i = 0; i < configs.length; i += 2) {
-      const { edges, tokens } = this.expansion(configs[i] as number);
+      const { edges, tokens } = this.states.expansion(configs[i] as number);
       if (tokens.length > 0) return undefined;
       for (let e = 0; e < edges.length; e += 3) {
         if (edges[e] !== edges[e + 1] || (only !== undefined && only !== edges[e])) return undefined;
@@ -126,11 +117,8 @@ export class Automaton {
 
   /** The set of these configs and of all that can be in their place without a byte. */
   setOf(configs: readonly number[]): number {
-    const seen = new Set<number>();
-    const found: number[] = [];
-    const result = { isDone: false };
-    for (let i = 0; i < configs.length; i += 2) this.#close(configs[i] as number, configs[i + 1] as number, { seen, found, result });
-    return this.#intern(found, result.isDone);
+    const { found, isDone } = this.#closed(configs);
+    return this.#intern(found, isDone);
   }
 
   /** A state without those that are in its place without a byte, on no stack. */
@@ -138,199 +126,160 @@ export class Automaton {
     return this.#intern([state, NO_STACK], false);
   }
 
-  /** The set after the end of the rule that a stack's top stands for. */
-  afterRule(stack: number): number {
-    return this.setOf([this.#stackStates[stack] as number, this.#stackParents[stack] as number]);
+  /** The set of a state, on no stack, and of all that can be in its place without a byte. */
+  setAt(state: number): number {
+    const known = this.#setsAt.get(state) ?? this.setOf([state, NO_STACK]);
+    this.#setsAt.set(state, known);
+    return known;
   }
 
-  expansion(state: number): Expansion {
-    const local = this.#states[state] as LocalState;
-    if (local.expansion !== undefined) return local.expansion;
-    const expansion: Expansion = { edges: [], calls: [], loops: [], tokens: [], isFinal: false };
-    local.expansion = expansion;
-    this.#collect(state, expansion, new Set());
-    return expansion;
+  /** Whether a token of the grammar's own may follow. */
+  takesTokens(set: number): boolean {
+    return this.set(set).configs.some((state, i) => i % 2 === 0 && this.states.expansion(state).tokens.length > 0);
   }
 
-  /** The loop over characters that a state goes on with, where it does. */
-  charLoop(state: number): CharLoop | undefined {
-    const { node, at, next } = this.#states[state] as LocalState;
-    if (node?.kind !== 'repeat' || typeof at !== 'number' || at >= 0) return undefined;
-    const done = -at - 1;
-    return { node, most: node.max - done, fewest: Math.max(0, node.min - done), next };
+  /** Ways on from all of its places: first byte, last byte, the state after it and the stack under that, one behind the other. */
+  edgesOf(set: number): number[] {
+    const { configs } = this.set(set);
+    const edges: number[] = [];
+    for (let i = 0; i < configs.length; i += 2) {
+      const { edges: own } = this.states.expansion(configs[i] as number);
+      for (let e = 0; e < own.length; e += 3)
+        edges.push(own[e] as number, own[e + 1] as number, own[e + 2] as number, configs[i + 1] as number);
+    }
+    this.#work += edges.length / 4;
+    return edges;
   }
 
-  /** The choice of texts that a state reads, where it reads nothing else. */
-  wordsPlace(state: number): WordsPlace | undefined {
-    const { node, at, next } = this.#states[state] as LocalState;
-    if (node?.kind !== 'words' || at === 0) return undefined;
-    const range = rangeOf(at as string);
-    return endsWord(node.words, range) ? undefined : { words: node.words, range, after: (index) => this.#afterWord(node, index, next) };
+  /**
+   * The set of these configs without the states that lie under all of them, up to one of `kept`; and those states.
+   * Where a rule may end, what follows it is among those that lie under it. Undefined where there are `most` places, or more.
+   */
+  lifted(after: readonly number[], { kept, most }: { readonly kept: ReadonlySet<number>; readonly most: number }): Target | undefined {
+    const { seen, found, ends, isDone } = this.#closed(after, { ends: [], most });
+    if (seen.size >= most) return undefined;
+    let under = isDone ? NO_STACK : undefined;
+    const standOn = (stack: number) => (under = under === undefined ? stack : this.#stacks.common(under, stack));
+    for (let i = 1; i < found.length; i += 2) standOn(found[i] as number);
+    for (const stack of ends ?? []) standOn(stack);
+    if (under === undefined) return { to: DEAD, returns: [] };
+    for (let at: number = under; at !== NO_STACK; at = this.#stacks.below(at))
+      if (kept.has(this.#stacks.topOf(at))) under = this.#stacks.below(at);
+    const lifted: Closing = { seen: new Set(), found: [], ends: undefined, most, partsBefore: this.states.parts, isDone };
+    for (let i = 0; i < found.length; i += 2) {
+      const [state, stack] = [found[i] as number, this.#stacks.without(found[i + 1] as number, under)];
+      lifted.found.push(state, stack);
+      lifted.seen.add(configKey(state, stack));
+    }
+    for (const stack of ends ?? []) this.#close(RULE_END, this.#stacks.without(stack, under), lifted);
+    if (lifted.seen.size >= most) return undefined;
+    return { to: this.#intern(lifted.found, lifted.isDone), returns: this.#stacks.statesOf(under) };
   }
 
-  #afterWord({ after }: WordsNode, index: number, next: number): number {
-    return after === undefined ? next : this.#state(after(index), 0, next);
+  /** The set after the ends of the rules that the tops of these stacks stand for. */
+  afterRules(stacks: readonly number[]): number {
+    return this.setOf(stacks.flatMap((stack) => [this.#stacks.topOf(stack), this.#stacks.below(stack)]));
+  }
+
+  /** Does something that may look at so many places. @throws TooManyParts */
+  bounded<T>(most: number, doing: () => T): T {
+    this.#places = 0;
+    this.#mostPlaces = most;
+    try {
+      return doing();
+    } finally {
+      this.#mostPlaces = Infinity;
+    }
   }
 
   /** The stack with one more state to return to. */
   #push(state: number, below: number): number {
     // The end of a rule behind a call is the end of the rule that calls: nothing is put on the stack, so that lists do not make it grow.
-    if (state === RULE_END) return below;
-    const key = state * 0x4000000 + below;
-    let id = this.#stackIds.get(key);
-    if (id === undefined) {
-      id = this.#stackStates.push(state) - 1;
-      this.#stackParents.push(below);
-      this.#stackIds.set(key, id);
-    }
-    return id;
+    return state === RULE_END ? below : this.#stacks.push(state, below);
   }
 
-  #state(node: GrammarNode, at: number | string, next: number): number {
-    let nodeId = this.#nodeIds.get(node);
-    if (nodeId === undefined) this.#nodeIds.set(node, (nodeId = this.#nodeIds.size));
-    const key = `${nodeId},${next},${at}`;
-    let id = this.#stateIds.get(key);
-    if (id === undefined) {
-      id = this.#states.push({ node, at, next, expansion: undefined }) - 1;
-      this.#stateIds.set(key, id);
-    }
-    return id;
+  #closed(configs: readonly number[], { ends, most = Infinity }: Partial<Pick<Closing, 'ends' | 'most'>> = {}): Closing {
+    const closing: Closing = { seen: new Set(), found: [], ends, most, partsBefore: this.states.parts, isDone: false };
+    for (let i = 0; i < configs.length; i += 2) this.#close(configs[i] as number, configs[i + 1] as number, closing);
+    return closing;
   }
 
-  #close(state: number, stack: number, out: { seen: Set<number>; found: number[]; result: { isDone: boolean } }): void {
-    const key = state * 0x4000000 + stack;
-    if (out.seen.has(key)) return;
-    out.seen.add(key);
-    const { edges, calls, loops, tokens, isFinal } = this.expansion(state);
-    if (edges.length > 0 || tokens.length > 0) out.found.push(state, stack);
-    for (const loop of loops) this.#close(loop, stack, out);
-    for (let i = 0; i < calls.length; i += 2) this.#close(calls[i] as number, this.#push(calls[i + 1] as number, stack), out);
-    if (!isFinal) return;
-    if (stack === NO_STACK) out.result.isDone = true;
-    else this.#close(this.#stackStates[stack] as number, this.#stackParents[stack] as number, out);
+  /** Without recursion, since a caller's rules may be nested as deeply as a text is long. */
+  #close(state: number, stack: number, out: Closing): void {
+    const waiting = [state, stack];
+    while (waiting.length > 0) {
+      const under = waiting.pop() as number;
+      const at = waiting.pop() as number;
+      const key = configKey(at, under);
+      if (out.seen.has(key) || out.seen.size >= out.most) continue;
+      if (out.seen.add(key).size > MOST_PLACES) throw new TooManyParts(MOST_PLACES);
+      this.#work++;
+      this.#countPlaces(1);
+      const { edges, calls, loops, tokens, isFinal } = this.states.expansion(at);
+      if (this.states.parts - out.partsBefore > this.#mostParts) throw new TooManyParts(this.#mostParts);
+      if (edges.length > 0 || tokens.length > 0) out.found.push(at, under);
+      for (const loop of loops) waiting.push(loop, under);
+      for (let i = 0; i < calls.length; i += 2) waiting.push(calls[i] as number, this.#push(calls[i + 1] as number, under));
+      if (!isFinal) continue;
+      if (under === NO_STACK) out.isDone = true;
+      else if (out.ends !== undefined) out.ends.push(under);
+      else waiting.push(this.#stacks.topOf(under), this.#stacks.below(under));
+    }
+  }
+
+  #countPlaces(count: number): void {
+    this.#places += count;
+    if (this.#places > this.#mostPlaces) throw new TooManyParts(this.#mostPlaces);
   }
 
   #intern(found: readonly number[], isDone: boolean): number {
     if (found.length === 0 && !isDone) return DEAD;
-    const pairs: [number, number][] = [];
-    for (let i = 0; i < found.length; i += 2) pairs.push([found[i] as number, found[i + 1] as number]);
-    pairs.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-    const configs = Int32Array.from(pairs.flat());
+    const configs = sortedPairs(found);
     const key = `${isDone ? '!' : ''}${configs.join()}`;
-    let id = this.#setIds.get(key);
-    if (id === undefined) {
-      id = this.#sets.push({ configs, isDone }) - 1;
-      this.#setIds.set(key, id);
-      if ((id + 1) * 256 > this.#table.length) {
-        const larger = new Int32Array(this.#table.length * 2);
-        larger.set(this.#table);
-        this.#table = larger;
-      }
-      this.#table.fill(UNKNOWN, id * 256, (id + 1) * 256);
-    }
-    return id;
+    const known = this.#setIds.get(key);
+    if (known !== undefined) return known;
+    this.#setIds.set(key, this.#sets.length);
+    return this.#sets.push({ configs, isDone }) - 1;
   }
 
   #findStep(set: number, byte: number): number {
-    const { configs } = this.#sets[set] as StateSet;
-    const after: number[] = [];
-    for (let i = 0; i < configs.length; i += 2) {
-      const { edges } = this.expansion(configs[i] as number);
-      for (let e = 0; e < edges.length; e += 3)
-        if (byte >= (edges[e] as number) && byte <= (edges[e + 1] as number)) after.push(edges[e + 2] as number, configs[i + 1] as number);
-    }
+    const after = this.#after(set, byte);
     const to = after.length === 0 ? DEAD : this.setOf(after);
+    if ((set + 1) * 256 > this.#table.length) {
+      const larger = new Int32Array(Math.max(256 * 64, 2 ** Math.ceil(Math.log2((set + 1) * 256)))).fill(UNKNOWN);
+      larger.set(this.#table);
+      this.#table = larger;
+    }
     this.#table[set * 256 + byte] = to;
     return to;
   }
 
-  /** All that can happen in a state, states that need no byte to reach among it. */
-  #collect(state: number, into: Expansion, seen: Set<number>): void {
-    if (seen.has(state)) return;
-    seen.add(state);
-    const { node, at, next } = this.#states[state] as LocalState;
-    if (node === undefined) into.isFinal = true;
-    else this.#collectNode(node, at, next, { into, seen });
-  }
-
-  #collectNode(node: GrammarNode, at: number | string, next: number, out: Collecting): void {
-    const goOn = (to: GrammarNode, from: number | string, then: number) => this.#collect(this.#state(to, from, then), out.into, out.seen);
-    switch (node.kind) {
-      case 'bytes': {
-        const index = at as number;
-        if (index === node.bytes.length) return this.#collect(next, out.into, out.seen);
-        const byte = node.bytes[index] as number;
-        out.into.edges.push(byte, byte, index + 1 === node.bytes.length ? next : this.#state(node, index + 1, next));
-        return;
-      }
-      case 'words':
-        if (at !== 0) return this.#collectWords(node, rangeOf(at as string), next, out);
-        return void out.into.loops.push(this.#state(node, textOf({ from: 0, to: node.words.length, depth: 0 }), next));
-      case 'byteRanges': return this.#collectRanges(node, at as number, next, out.into);
-      case 'chars': return this.#collectChars(node.ranges, node.writing, next, out.into);
-      case 'token': return void out.into.tokens.push(node.id, next);
-      case 'sequence': {
-        const index = at as number;
-        if (index === node.items.length) return this.#collect(next, out.into, out.seen);
-        // What is left of it is the last item's own state, which other sequences may share.
-        const left = node.items.length - index - 1;
-        const last = node.items[node.items.length - 1] as GrammarNode;
-        const rest = left === 0 ? next : left === 1 ? this.#state(last, 0, next) : this.#state(node, index + 1, next);
-        return goOn(node.items[index] as GrammarNode, 0, rest);
-      }
-      case 'choice': return node.options.forEach((option) => goOn(option, 0, next));
-      case 'repeat': return this.#collectRepeat(node, at as number, next, out);
-      case 'rule': return void out.into.calls.push(this.#state(bodyOf(node), 0, RULE_END), next);
-      case 'steps': {
-        const place = at === 0 ? node.start : (at as string);
-        if (node.endsAt(place)) this.#collect(next, out.into, out.seen);
-        for (const { node: item, to } of node.follow(place)) goOn(item, 0, to === undefined ? next : this.#state(node, to, next));
-        return;
-      }
-      case 'dfa': {
-        const index = at as number;
-        if (node.dfa.isFinal[index] === true) this.#collect(next, out.into, out.seen);
-        for (const { ranges, to } of node.dfa.edges[index] ?? [])
-          this.#collectChars(ranges, node.writing, this.#state(node, to, next), out.into);
-        return;
-      }
-      default: node satisfies never;
+  /** Configs that a byte leads to, without those that can be in their place. */
+  #after(set: number, byte: number): number[] {
+    const { configs } = this.#sets[set] as StateSet;
+    this.#countPlaces(configs.length / 2);
+    const after: number[] = [];
+    for (let i = 0; i < configs.length; i += 2) {
+      const { edges } = this.states.expansion(configs[i] as number);
+      for (let e = 0; e < edges.length; e += 3)
+        if (byte >= (edges[e] as number) && byte <= (edges[e + 1] as number)) after.push(edges[e + 2] as number, configs[i + 1] as number);
     }
+    return after;
   }
+}
 
-  #collectWords(node: WordsNode, range: WordRange, next: number, { into, seen }: Collecting): void {
-    const { words } = node;
-    if (endsWord(words, range)) this.#collect(this.#afterWord(node, range.from, next), into, seen);
-    for (const { byte, range: below } of waysOn(words, range)) {
-      const isOver = below.to - below.from === 1 && endsWord(words, below);
-      into.edges.push(byte, byte, isOver ? this.#afterWord(node, below.from, next) : this.#state(node, textOf(below), next));
-    }
-  }
+const STACKS = 0x4000000;
+/** One number for a state and a stack, ascending by both. */
+export const configKey = (state: number, stack: number): number => state * STACKS + stack;
 
-  #collectRepeat(node: RepeatNode, at: number, next: number, out: Collecting): void {
-    const { item, min, max, isOfChars } = node;
-    const done = at < 0 ? -at - 1 : at;
-    // Past what must come, a loop without an end is in one place.
-    const after = max === Infinity ? Math.min(done + 1, min) : done + 1;
-    if (at < 0) return this.#collect(this.#state(item, 0, this.#state(node, after, next)), out.into, out.seen);
-    if (done >= min) this.#collect(next, out.into, out.seen);
-    if (done >= max) return;
-    if (isOfChars && max !== Infinity) out.into.loops.push(this.#state(node, -done - 1, next));
-    else this.#collect(this.#state(item, 0, this.#state(node, after, next)), out.into, out.seen);
-  }
-
-  #collectRanges(node: GrammarNode & { kind: 'byteRanges' }, at: number, next: number, { edges }: Expansion): void {
-    const [first, last] = node.ranges[at] as readonly [number, number];
-    edges.push(first, last, at + 1 === node.ranges.length ? next : this.#state(node, at + 1, next));
-  }
-
-  #collectChars(ranges: CodeRanges, writing: Writing, next: number, into: Expansion): void {
-    const known = this.#runs.get(ranges) ?? {};
-    const runs = (known[writing] ??= byteRuns(ranges, writing).map((run): GrammarNode => ({ kind: 'byteRanges', ranges: run })));
-    this.#runs.set(ranges, known);
-    for (const run of runs) this.#collectRanges(run as GrammarNode & { kind: 'byteRanges' }, 0, next, into);
-  }
+/** Pairs that lie one behind the other, ascending. */
+function sortedPairs(list: readonly number[]): Int32Array {
+  if (list.length === 2) return Int32Array.from(list);
+  const keys = new Float64Array(list.length / 2);
+  for (let i = 0; i < keys.length; i++) keys[i] = configKey(list[2 * i] as number, list[2 * i + 1] as number);
+  const pairs = new Int32Array(list.length);
+  for (const [i, key] of keys.sort().entries()) pairs.set([Math.floor(key / STACKS), key % STACKS], 2 * i);
+  return pairs;
 }
 
 /** Whether a grammar has this text as a whole. */
@@ -338,21 +287,4 @@ export function acceptsText(automaton: Automaton, node: GrammarNode, text: strin
   let set = automaton.startOf(node);
   for (const byte of new TextEncoder().encode(text)) set = automaton.step(set, byte);
   return automaton.set(set).isDone;
-}
-
-const textOf = ({ from, to, depth }: WordRange): string => `${from}.${to}.${depth}`;
-
-function rangeOf(text: string): WordRange {
-  const [from = 0, to = 0, depth = 0] = text.split('.').map(Number);
-  return { from, to, depth };
-}
-
-interface Collecting {
-  readonly into: Expansion;
-  readonly seen: Set<number>;
-}
-
-function bodyOf(rule: RuleNode): GrammarNode {
-  if (rule.body === undefined) throw new Error(`grammar: the rule ${rule.name} has no body`);
-  return rule.body;
 }

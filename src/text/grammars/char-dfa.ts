@@ -28,7 +28,7 @@ interface Pieces {
   readonly starts: readonly number[];
   /** Numbers of the pieces that some ranges are made of. */
   of(ranges: CodeRanges): readonly number[];
-  /** The code points of ascending pieces. */
+  /** The code points of ascending pieces; of the same ones the same ranges. */
   join(pieces: readonly number[]): CodeRanges;
 }
 
@@ -39,6 +39,7 @@ function piecesOf(sets: Iterable<CodeRanges>): Pieces {
   const starts = [...bounds].sort((a, b) => a - b);
   const indices = new Map(starts.map((start, i) => [start, i]));
   const known = new Map<CodeRanges, number[]>();
+  const joined = new Map<string, CodeRanges>();
   for (const set of distinct) {
     const own: number[] = [];
     for (const [first, last] of set) for (let i = indices.get(first) as number; i < (indices.get(last + 1) as number); i++) own.push(i);
@@ -48,12 +49,16 @@ function piecesOf(sets: Iterable<CodeRanges>): Pieces {
     starts,
     of: (ranges) => known.get(ranges) as number[],
     join(pieces) {
+      const key = pieces.join();
+      const before = joined.get(key);
+      if (before !== undefined) return before;
       const out: [number, number][] = [];
+      joined.set(key, out);
       for (const piece of pieces) {
-        const [first, last] = [starts[piece] as number, (starts[piece + 1] as number) - 1];
-        const before = out.at(-1);
-        if (before !== undefined && before[1] + 1 === first) before[1] = last;
-        else out.push([first, last]);
+        const [first, end] = [starts[piece] as number, (starts[piece + 1] as number) - 1];
+        const last = out.at(-1);
+        if (last !== undefined && last[1] + 1 === first) last[1] = end;
+        else out.push([first, end]);
       }
       return out;
     },

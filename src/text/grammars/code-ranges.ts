@@ -82,6 +82,7 @@ export function byteRuns(ranges: CodeRanges, writing: Writing): CodeRanges[] {
 const LENGTH_ENDS: readonly (readonly [number, number])[] = [[0x7f, 1], [0x7ff, 2], [0xffff, 3], [LAST, 4]];
 
 function utf8Runs(first: number, last: number): CodeRanges[] {
+  if (last < 0x80) return [[[first, last]]];
   const runs: CodeRanges[] = [];
   let from = first;
   for (const [end, length] of LENGTH_ENDS) {

@@ -6,6 +6,7 @@ import { InputError } from '../../tensor/errors.ts';
 import { ANY_CODE, codeRanges, complementOf } from './code-ranges.ts';
 import { chars, choice, repeat, ruleOf, sequence, textNode } from './grammar-node.ts';
 import type { GrammarNode, RuleNode } from './grammar-node.ts';
+import { findLeftRecursion } from './left-recursion.ts';
 import { HALF_PAIR } from './plain-json.ts';
 import { findTexts, rulesOf } from './texts-of-rules.ts';
 
@@ -30,44 +31,12 @@ export function ebnfGrammar(source: string): GrammarNode {
 
 function checkRules(root: RuleNode): void {
   const has = findTexts(root);
-  for (const rule of rulesOf(root)) {
-    const named = `The grammar's rule ${JSON.stringify(rule.name)}`;
-    if (!has(rule)) throw new InputError(`${named} never ends: each of its options holds the rule itself.`);
-    if (beginsWith(rule)) throw new InputError(`${named} begins with itself (left recursion). Write it as a repetition: item (op item)*.`);
-  }
-}
-
-function isEmptyAllowed(node: GrammarNode, open: ReadonlySet<RuleNode>): boolean {
-  switch (node.kind) {
-    case 'sequence': return node.items.every((item) => isEmptyAllowed(item, open));
-    case 'choice': return node.options.some((option) => isEmptyAllowed(option, open));
-    case 'repeat': return node.min === 0 || isEmptyAllowed(node.item, open);
-    case 'rule': return !open.has(node) && node.body !== undefined && isEmptyAllowed(node.body, new Set([...open, node]));
-    case 'bytes': return node.bytes.length === 0;
-    default: return false;
-  }
-}
-
-/** Whether a rule may stand at its own beginning. */
-function beginsWith(rule: RuleNode): boolean {
-  const seen = new Set<RuleNode>();
-  const waiting: GrammarNode[] = rule.body === undefined ? [] : [rule.body];
-  while (waiting.length > 0) {
-    const node = waiting.pop() as GrammarNode;
-    if (node.kind === 'choice') waiting.push(...node.options);
-    if (node.kind === 'repeat') waiting.push(node.item);
-    if (node.kind === 'sequence') {
-      for (const item of node.items) {
-        waiting.push(item);
-        if (!isEmptyAllowed(item, new Set())) break;
-      }
-    }
-    if (node.kind !== 'rule') continue;
-    if (node === rule) return true;
-    if (!seen.has(node) && node.body !== undefined) waiting.push(node.body);
-    seen.add(node);
-  }
-  return false;
+  const rules = rulesOf(root);
+  const named = ({ name }: RuleNode) => `The grammar's rule ${JSON.stringify(name)}`;
+  for (const rule of rules) if (!has(rule)) throw new InputError(`${named(rule)} never ends: each of its options holds the rule itself.`);
+  const left = findLeftRecursion(rules);
+  if (left !== undefined)
+    throw new InputError(`${named(left)} begins with itself (left recursion). Write it as a repetition: item (op item)*.`);
 }
 
 class Reader {

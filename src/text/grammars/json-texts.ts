@@ -63,7 +63,8 @@ function stringChar(): GrammarNode {
 
 export function createJsonTexts(): ValueTexts {
   const quote = textNode('"');
-  const space = choice([EMPTY, textNode(' '), sequence(textNode('\n'), repeat(chars(codeRanges([[9, 9], [32, 32]])), 0, MOST_INDENT))]);
+  const indent = repeat(chars(codeRanges([[9, 9], [32, 32]])), 0, MOST_INDENT);
+  const space = ruleOf('space', choice([EMPTY, textNode(' '), sequence(textNode('\n'), indent)]));
   const char = stringChar();
   const strings = new Map<string, GrammarNode>();
   const string = (min: number, max: number): GrammarNode => {
@@ -112,11 +113,7 @@ export function withAnyValue(texts: Omit<ValueTexts, 'value' | 'object' | 'array
   return { ...texts, value, object, array };
 }
 
-/** Equal as JSON Schema has it: numbers by value, objects whatever the order of their members. */
-export function equalValues(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
-  return canonicalText(a) === canonicalText(b);
-}
-
+/** The same for values that are equal as JSON Schema has it: numbers by value, objects whatever the order of their members. */
 export function canonicalText(value: JsonValue | undefined): string {
   if (Array.isArray(value)) return `[${value.map(canonicalText).join()}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? '';

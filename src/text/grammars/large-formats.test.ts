@@ -6,7 +6,7 @@ import type { JsonObject } from '../../tensor/checkpoint.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { createGrammarCompiler } from './output-format.ts';
 import type { GrammarMatcher } from './matcher.ts';
-import type { OutputFormat } from './output-format.ts';
+import type { CompiledGrammar, OutputFormat } from './output-format.ts';
 import { regexDfa } from './regex-dfa.ts';
 
 const tokenizer = await emberTokenizer();
@@ -38,17 +38,17 @@ const word = () => Array.from({ length: 4 + Math.floor(random() * 12) }, () => '
 const WORDS = [...new Set(Array.from({ length: 10_000 }, word))];
 
 describe('60 schemas', () => {
-  // With a schema's regular expressions and automata: what is asked for again is kept.
-  it('are compiled in less than 50 ms each, at the 95th percentile, and at once when they come again', () => {
+  // With a schema's regular expressions and automata.
+  it('are compiled in less than 50 ms each, at the 95th percentile, and not again when they come again', () => {
     const own = createGrammarCompiler(tokenizer, tokenizer.vocabSize, tokenizer.endIds);
     own.compile({ type: 'json' });
-    const compile = (schema: JsonObject) => processorMs(() => void own.compile({ type: 'schema', schema }));
+    const compile = (schema: JsonObject) => own.compile({ type: 'schema', schema });
+    const compiled: CompiledGrammar[] = [];
     const schemas = structuredSchemas().map(({ schema }) => schema);
-    const times = schemas.map(compile).toSorted((a, b) => a - b);
+    const times = schemas.map((schema) => processorMs(() => void compiled.push(compile(schema)))).toSorted((a, b) => a - b);
     expect(times).toHaveLength(60);
     expect(times[56]).toBeLessThan(50);
-    const again = schemas.map(compile).toSorted((a, b) => a - b);
-    expect(again[56]).toBeLessThan(5);
+    for (const [i, schema] of schemas.entries()) expect(compile(schema)).toBe(compiled[i]);
   });
 });
 

@@ -18,6 +18,8 @@ import type { GrammarMachine, GrammarMatcher } from './matcher.ts';
 import { checkPlainJson, HALF_PAIR } from './plain-json.ts';
 import { literalPattern } from './regex-dfa.ts';
 import { checkedSchema, schemaGrammar } from './schema-grammar.ts';
+import type { TableSearch } from './table-search.ts';
+import { textUntil } from './text-until.ts';
 
 /** A JSON object or array. */
 export interface JsonFormat {
@@ -83,9 +85,19 @@ export interface ArgumentsFormat {
 
 export type OutputFormat = JsonFormat | SchemaFormat | RegexFormat | ChoiceFormat | EbnfFormat | TagsFormat | ArgumentsFormat;
 
+/** How an answer begins. */
+export interface AnswerStart {
+  /**
+   * It begins within a thought: any text, up to the first of these marks; behind it up to four spaces or line ends, then the format. A mark
+   * that the vocabulary has as a control token is that token. Absent: with the format.
+   */
+  readonly thoughtEnd?: string | undefined;
+}
+
 export interface CompiledGrammar {
-  /** @param isBehindText true: up to four spaces or line ends may stand before it; default false */
-  start(options?: { readonly isBehindText?: boolean | undefined }): GrammarMatcher;
+  start(options?: AnswerStart): GrammarMatcher;
+  /** For the table of answers that begin so, as {@link GrammarMatcher.onDevice} has it. The same one each time. */
+  search(options?: AnswerStart): TableSearch;
 }
 
 /** Makes grammars for one vocabulary, and keeps those that were asked for lately. */
@@ -113,6 +125,7 @@ const TAG_NAMES: NamesOf<OutputTag> = { begin: true, content: true, end: true };
 export function createGrammarCompiler(tokenizer: Tokenizer, modelVocab: number, endIds: ReadonlySet<number>): GrammarCompiler {
   let machine: GrammarMachine | undefined;
   const kept = new Map<string, CompiledGrammar>();
+  const behind = createThoughts(tokenizer);
   return {
     compile(format) {
       checkPlainJson(format, 'format');
@@ -123,8 +136,8 @@ export function createGrammarCompiler(tokenizer: Tokenizer, modelVocab: number, 
         throw new InputError('format cannot be obeyed: this model has no token that ends an answer, so that none could end.');
       const own = (machine ??= createGrammarMachine({ tokenizer, modelVocab, endIds }));
       const node = formatGrammar(format, { machine: own, tokenizer, depth: 0 });
-      const behindText = sequence(SPACES, node);
-      const compiled: CompiledGrammar = { start: ({ isBehindText } = {}) => own.start(isBehindText === true ? behindText : node) };
+      const nodeOf = (start: AnswerStart | undefined) => behind(start?.thoughtEnd, node);
+      const compiled: CompiledGrammar = { start: (start) => own.start(nodeOf(start)), search: (start) => own.search(nodeOf(start)) };
       if (kept.size >= MOST_KEPT) kept.delete(kept.keys().next().value as string);
       kept.set(key, compiled);
       return compiled;
@@ -133,6 +146,27 @@ export function createGrammarCompiler(tokenizer: Tokenizer, modelVocab: number, 
 }
 
 const SPACES = repeat(chars(codeRanges([[9, 10], [32, 32]])), 0, 4);
+
+/** Puts a format behind the thought that a mark ends: for the same ones the same node each time. */
+function createThoughts(tokenizer: Tokenizer): (thoughtEnd: string | undefined, format: GrammarNode) => GrammarNode {
+  // What tokens may follow in a thought is found once for all formats.
+  const thoughts = new Map<string, { readonly thought: GrammarNode; readonly behind: WeakMap<GrammarNode, GrammarNode> }>();
+  return (thoughtEnd, format) => {
+    if (thoughtEnd === undefined) return format;
+    const own = thoughts.get(thoughtEnd) ?? { thought: thoughtGrammar(thoughtEnd, tokenizer), behind: new WeakMap() };
+    thoughts.set(thoughtEnd, own);
+    const node = own.behind.get(format) ?? sequence(own.thought, SPACES, format);
+    own.behind.set(format, node);
+    return node;
+  };
+}
+
+function thoughtGrammar(end: string, tokenizer: Tokenizer): GrammarNode {
+  const mark = markGrammar(end, tokenizer);
+  if (mark.kind === 'bytes') return ruleOf('thought', dfaNode(textUntil(end), 'text'));
+  // No text is read as a control token.
+  return sequence(ruleOf('thought', dfaNode(countedDfa(ANY_CODE, 0, Infinity), 'text')), mark);
+}
 
 interface FormatContext {
   readonly machine: GrammarMachine;

@@ -1,6 +1,6 @@
 /** What a schema says of a value, once its references and unions are gone: one way of being valid, by type. */
 import type { JsonValue } from '../../tensor/checkpoint.ts';
-import { equalValues } from './json-texts.ts';
+import { canonicalText } from './json-texts.ts';
 import type { NumberBounds } from './number-dfa.ts';
 
 export type JsonType = 'null' | 'boolean' | 'object' | 'array' | 'number' | 'integer' | 'string';
@@ -107,7 +107,8 @@ function bothBounds(a: NumberBounds, b: NumberBounds): NumberBounds {
 
 function commonValues(a: SchemaFacts['values'], b: SchemaFacts['values']): SchemaFacts['values'] {
   if (a === undefined || b === undefined) return a ?? b;
-  return a.filter((value) => b.some((other) => equalValues(value, other)));
+  const others = new Set(b.map(canonicalText));
+  return a.filter((value) => others.has(canonicalText(value)));
 }
 
 /** What is valid by both. */

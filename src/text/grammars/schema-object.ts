@@ -129,6 +129,15 @@ function placeOf(text: string): Place {
   return { others: Number(others), last: Number(last), marks, isBehindSeparator: text.startsWith('s') };
 }
 
+/**
+ * With one member more. Where members come in order and nobody asks which of them were left out, all up to the last one count as there: so
+ * that places are as many as members, and not as many as ways to leave some out.
+ */
+function marksWith({ named, min, max, isOrdered }: Members, marks: string, index: number): string {
+  const areAlike = isOrdered && min <= 1 && max === Infinity && named.every(({ needs }) => needs.length === 0);
+  return `${areAlike ? '1'.repeat(index) : marks.slice(0, index)}1${marks.slice(index + 1)}`;
+}
+
 const isThere = (marks: string, index: number): boolean => marks[index] === '1';
 const countThere = (marks: string): number => marks.replaceAll('0', '').length;
 
@@ -155,8 +164,7 @@ function memberSteps(builder: SchemaBuilder, members: Members): StepsNode {
     const { can, others: usableOthers } = (usable ??= use());
     const canBeNext = nextMembers(members, place, can);
     const after = (index: number) => textOf({
-      others: place.others, last: isOrdered ? index : -1, isBehindSeparator: false,
-      marks: `${place.marks.slice(0, index)}1${place.marks.slice(index + 1)}`,
+      others: place.others, last: isOrdered ? index : -1, isBehindSeparator: false, marks: marksWith(members, place.marks, index),
     });
     const next = (byName?.map(({ index }) => index) ?? [...named.keys()]).filter(canBeNext);
     const found = byName === undefined || next.length < 2

@@ -11,6 +11,8 @@ import { negatedKeyword } from './schema-negation.ts';
 
 /** Ways of being valid that one value may have. */
 const MOST_WAYS = 200;
+/** Schemas inside or behind each other, with no property or item between: they are read by calls in calls. */
+const MOST_OPEN = 700;
 /** Schemas that are read for one place, each as often as it is referred to: references to references double. */
 const MOST_READS = 100_000;
 
@@ -75,6 +77,8 @@ class Reader implements SchemaReader {
     if (++this.#reads > MOST_READS) throw schemaError(path, 'its unions and references together make too many cases. Make it of fewer.');
     const id = this.#idOf(place);
     if (this.#open.includes(id)) throw schemaError(path, 'it refers to itself with no property or item between, so that it means nothing.');
+    if (this.#open.length >= MOST_OPEN)
+      throw schemaError(path, `it is behind more than ${MOST_OPEN} references and unions, one in the other. Refer to it from nearer.`);
     this.#open.push(id);
     try {
       const keywords = keywordsOf(schema, path);

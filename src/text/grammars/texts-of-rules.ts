@@ -12,9 +12,45 @@ export function rulesOf(root: GrammarNode): ReadonlySet<RuleNode> {
       if (rules.has(node)) continue;
       rules.add(node);
     }
-    waiting.push(...partsOf(node));
+    for (const part of partsOf(node)) waiting.push(part);
   }
   return rules;
+}
+
+/**
+ * Adds to `known` those of the `open` rules whose body holds, which `holds` tells by the rules that are known: until there are no more.
+ * A rule is looked at again only when one that it names was added, so that a chain of rules costs no more than all of them once or twice.
+ */
+export function growRules(open: Iterable<RuleNode>, known: Set<RuleNode>, holds: (body: GrammarNode) => boolean): void {
+  let waiting = new Set([...open].toReversed());
+  const namedBy = new Map<RuleNode, RuleNode[]>();
+  for (const rule of waiting) {
+    for (const named of namedIn(rule)) {
+      const users = namedBy.get(named);
+      if (users === undefined) namedBy.set(named, [rule]);
+      else users.push(rule);
+    }
+  }
+  while (waiting.size > 0) {
+    const again = new Set<RuleNode>();
+    for (const rule of waiting) {
+      if (known.has(rule) || rule.body === undefined || !holds(rule.body)) continue;
+      known.add(rule);
+      for (const user of namedBy.get(rule) ?? []) again.add(user);
+    }
+    waiting = again;
+  }
+}
+
+/** Rules in the body of a rule, each once, not those in these. */
+function namedIn(rule: RuleNode): ReadonlySet<RuleNode> {
+  const found = new Set<RuleNode>();
+  const waiting = [...partsOf(rule)];
+  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+    if (node.kind === 'rule') found.add(node);
+    else for (const part of partsOf(node)) waiting.push(part);
+  }
+  return found;
 }
 
 function partsOf(node: GrammarNode): readonly GrammarNode[] {
@@ -43,13 +79,6 @@ export function findTexts(root: GrammarNode, known: Set<RuleNode> = new Set()): 
       default: return true;
     }
   };
-  for (let found = true; found; ) {
-    found = false;
-    for (const rule of open) {
-      if (known.has(rule) || rule.body === undefined || !has(rule.body)) continue;
-      known.add(rule);
-      found = true;
-    }
-  }
+  growRules(open, known, has);
   return has;
 }

@@ -3,10 +3,12 @@
  * that goes past the end of its rule does, so that only the nodes of the vocabulary's tree where a rule ends are walked for each stack
  * (XGrammar, arXiv 2411.15100, section 3.1).
  */
-import { DEAD, NO_STACK } from './automaton.ts';
-import type { Automaton, CharLoop, WordsPlace } from './automaton.ts';
+import { DEAD } from './automaton.ts';
+import type { Automaton } from './automaton.ts';
+import type { CharLoop, WordsPlace } from './local-states.ts';
 import { repeat } from './grammar-node.ts';
 import type { GrammarNode } from './grammar-node.ts';
+import { NO_STACK } from './state-stacks.ts';
 import { walkBelow } from './token-bytes-trie.ts';
 import type { TokenBytesTrie } from './token-bytes-trie.ts';
 import { endsWord, wordsWith } from './word-range.ts';
@@ -49,6 +51,9 @@ interface LeavingTokens {
 /** The most that masks of sets may take before all are made anew. */
 const MASK_BYTES = 24 * 1024 * 1024;
 
+/** Places of a grammar that may be looked at for one mask: about a second. */
+const MOST_WORK = 5_000_000;
+
 export class TokenMasks {
   readonly words: number;
   /** Of what states accept, as far as it is known. */
@@ -71,11 +76,14 @@ export class TokenMasks {
     this.words = (trie.vocabSize + 31) >> 5;
   }
 
-  /** Tokens that may follow in a set of states, as bits, not to be written to: bit i of word w is token 32 w + i. */
+  /**
+   * Tokens that may follow in a set of states, as bits, not to be written to: bit i of word w is token 32 w + i.
+   * @throws TooManyParts where too many places of the grammar have to be looked at
+   */
   maskOf(set: number): Uint32Array {
     const known = this.#masks.get(set);
     if (known !== undefined) return known;
-    const mask = this.#make(set);
+    const mask = this.#automaton.bounded(MOST_WORK, () => this.#make(set));
     if (this.#masks.size * this.words * 4 > MASK_BYTES) this.#masks.clear();
     this.#masks.set(set, mask);
     return mask;
@@ -85,12 +93,20 @@ export class TokenMasks {
     const { configs, isDone } = this.#automaton.set(set);
     const mask = new Uint32Array(this.words);
     if (isDone) addTo(mask, this.#endIds);
+    // Rules that end at the same nodes go on together: each by itself, rules in rules would be read as often as they are deep.
+    const ending = new Map<string, { readonly ruleEnds: Int32Array; readonly stacks: number[] }>();
     for (let i = 0; i < configs.length; i += 2) {
       const [state, stack] = [configs[i] as number, configs[i + 1] as number];
       const { accepted, ruleEnds } = this.#tokensOf(state);
       for (const tokens of accepted) addTo(mask, tokens);
       if (stack === NO_STACK || ruleEnds.length === 0) continue;
-      const after = this.#automaton.afterRule(stack);
+      const key = ruleEnds.join();
+      const alike = ending.get(key);
+      if (alike === undefined) ending.set(key, { ruleEnds, stacks: [stack] });
+      else alike.stacks.push(stack);
+    }
+    for (const { ruleEnds, stacks } of ending.values()) {
+      const after = this.#automaton.afterRules(stacks);
       this.#list.length = 0;
       for (const node of ruleEnds) this.#walk(node, after, this.#list);
       addTo(mask, Int32Array.from(this.#list));
@@ -101,15 +117,15 @@ export class TokenMasks {
   #tokensOf(state: number): StateTokens {
     const known = this.#states.get(state);
     if (known !== undefined) return known;
-    const loop = this.#automaton.charLoop(state);
-    const words = this.#automaton.wordsPlace(state);
+    const loop = this.#automaton.states.charLoop(state);
+    const words = this.#automaton.states.wordsPlace(state);
     const tokens = words === undefined ? ((loop && this.#loopTokens(loop)) ?? this.#findTokens(state)) : this.#wordTokens(words);
     this.#states.set(state, tokens);
     return tokens;
   }
 
   #findTokens(state: number): StateTokens {
-    const { tokens: ids } = this.#automaton.expansion(state);
+    const { tokens: ids } = this.#automaton.states.expansion(state);
     const list = ids.filter((_, i) => i % 2 === 0);
     const ruleEnds: number[] = [];
     this.#walk(-1, this.#automaton.setOfAlone(state), list, ruleEnds);

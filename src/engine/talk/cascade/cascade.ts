@@ -2,20 +2,18 @@
 import { InputError } from '../../../tensor/errors.ts';
 import { checkOptionNames } from '../../../tensor/option-names.ts';
 import type { NamesOf } from '../../../tensor/option-names.ts';
-import { SILERO_RATE } from '../../../audio/silero-frames.ts';
 import type { Chat, ChatMessage, ConversationOptions, Model } from '../../api.ts';
-import { MOST_TURN_SECONDS } from '../../speech/turn-recogniser.ts';
 import type { SpeechModel } from '../../speech/speech-model.ts';
-import type { SoundPart } from '../../speech/sound-turns.ts';
 import type { VoiceDetector } from '../../speech/voice-detector.ts';
 import type { VoiceModel } from '../../speech/voice-model.ts';
 import { parseVoice } from '../../speech/voice-pack.ts';
 import { heardText } from '../live/answerer.ts';
-import type { Answerer, AnsweringSession, AnswerRequest } from '../live/answerer.ts';
+import type { Answerer, AnsweringSession } from '../live/answerer.ts';
 import { createTalker } from '../live/create-talker.ts';
 import { checkSessionSettings } from '../live/session-settings.ts';
 import type { AnswerSettings, Talker, TalkerInfo } from '../live/talker.ts';
 import { messagesOf } from './cascade-messages.ts';
+import { textOfPart, TURN_SECONDS } from './hear-part.ts';
 import { spokenAnswer } from './spoken-answer.ts';
 
 export interface CascadeParts {
@@ -32,9 +30,6 @@ export interface CascadeParts {
 }
 
 const PART_NAMES: NamesOf<CascadeParts> = { ears: true, model: true, voice: true, detector: true, chat: true };
-
-/** The longest piece of a turn that is heard at once; who speaks longer is heard in several. */
-const TURN_SECONDS = 20;
 
 /** What a model is told that is heard and not read. */
 const SYSTEM = 'You talk with somebody by voice. Answer as people speak, in short sentences, without lists, markup or emoji.';
@@ -84,14 +79,6 @@ function checkVoice(voice: string | undefined, voices: readonly string[]): void 
   const unknown = [...parseVoice(voice).keys()].find((name) => !voices.includes(name));
   if (unknown === undefined) return;
   throw new InputError(`there is no voice ${JSON.stringify(unknown)}: there are ${voices.slice(0, 60).join(', ')}.`);
-}
-
-/** What is short enough is heard as it is; a detector would cut it again. */
-async function textOfPart(ears: SpeechModel, { samples }: SoundPart, signal: AnswerRequest['signal']): Promise<string> {
-  const isShort = samples.length <= MOST_TURN_SECONDS * SILERO_RATE;
-  const pieceSeconds = ears.info.abilities.turns && isShort ? MOST_TURN_SECONDS : undefined;
-  const { text } = await ears.transcribe({ samples, sampleRate: SILERO_RATE }, { pieceSeconds, signal });
-  return text.trim();
 }
 
 function chatOptions({ chat }: CascadeParts) {

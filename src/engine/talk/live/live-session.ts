@@ -1,20 +1,21 @@
 /** A conversation with a talker: what is heard becomes turns, turns are answered, and who speaks meanwhile interrupts. */
 import type { Waveform } from '../../../audio/audio-stream.ts';
 import { InputError } from '../../../tensor/errors.ts';
-import { createTurns } from '../../speech/in-turn.ts';
 import type { VoiceDetector } from '../../speech/voice-detector.ts';
+import { AnswerQueue } from './answer-queue.ts';
 import type { Answerer, AnsweringSession, ItemRecord } from './answerer.ts';
+import { createEchoGuard } from './echo-guard.ts';
+import type { EchoGuard } from './echo-guard.ts';
 import { EventQueue } from './event-queue.ts';
 import { createHushGate } from './hush.ts';
-import { neverBegun, RunningAnswer } from './running-answer.ts';
-import type { RunningAnswerParts } from './running-answer.ts';
+import type { RunningAnswer } from './running-answer.ts';
 import { SessionEars } from './session-ears.ts';
 import type { HeardTurn } from './session-ears.ts';
 import { newRecord, viewOf } from './session-history.ts';
 import { MS_PER_SAMPLE, SessionItems } from './session-items.ts';
 import type { SoundPlayer } from './sound-player.ts';
 import type {
-  AnswerEnd, AnswerSettings, NewTalkItem, RespondOptions, SessionOptions, SessionSettings, TalkItem, TalkSession, TalkSessionEvent,
+  AnswerSettings, NewTalkItem, RespondOptions, SessionOptions, SessionSettings, TalkItem, TalkSession, TalkSessionEvent,
 } from './talker.ts';
 
 export interface LiveSessionParts {
@@ -23,50 +24,36 @@ export interface LiveSessionParts {
   readonly options: SessionOptions;
 }
 
-/** An answer that was asked for. */
-interface WantedAnswer {
-  readonly answerId: string;
-  readonly settings: AnswerSettings;
-  /** Whether a caller asked for it; else a turn did, and one that goes on meanwhile is waited for. */
-  readonly isAsked: boolean;
-}
-
-/** An answer that begins: to which items; `isApart` and `isKept` are those of its {@link RunningAnswer}. */
-type AnswerPlan = Pick<WantedAnswer, 'answerId' | 'settings'> & Pick<RunningAnswerParts, 'isApart' | 'isKept'> & {
-  readonly items: readonly ItemRecord[];
-};
-
 export class LiveSession implements TalkSession {
   readonly #answerer: Answerer;
   readonly #answering: AnsweringSession;
   readonly #player: SoundPlayer | undefined;
+  readonly #echo: EchoGuard | undefined;
   readonly #queue = new EventQueue();
   readonly #items: SessionItems;
   readonly #ears: SessionEars;
   readonly #hush = createHushGate();
-  /** Answers, and what cuts them, one after another. */
-  readonly #inOrder = createTurns();
+  readonly #answers: AnswerQueue;
   readonly #unsubscribe: () => void;
   #settings: SessionSettings;
-  #wanted: WantedAnswer | undefined;
-  /** Answers to other items than the conversation's next, or that are none of it, that have not begun. */
-  readonly #queued = new Set<string>();
-  #answer: RunningAnswer | undefined;
-  #answers = 0;
-  /** Whether something was said since the last answer began. */
-  #hasUnanswered = false;
   #isClosed = false;
   #wake: (() => void)[] = [];
 
   constructor({ answerer, detector, options }: LiveSessionParts) {
     const { items = [], player, signal, ...settings } = options;
-    answerer.check(settings);
-    signal?.throwIfAborted();
     this.#answerer = answerer;
+    this.#echo = player && createEchoGuard(player);
+    this.#player = this.#echo?.player;
+    this.#check(settings);
+    signal?.throwIfAborted();
     this.#settings = settings;
-    this.#player = player;
     this.#answering = answerer.open(settings);
     this.#items = new SessionItems({ answerer, emit: (event) => this.#emit(event), onChange: () => this.#changed() });
+    this.#answers = new AnswerQueue({
+      answering: this.#answering, player: this.#player, sampleRate: answerer.info.sampleRate, queue: this.#queue, items: this.#items,
+      settings: () => this.#settings, isHearing: () => this.#ears.isHearing, heard: (record) => this.#heard(record),
+      onOver: () => this.#hush.reset(),
+    });
     const { recognise, openSound, mostTurnSeconds } = answerer;
     this.#ears = new SessionEars({
       detector, recognise, openSound, mostTurnSeconds,
@@ -89,6 +76,10 @@ export class LiveSession implements TalkSession {
 
   get history(): readonly TalkItem[] {
     return this.#items.records.map(viewOf);
+  }
+
+  get #answer(): RunningAnswer | undefined {
+    return this.#answers.running;
   }
 
   get isAnswering(): boolean {
@@ -118,7 +109,15 @@ export class LiveSession implements TalkSession {
   async hear(sound: Waveform): Promise<void> {
     this.#checkOpen();
     this.#items.checkHears();
-    await this.#ears.hear(sound);
+    const isDeafened = this.#settings.listensWhileSpeaking === false;
+    await this.#ears.hear(isDeafened && this.#echo !== undefined ? this.#echo.silenced(sound) : sound);
+  }
+
+  /** @throws InputError for settings that the talker does not have, or that need a player */
+  #check(settings: SessionSettings): void {
+    this.#answerer.check(settings);
+    if (settings.listensWhileSpeaking === false && this.#player === undefined)
+      throw new InputError('listensWhileSpeaking: false needs a player, which says when an answer is over: give one, or leave it out.');
   }
 
   async commit(): Promise<string> {
@@ -163,14 +162,14 @@ export class LiveSession implements TalkSession {
   async #hearTurn(record: ItemRecord, texts: readonly Promise<string>[]): Promise<void> {
     const isHeard = await this.#items.hear(record, texts);
     // What is no word is no question; a model that hears by itself finds that out.
-    if (isHeard && (record.text !== '' || this.#answerer.recognise === undefined)) this.#hasUnanswered = true;
-    if (this.#settings.answersTurns !== false && this.#hasUnanswered && this.#wanted === undefined) this.#want({}, false);
+    if (isHeard && (record.text !== '' || this.#answerer.recognise === undefined)) this.#answers.said();
+    if (this.#settings.answersTurns !== false) this.#answers.askForTurn();
   }
 
   add(item: NewTalkItem, { after }: { readonly after?: string | undefined } = {}): string {
     this.#checkOpen();
     const { id, role } = this.#items.add(item, after);
-    if (role === 'user') this.#hasUnanswered = true;
+    if (role === 'user') this.#answers.said();
     return id;
   }
 
@@ -184,61 +183,7 @@ export class LiveSession implements TalkSession {
     this.#checkOpen();
     const whole = { ...this.#settings, ...settings };
     this.#answerer.check(whole);
-    if (isApart || items !== undefined) return this.#respondApart(settings, { items, isApart });
-    if (this.#wanted?.isAsked === true) throw new InputError('An answer waits already: it begins when the one before is over.');
-    return this.#want(settings, true);
-  }
-
-  #respondApart(settings: AnswerSettings, { items: given, isApart }: RespondOptions): string {
-    const own = given?.map((item) => ('itemId' in item ? this.#items.get(item.itemId) : this.#items.make(item, false)));
-    const answerId = `answer_${++this.#answers}`;
-    this.#queued.add(answerId);
-    this.#items.track(this.#inOrder(async () => {
-      const items = own ?? [...this.#items.records];
-      await Promise.all(items.map((record) => this.#heard(record)));
-      if (!this.#queued.delete(answerId) || this.#isClosed) return;
-      const unheard = this.#items.unheard(items);
-      if (unheard !== undefined) this.#drop(answerId, { status: 'failed', reason: 'error', ...unheard });
-      else await this.#give({ answerId, settings, items, isApart: true, isKept: isApart !== true });
-    }));
-    return answerId;
-  }
-
-  #want(settings: AnswerSettings, isAsked: boolean): string {
-    const answerId = `answer_${++this.#answers}`;
-    const wanted: WantedAnswer = { answerId, settings, isAsked };
-    this.#wanted = wanted;
-    this.#items.track(this.#inOrder(() => this.#run(wanted)));
-    return answerId;
-  }
-
-  async #run(wanted: WantedAnswer): Promise<void> {
-    // What was said and is not heard yet belongs to what is answered.
-    if (wanted.isAsked) await Promise.all([...this.#items.records].map((record) => this.#heard(record)));
-    if (this.#wanted !== wanted || this.#isClosed) return;
-    this.#wanted = undefined;
-    // Who speaks on is answered when they are done.
-    if (!wanted.isAsked && (this.#ears.isHearing || !this.#hasUnanswered)) return;
-    this.#hasUnanswered = false;
-    const { answerId, settings } = wanted;
-    await this.#give({ answerId, settings, items: [...this.#items.records], isApart: false, isKept: true });
-  }
-
-  async #give({ answerId, settings, items, isApart, isKept }: AnswerPlan): Promise<void> {
-    const record = newRecord(this.#items.newId(), 'assistant');
-    const answer = new RunningAnswer({
-      answerId, record, queue: this.#queue, player: this.#player, sampleRate: this.#answerer.info.sampleRate, isApart, isKept,
-      answering: this.#answering,
-    });
-    this.#answer = answer;
-    try {
-      this.#emit({ kind: 'answer-started', answerId, itemId: record.id });
-      if (isKept) this.#items.insert(record);
-      await answer.run(items, { ...this.#settings, ...settings });
-    } finally {
-      this.#answer = undefined;
-      this.#hush.reset();
-    }
+    return isApart || items !== undefined ? this.#answers.askApart(settings, { items, isApart }) : this.#answers.ask(settings);
   }
 
   /** Resolves when an item's text is there. */
@@ -248,20 +193,8 @@ export class LiveSession implements TalkSession {
   }
 
   cancel(answerId?: string): void {
-    const isMeant = (id: string): boolean => answerId === undefined || id === answerId;
-    const wanted = this.#wanted;
-    if (wanted !== undefined && isMeant(wanted.answerId)) {
-      this.#wanted = undefined;
-      // Of one that a turn wanted nobody was told.
-      if (wanted.isAsked) this.#drop(wanted.answerId);
-    }
-    if (answerId !== undefined && this.#queued.delete(answerId)) this.#drop(answerId);
-    if (this.#answer !== undefined && isMeant(this.#answer.answerId)) this.#answer.stop('cancelled');
+    this.#answers.cancel(answerId);
     this.#changed();
-  }
-
-  #drop(answerId: string, end: AnswerEnd = { status: 'cancelled', reason: 'cancelled' }): void {
-    this.#emit(neverBegun(answerId, this.#items.newId(), end));
   }
 
   truncate(itemId: string, audioEndMs: number): void {
@@ -278,13 +211,13 @@ export class LiveSession implements TalkSession {
       this.#emit({ kind: 'truncated', itemId, audioEndMs, text: record.text });
     };
     if (running === undefined) cut();
-    else this.#items.track(this.#inOrder(async () => cut()));
+    else this.#items.track(this.#answers.inOrder(async () => cut()));
   }
 
   update(settings: SessionSettings): void {
     this.#checkOpen();
     const whole = { ...this.#settings, ...settings };
-    this.#answerer.check(whole);
+    this.#check(whole);
     if (settings.turns !== undefined && settings.turns !== this.#settings.turns) this.#items.track(this.#ears.setTurns(settings.turns));
     this.#settings = whole;
   }
@@ -306,13 +239,12 @@ export class LiveSession implements TalkSession {
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#unsubscribe();
-      this.#wanted = undefined;
-      this.#answer?.stop('cancelled');
+      this.#answers.close();
       this.#player?.stop();
       this.#ears.close(failure?.reason ?? new InputError('The session was closed.'));
       this.#queue.end(failure);
       this.#changed();
     }
-    await this.#inOrder(async () => this.#answering.close());
+    await this.#answers.inOrder(async () => this.#answering.close());
   }
 }

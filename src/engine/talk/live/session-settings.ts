@@ -10,6 +10,7 @@ import type { SessionSettings, TalkerInfo } from './talker.ts';
 const SETTINGS: NamesOf<SessionSettings> = {
   system: true, voice: true, speed: true, speaks: true, temperature: true, topK: true, topP: true, minP: true, seed: true, maxTokens: true,
   tools: true, toolChoice: true, priority: true, turns: true, answersTurns: true, isInterruptible: true,
+  listensWhileSpeaking: true,
 };
 const SAMPLING = ['temperature', 'topK', 'topP', 'minP'] as const;
 
@@ -37,7 +38,7 @@ export function checkSessionSettings(settings: SessionSettings, { info, mostTurn
   for (const sampling of SAMPLING) {
     if (settings[sampling] !== undefined && !abilities.sampling.includes(sampling)) throw lacks(sampling);
   }
-  for (const key of ['speaks', 'answersTurns', 'isInterruptible'] as const) checkSwitch(key, settings[key]);
+  for (const key of ['speaks', 'answersTurns', 'isInterruptible', 'listensWhileSpeaking'] as const) checkSwitch(key, settings[key]);
   checkInteger('maxTokens', maxTokens, { min: 1 });
   checkInteger('seed', seed, { min: 0 });
   if (turns !== undefined && turns !== 'none') checkTurns(turns, mostTurnSeconds);

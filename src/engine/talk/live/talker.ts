@@ -78,6 +78,11 @@ export interface SessionSettings extends AnswerSettings {
   readonly answersTurns?: boolean | undefined;
   /** False: an answer is spoken to its end, whoever speaks meanwhile. Default true. */
   readonly isInterruptible?: boolean | undefined;
+  /**
+   * False: what comes in while an answer sounds, and 200 ms behind it, is heard as silence, for microphones that hear the loudspeaker;
+   * nobody interrupts then. Needs a player, whose clock says when an answer is over. Default true.
+   */
+  readonly listensWhileSpeaking?: boolean | undefined;
 }
 
 export interface SessionOptions extends SessionSettings {

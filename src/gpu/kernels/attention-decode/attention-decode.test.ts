@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canRun, createNullGpu, openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import {
-  ATTENTION_TOLERANCE, compareAttention, compareCache, expectedAttention, makeAttentionCase, shapeOf, withRowsWritten,
+  ATTENTION_TOLERANCE, compareAttention, compareCache, expectedAttention, makeAttentionCase, shapeOf, storedVector, withRowsWritten,
 } from '../../../../test/gpu/attention-case.ts';
 import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention-case.ts';
 import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
@@ -13,6 +13,7 @@ import { attentionDecodeKernel, attentionDecodeWorkgroups, decodeQueryHeads, fit
 import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
 import { partialBytes } from './key-splits.ts';
 import { workgroupBytesOf } from '../../kernel.ts';
+import { f16ToF32, f32ToF16 } from '../../../tensor/half.ts';
 
 type Form = Omit<AttentionDecodeVariant, 'shape'>;
 
@@ -222,6 +223,29 @@ describe('attention-decode', () => {
       });
     });
   }
+
+  it.each([['invocations', FLAT], ['subgroups', LANES]] as const)('by %s, f16: what it does not hold is infinite', async (_, form) => {
+    const shape = shapeOf({ kv: 'f16', input: 'separate' });
+    const problem = makeAttentionCase(shape, at(0));
+    const wild = [65_504, 65_519, 65_520, -65_520, 1e30, -1e30, NaN, 1, 0, 3e-8, 2, -65_519];
+    const v = Float32Array.from(problem.buffers['v'] as Float32Array, (value, i) => wild[i] ?? value);
+    const out = await decode({ ...problem, buffers: { ...problem.buffers, v } }, { shape, ...form });
+    const written = { ...problem, buffers: { ...problem.buffers, kv: out.get('kv') as BufferData } };
+    const stored = storedVector(written, { sequence: 0, part: 1, kvHead: 0, position: 0 });
+    expect([...stored.subarray(0, wild.length)]).toEqual(wild.map((value) => f16ToF32(f32ToF16(value))));
+  });
+
+  it('codes that are read as halves end where those do, and NaN stays NaN', async () => {
+    const shape = shapeOf({ kv: 'q8', headDim: 32 });
+    const problem = makeAttentionCase(shape, at(0));
+    const v = problem.v.map((value, i) => (i === 20 ? NaN : value * (i < 16 ? 1e6 : 1)));
+    const written = withRowsWritten({ ...problem, v });
+    const y = (await decode(written, { shape, ...FLAT })).get('y') as Float32Array;
+    const stored = storedVector(written, { sequence: 0, part: 1, kvHead: 0, position: 0 });
+    const wanted = [...stored].map((value) => Math.max(-65_504, Math.min(65_504, value)));
+    expect(wanted.filter((value) => Math.abs(value) === 65_504).length).toBeGreaterThan(4);
+    wanted.forEach((value, i) => (i < 16 ? expect(y[i]).toBe(value === 0 ? 0 : f16ToF32(f32ToF16(value))) : expect(y[i]).toBeNaN()));
+  });
 
   it('a comparison fails where one key more, or one less, is attended to', async () => {
     const problem = makeAttentionCase(shapeOf({}), at(65));

@@ -4,6 +4,7 @@ import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { fullAttention } from '../../../reference/ops/full-attention.ts';
+import { f32ToF16 } from '../../../tensor/half.ts';
 import { randomSource } from '../../../tensor/codec/random-weights.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { MATRIX_CONFIGS } from '../../wgsl/subgroup-matrix.ts';
@@ -96,6 +97,23 @@ describe('attention on matrices without a cache', () => {
     const shape = shapeOf(heads, tile);
     for (const [rows, keys] of sizes)
       expect(await difference({ shape, rows, keys }, tile)).toBeLessThan(tile.matrix.input === 'f16' ? HALF_TOLERANCE : FLOAT_TOLERANCE);
+  });
+
+  it('keys and values are written as the halves nearest to them, none of them infinite', async () => {
+    const shape = shapeOf(square(2, 2, 72), HALVES);
+    const wild = [65_504, 65_519, -65_520, 1e30, Infinity, -Infinity, 3e-8, -6e-8, 6e-5, 1e-40, 0, 1];
+    const values = Float32Array.from({ length: 2 * 72 }, (_, i) => wild[i % wild.length]!);
+    const kv = new Float32Array(matrixKeysBytes(shape, 1) / 4).fill(NaN);
+    const out = await test.run({
+      kernel: matrixKeysKernel(shape), workgroups: matrixKeysWorkgroups(shape, 1), buffers: { k: values, v: values, kv, step: stepOf(1) },
+    });
+    const { buffer, byteOffset, byteLength } = out.get('kv') as Float32Array;
+    const halves = new Uint16Array(buffer, byteOffset, byteLength / 2);
+    const held = wild.map((value) => f32ToF16(Math.max(-65_504, Math.min(65_504, value))));
+    // Of each head the key and the value, 72 of each and zeros behind them.
+    const width = halves.length / 4;
+    for (const first of [0, width, 2 * width, 3 * width])
+      expect([...halves.subarray(first, first + 72)]).toEqual(Array.from({ length: 72 }, (_, i) => held[i % held.length]));
   });
 
   it('takes queries that halves do not hold', async () => {

@@ -8,6 +8,7 @@ import { attentionSizes, chunkOf, dividedBy, headBindings, kvBinding, kvText, re
 import type { AttentionShape, HeadSizes } from '../../attention-shape.ts';
 import { kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
+import { CACHE_HALVES } from '../../wgsl/cache-halves.ts';
 import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowPieces } from '../../wgsl/row-pieces.ts';
 import { range } from '../../wgsl/expressions.ts';
@@ -29,7 +30,7 @@ export function matrixKeysKernel(shape: AttentionShape): Kernel {
   const { key, value, quadsOfChunk } = attentionSizes(shape);
   const each = range(quadsOfChunk);
   const chunk = chunkOf(shape, each.map((i) => `x${i}`));
-  // What halves do not hold is packed as anything at all.
+  // Halves are this kernel's own way and no cache: they end at 65,504, where `cacheHalves` alone would make infinity.
   const held = kv === 'f32' ? '' : each.map((i) => `  x${i} = clamp(x${i}, vec4<f32>(-65504.0), vec4<f32>(65504.0));\n`).join('');
   const read = (name: 'k' | 'v', { quads }: HeadSizes, chunkOfPart: string) => each.map((i) => {
     const quad = `(${chunkOfPart}) * ${quadsOfChunk}u + ${i}u`;
@@ -40,6 +41,7 @@ export function matrixKeysKernel(shape: AttentionShape): Kernel {
     label: `matrix-keys ${kvText(shape)} [${kvHeads}, ${widthsText(shape)}]`,
     pieces: piecesOf(shape),
     bindings: [...headBindings(shape, ['k', 'v']), kvBinding(shape, 'write')],
+    functions: kv === 'f32' ? [] : [CACHE_HALVES],
     body: `  let head = ${dividedBy('piece', key.chunks + value.chunks)};
   let chunk = ${remainderOf('piece', key.chunks + value.chunks)};
 ${each.map((i) => `  var x${i} = vec4<f32>();`).join('\n')}

@@ -1,15 +1,29 @@
-/** One index of each row by its logits (graph/ops/choose.ts says how). A workgroup takes a row. */
+/** One index of each row by its logits (graph/ops/choose.ts says how), and its row of a table where asked for. A workgroup takes a row. */
 import { kernelHeader, kernelKey, linearWorkgroups, LINEAR_WORKGROUP, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
-import { STEP_BINDING, STEP_STRUCT } from '../../linear-shape.ts';
+import { partBindings, STEP_BINDING, STEP_STRUCT } from '../../linear-shape.ts';
+import type { WeightType } from '../../../tensor/tensor-type.ts';
 import { laneLoop } from '../../wgsl/row-sum.ts';
+import { weightValueFunctions } from '../../wgsl/weight-values.ts';
 
-/** Bindings `x`: f32 [rows, width]; `settings`: f32 [rows, numbers]; `before`: i32 [rows], where there is an end; `y`: i32 [rows]. */
+/** Rows of a table [vocab, width], whose width is a multiple of 4, and columns of rows of so many that are added to them. */
+export interface ChosenRow {
+  readonly type: WeightType;
+  readonly vocab: number;
+  readonly width: number;
+  readonly base?: { readonly start: number; readonly of: number } | undefined;
+}
+
+/**
+ * Bindings `x`: f32 [rows, width]; `settings`: f32 [rows, numbers]; `before`: i32 [rows], where there is an end; `y`: i32 [rows]. With a
+ * row `p0_*`: the planes of the table; `base`: f32 [rows, of], where there is one; `embedded`: f32 [rows, width of the table].
+ */
 export interface ChooseVariant {
   readonly width: number;
   readonly end: number | undefined;
   /** Numbers of a row's settings, and the place of those that count. */
   readonly settings: { readonly numbers: number; readonly first: number };
+  readonly row?: ChosenRow | undefined;
   /** A power of two from 16 on. */
   readonly invocations: number;
 }
@@ -156,50 +170,60 @@ fn sampled(base: u32, lane: u32, most: f32, temperature: f32, least: u32, random
 `;
 }
 
-function mainText({ width, end, settings, invocations }: ChooseVariant): string {
-  const ended = end === undefined ? '' : `  if (before[row] == ${end}) {
-    if (lane == 0u) { y[row] = ${end}; }
-    return;
-  }
-`;
+/** `fn chosenIn(row, lane) -> u32`, the same in every lane. */
+function chosenFunction({ width, end, settings }: ChooseVariant): string {
+  const ended = end === undefined ? '' : `  if (before[row] == ${end}) { return ${end}u; }\n`;
   const setting = (n: number) => `settings[row * ${settings.numbers}u + ${settings.first + n}u]`;
-  return `@compute @workgroup_size(${invocations})
-fn main(${MAIN_ARGUMENTS}) {
-  let row = ${LINEAR_WORKGROUP};
-  if (row >= step.rows) { return; }
-${ended}  let base = row * ${width}u;
+  return `fn chosenIn(row: u32, lane: u32) -> u32 {
+${ended}  let first = row * ${width}u;
   let temperature = ${setting(0)};
   let topK = ${setting(1)};
-  let best = greatest(base, lane);
-  if (temperature <= 0.0) {
-    if (lane == 0u) { y[row] = i32(best); }
-    return;
-  }
-  let most = valueAt(base + best);
+  let best = greatest(first, lane);
+  if (temperature <= 0.0) { return best; }
+  let most = valueAt(first + best);
   var least = 0u;
-  if (topK >= 1.0 && topK < ${width}.0) { least = leastKept(base, lane, u32(topK)); }
-  let index = sampled(base, lane, most, temperature, least, ${setting(2)});
-  if (lane == 0u) { y[row] = i32(index); }
+  if (topK >= 1.0 && topK < ${width}.0) { least = leastKept(first, lane, u32(topK)); }
+  return sampled(first, lane, most, temperature, least, ${setting(2)});
 }
 `;
 }
 
+function mainText({ row, invocations }: ChooseVariant): string {
+  const added = row?.base ? ` + base[row * ${row.base.of / 4}u + ${row.base.start / 4}u + k]` : '';
+  const embedded = row === undefined ? '' : `${laneLoop(row.width / 4, invocations,
+    `    embedded[row * ${row.width / 4}u + k] = quad0(min(index, ${row.vocab - 1}u), k)${added};`)}\n`;
+  return `@compute @workgroup_size(${invocations})
+fn main(${MAIN_ARGUMENTS}) {
+  let row = ${LINEAR_WORKGROUP};
+  if (row >= step.rows) { return; }
+  let index = chosenIn(row, lane);
+  if (lane == 0u) { y[row] = i32(index); }
+${embedded}}
+`;
+}
+
 export function chooseKernel(variant: ChooseVariant): Kernel {
-  const { width, end, invocations } = variant;
+  const { width, end, row, invocations } = variant;
   const read = (name: string, type: string): Binding => ({ name, access: 'read', type });
   const bindings: readonly Binding[] = [
     read('x', 'array<f32>'), read('settings', 'array<f32>'), ...(end === undefined ? [] : [read('before', 'array<i32>')]),
-    { name: 'y', access: 'write', type: 'array<i32>' }, STEP_BINDING,
+    ...(row ? [...partBindings({ type: row.type, rows: row.vocab }, 0, row.width)] : []),
+    ...(row?.base ? [read('base', 'array<vec4<f32>>')] : []),
+    { name: 'y', access: 'write', type: 'array<i32>' },
+    ...(row ? [{ name: 'embedded', access: 'write' as const, type: 'array<vec4<f32>>' }] : []), STEP_BINDING,
   ];
   const memory = `var<workgroup> tops: array<f32, ${invocations}>;
 var<workgroup> places: array<u32, ${invocations}>;
 var<workgroup> counts: array<atomic<u32>, ${2 ** digitBits(variant)}>;
 var<workgroup> chosen: array<u32, 2>;
 `;
-  const functions = [VALUES, greatestFunction(variant), leastKeptFunction(variant), sampledFunction(variant)].join('');
+  const functions = [
+    VALUES, greatestFunction(variant), leastKeptFunction(variant), sampledFunction(variant), chosenFunction(variant),
+    row ? `${weightValueFunctions({ type: row.type, rows: row.vocab }, 0, row.width)}\n` : '',
+  ].join('');
   return {
     key: kernelKey('choose', variant),
-    label: `choose [${width}]`,
+    label: `choose [${width}]${row ? ` and ${row.type} [${row.vocab}, ${row.width}]` : ''}`,
     wgsl: `${kernelHeader(bindings, {})}${STEP_STRUCT}\n${memory}${functions}${mainText(variant)}`,
     bindings,
     workgroupSize: invocations,

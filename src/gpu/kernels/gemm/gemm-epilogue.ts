@@ -3,7 +3,7 @@
  * f32 stores by 16 neighbouring lanes, and int8 rounding of blocks that 16 lanes hand over through workgroup memory.
  */
 import { Q8_BLOCK } from '../../q8-layout.ts';
-import { matrixRows, outputWidth, resultWidth, timesAt, totalRows } from '../../linear-shape.ts';
+import { matrixRows, outputWidth, placeInY, resultWidth, timesAt, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { gateExpression } from '../../wgsl/activation.ts';
@@ -87,7 +87,7 @@ function columnText(shape: LinearShape, geometry: GemmGeometry, hasFactor: boole
   const bias = (w: number) => `let bias${w} = bias[min(${elsewhere}before + tile.first + ${LANES_ACROSS * w}u + tx, ${biases - 1}u)];`;
   const residual = (i: number) => (shape.residual ? ` + residual[min(row${i}, tile.rows - 1u) * ${width}u + min(out, ${width - 1}u)]` : '');
   const yRow = (i: number) => (shape.experts ? `lists[row${i}]` : `row${i}`);
-  const store = (i: number) => `if (row${i} < tile.rows && isColumn${j}) { y[${yRow(i)} * ${width}u + out] = v${i}; }`;
+  const store = (i: number) => `if (row${i} < tile.rows && isColumn${j}) { y[${placeInY(shape, yRow(i), 'out')}] = v${i}; }`;
   return `{
 let out = outBase + ${LANES_ACROSS * j}u + tx;
 ${shape.bias ? weightRows.map(bias).join('\n') : ''}

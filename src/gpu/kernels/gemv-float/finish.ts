@@ -1,5 +1,5 @@
 /** WGSL of what follows the loop: sums of a team's lanes, then norm, bias, activation and residual, and the write. */
-import { matrixRows, outputWidth, timesAt } from '../../linear-shape.ts';
+import { matrixRows, placeInY, timesAt } from '../../linear-shape.ts';
 import { gateExpression } from '../../wgsl/activation.ts';
 import { weightedBias, wholeNumber } from '../../wgsl/expert-rows.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
@@ -31,7 +31,7 @@ export function finishFunction({ shape }: GemvFloatVariant): string {
   const products = gated ? ['gate', 'up'] : ['product'];
   const rows = gated ? ['gateRow(output)', 'gateRow(output) + upDistance(output)'] : ['output'];
   const scaled = products.map((name, i) => `${norm ? `${name} * factor` : name}${bias ? ` + ${biasAt(shape, rows[i] as string)}` : ''}`);
-  const at = `column * ${outputWidth(shape)}u + output`;
+  const at = placeInY(shape, 'column', 'output');
   const times = activation?.times ? ` * ${timesAt(activation.times, 'column', 'output')}` : '';
   const activated = activation ? `${activation.fn}(${scaled[0]})${times}` : scaled[0];
   const value = [`let value = ${gated ? gateExpression(gated, shape.clamp, [scaled[0] as string, `(${scaled[1]})`]) : activated};`];

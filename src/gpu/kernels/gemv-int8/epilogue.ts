@@ -3,7 +3,7 @@
  * (`early`); where several subgroups, rows or columns come together, sums meet in workgroup memory and one invocation a result
  * finishes it (`late`). What the finish reads from buffers is loaded before the products, to be there when they are done.
  */
-import { matrixRows, outputWidth, timesAt } from '../../linear-shape.ts';
+import { matrixRows, outputWidth, placeInY, timesAt } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 import { gateExpression } from '../../wgsl/activation.ts';
 import { weightedBias, wholeNumber } from '../../wgsl/expert-rows.ts';
@@ -86,7 +86,9 @@ const pairOf = (column: string) => (column === '' ? 'choice' : `lists[first + ${
 function resultIndex(variant: GemvInt8Variant, { id, column }: Result): string {
   const { experts } = variant.shape;
   if (experts && !experts.summed) return `${pairOf(column)} * ${outputWidth(variant.shape)}u + out${id}`;
-  return column === '' ? `out${id}` : `(first + ${column}) * ${outputWidth(variant.shape)}u + out${id}`;
+  if (column !== '') return placeInY(variant.shape, `(first + ${column})`, `out${id}`);
+  const { start = 0 } = variant.shape.within ?? {};
+  return start > 0 ? `${start}u + out${id}` : `out${id}`;
 }
 
 /** WGSL expression of the bias of a row of W, local to the workgroup. */

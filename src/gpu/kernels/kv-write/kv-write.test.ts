@@ -4,6 +4,7 @@ import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import { compareCache, makeAttentionCase, shapeOf } from '../../../../test/gpu/attention-case.ts';
 import type { CaseSequence } from '../../../../test/gpu/attention-case.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
+import { f32ToF16 } from '../../../tensor/half.ts';
 import { kvWriteKernel, kvWriteWorkgroups } from './kv-write.ts';
 
 const norm = { eps: 1e-5 };
@@ -51,6 +52,24 @@ describe('kv-write', () => {
     const wrong = cache.slice();
     (wrong as Uint32Array)[wrong.findIndex((value) => !Number.isNaN(value) && value !== 0 && value !== 0x7e007e00)]! *= 2;
     expect(compareCache(problem, wrong)).toMatch(/^cache/);
+  });
+
+  it.each([
+    ['f16', shapeOf({ kv: 'f16', k: { rotaryDim: 0 }, input: 'separate' })],
+    ['f16 beside codes', shapeOf({ kv: 'q4', valueKv: 'f16', k: { rotaryDim: 0 }, input: 'separate' })],
+  ] as const)('%s: what it does not hold is infinite, and NaN stays NaN, as on the CPU', async (_, shape) => {
+    const problem = makeAttentionCase(shape, [{ start: 0, rows: 16 }]);
+    const wild = [1, 65_504, 65_519, 65_520, -65_519, -65_520, 1e30, Infinity, -Infinity, NaN, -1e30, 3e-8];
+    const values = Float32Array.from(problem.buffers['v'] as Float32Array, (value, i) => wild[i] ?? value);
+    const variant = { shape, invocations: 64 };
+    const out = await test.run({
+      kernel: kvWriteKernel(variant), workgroups: kvWriteWorkgroups(variant, problem.rows), buffers: { ...problem.buffers, v: values },
+    });
+    const { buffer, byteOffset, byteLength } = out.get('kv') as BufferData;
+    const halves = new Uint16Array(buffer, byteOffset, byteLength / 2);
+    const wanted = wild.map((value) => f32ToF16(value) & (Number.isNaN(value) ? 0x7fff : 0xffff));
+    const isThere = (at: number) => wanted.every((half, i) => half === (halves[at + i]! & (half === 0x7e00 ? 0x7fff : 0xffff)));
+    expect([...halves.keys()].filter(isThere)).toHaveLength(1);
   });
 
   it('has one key for shapes that differ only in what it does not read', () => {

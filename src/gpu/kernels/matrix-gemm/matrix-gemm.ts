@@ -37,9 +37,10 @@ const memoriesOf = ({ areHalvesReady }: MatrixGemmVariant) => ({ loaded: areHalv
  * matrix units.
  */
 export function takesMatrixUnits(shape: LinearShape): boolean {
-  const { cols, parts, activation, sum, experts } = shape;
+  const { cols, parts, activation, sum, within, experts } = shape;
   const counts = [...parts.map(({ rows }) => rows), matrixRows(shape), activation?.times?.start ?? 0, activation?.times?.of ?? 0];
-  return sum === undefined && experts?.piece === undefined && cols % 32 === 0 && counts.every((count) => count % 4 === 0);
+  const isPart = within !== undefined || experts?.piece !== undefined;
+  return sum === undefined && !isPart && cols % 32 === 0 && counts.every((count) => count % 4 === 0);
 }
 
 /** Tiles of rows in x, of columns in y, parts of the depth in z. */

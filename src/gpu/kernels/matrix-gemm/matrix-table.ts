@@ -104,6 +104,11 @@ const NVIDIA: MatrixTable = {
     { tile: ofHalves({ tileRows: 256, tileCols: 64, tileDepth: 64, subgroups: [4, 1, 1] }), stepUs: 2, perCore: 2 },
   ],
 };
+
+/** What a workgroup of each of NVIDIA's tiles of many rows takes for a step of its depth, and how many of them a core holds. */
+export const H200_TILES = (NVIDIA.many as readonly TimedTile[]).map(({ tile: { tileRows, tileCols, tileDepth }, stepUs, perCore }) => (
+  { tileRows, tileCols, tileDepth, stepUs, perCore }));
+
 const METAL: MatrixTable = {
   cores: 0, mostSplits: 1, mostFewSplits: 1, leastRows: 9,
   few: [16, 32].map((most) => ({ most, perCore: 0, wide: unpacking(fewTile(most, 64, 32)), narrow: unpacking(fewTile(most, 64, 32)) })),
