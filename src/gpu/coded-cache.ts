@@ -53,9 +53,12 @@ function codesText({ type, unitBytes }: CachedPart): string {
   let high = vec4<f32>(unpack4xI8(pair.y));`;
 }
 
+/** Bits of 65,504 / 128: with a scale up to that no code stands for more than halves hold. */
+const WIDEST_SCALE = '0x43ffe000u';
+
 /**
  * `fn NAME(keyAt: u32, chunk: u32) -> vec4<u32>`: eight halves of the vector that begins `offset` units after the place of a key; pads of
- * groups are zeros. Codes stand for larger values than halves hold: those are 65,504.
+ * groups are zeros. Codes stand for larger values than halves hold: those are 65,504, which only a scale of more than 65,504 / 128 makes.
  */
 export function chunkFunction(name: string, part: CachedPart, offset: number): string {
   const head = `fn ${name}(first: u32, chunk: u32) -> vec4<u32> {\n  let at = first + ${offset}u;`;
@@ -67,10 +70,15 @@ export function chunkFunction(name: string, part: CachedPart, offset: number): s
   let scaleBits = select(scales << 16u, scales & 0xffff0000u, (chunk & 2u) == 2u);
   let scale = bitcast<f32>(scaleBits);
 ${codesText(part)}
-  let x = clamp(low * scale, vec4<f32>(-65504.0), vec4<f32>(65504.0));
-  let y = clamp(high * scale, vec4<f32>(-65504.0), vec4<f32>(65504.0));
-  let halves = vec4<u32>(pack2x16float(x.xy), pack2x16float(x.zw), pack2x16float(y.xy), pack2x16float(y.zw));
-  return select(halves, vec4<u32>(0x7e007e00u), vec4<bool>((scaleBits & 0x7fffffffu) > 0x7f800000u));
+  var x = low * scale;
+  var y = high * scale;
+  let magnitude = scaleBits & 0x7fffffffu;
+  if (magnitude > ${WIDEST_SCALE}) {
+    if (magnitude > 0x7f800000u) { return vec4<u32>(0x7e007e00u); }
+    x = clamp(x, vec4<f32>(-65504.0), vec4<f32>(65504.0));
+    y = clamp(y, vec4<f32>(-65504.0), vec4<f32>(65504.0));
+  }
+  return vec4<u32>(pack2x16float(x.xy), pack2x16float(x.zw), pack2x16float(y.xy), pack2x16float(y.zw));
 }`;
 }
 
