@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { repoRoot } from './install.mjs';
 
 /**
@@ -24,6 +25,8 @@ const slowTag = 'slow';
 const laneTimeoutMs = 40 * 60_000;
 /** What was asked to end has this long to do so. */
 const graceMs = 2000;
+/** More files than these do not fail by chance. */
+const mostFilesAgain = 3;
 
 /** @returns {LaneResult} */
 export const noResult = () => ({ passed: 0, failed: 0, skipped: 0, unexcused: 0, notes: [] });
@@ -108,38 +111,64 @@ export async function check(title, args, { mustPrint = false, ...options }) {
 
 /**
  * Runs one vitest project on a given Node. Its own reporter shows where it is; its JSON report is counted.
+ * Where few files failed, these run once more, in a process of their own: a fault fails again, and what passes then is told by name with
+ * what went wrong the first time, and does not fail the lane.
  * `selection` are the arguments of vitest that say which tests.
  */
 export async function runVitest(project, { context, node, title = project, env, selection = ['--project', project] }) {
+  const run = (more) => runOnce([...selection, ...more, ...(context.all ? [] : [`--tagsFilter=!${slowTag}`])], { context, node, env });
+  const first = await run([]);
+  const failed = (first.files ?? []).filter(({ result }) => result.failed > 0);
+  const counted = resultOf(first, title);
+  if (failed.length === 0 || failed.length > mostFilesAgain || context.signal.aborted) return counted;
+  process.stdout.write(`\n${title}: running once more what failed: ${failed.map(({ name }) => name).join(', ')}\n`);
+  const second = await run(failed.map(({ path }) => path));
+  if (context.signal.aborted || resultOf(second, title).failed > 0) return counted;
+  const others = first.files.filter((file) => !failed.includes(file));
+  const notes = failed.flatMap(({ result }) => result.notes).filter((note) => note.startsWith('failed '));
+  const told = { ...noResult(), notes: notes.map((note) => `passed the second time: ${note}`) };
+  return sumOf([...others.map(({ result }) => result), ...second.files.map(({ result }) => result), told]);
+}
+
+/** Runs vitest and reads its report: `files` with the result of each, none where there is no report, and how it `ended` (runNode). */
+async function runOnce(args, { context, node, env }) {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-test-'));
   const reportPath = join(folder, 'report.json');
   const vitest = join(repoRoot, 'node_modules', 'vitest', 'vitest.mjs');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportPath}`];
   try {
-    const args = [vitest, 'run', ...selection, ...(context.all ? [] : [`--tagsFilter=!${slowTag}`]), ...reporters];
-    const { ended } = await runNode(args, { context, node, env });
-    return readReport(reportPath, { title, ended });
+    const { ended } = await runNode([vitest, 'run', ...args, ...reporters], { context, node, env });
+    return { ended, files: readReport(reportPath) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** @returns {LaneResult} */
-function readReport(path, { title, ended }) {
-  let report;
+function readReport(path) {
   try {
-    report = JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(readFileSync(path, 'utf8')).testResults.map(countFile);
   } catch {
-    return failure(`${title}: vitest ${ended ?? 'ended'} and left no report`);
+    return undefined;
   }
-  const result = sumOf(report.testResults.map(countFile));
+}
+
+/** @returns {LaneResult} */
+function resultOf({ ended, files }, title) {
+  if (files === undefined) return failure(`${title}: vitest ${ended ?? 'ended'} and left no report`);
+  const result = sumOf(files.map((file) => file.result));
   if (result.failed > 0) return result;
   if (ended) return sumOf([result, failure(`${title}: vitest ${ended} though no test failed (an unhandled error?)`)]);
   // A pattern that finds no file, or files whose tests are all skipped, check nothing.
   return result.passed === 0 ? sumOf([result, failure(`${title}: no test has run`)]) : result;
 }
 
-/** @param {{ name: string, status: string, message: string, assertionResults: object[] }} file of vitest's JSON report */
+/** The first line of what a test said, without colours. */
+const firstLine = (message = '') => stripVTControlCharacters(message).split('\n')[0].slice(0, 300);
+
+/**
+ * @param {{ name: string, status: string, message: string, assertionResults: object[] }} file of vitest's JSON report
+ * @returns {{ name: string, path: string, result: LaneResult }}
+ */
 function countFile(file) {
   const result = noResult();
   const name = relative(repoRoot, file.name);
@@ -148,14 +177,14 @@ function countFile(file) {
   // A file that cannot even be loaded, or whose hook fails, may have no test that fails.
   if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) {
     result.failed += 1;
-    result.notes.push(`failed ${name}: ${file.message.split('\n')[0] || 'a hook failed, see above'}`);
+    result.notes.push(`failed ${name}: ${firstLine(file.message) || 'a hook failed, see above'}`);
   }
   const skippedIn = new Map();
   for (const test of file.assertionResults) {
     if (test.status === 'passed') result.passed += 1;
     else if (test.status === 'failed') {
       result.failed += 1;
-      result.notes.push(`failed ${name}: ${test.fullName}`);
+      result.notes.push(`failed ${name}: ${test.fullName}: ${firstLine(test.failureMessages?.[0])}`);
     } else {
       const isSlow = test.tags.includes(slowTag);
       result.skipped += 1;
@@ -165,5 +194,5 @@ function countFile(file) {
     }
   }
   for (const [group, count] of skippedIn) result.notes.push(`skipped ${count}${group}`);
-  return result;
+  return { name, path: file.name, result };
 }

@@ -125,12 +125,30 @@ describe('a vitest project', () => {
       'broken.test.js': `import './not-there.js';`,
     });
     expect([status, lastLine]).toEqual([1, '1 passed, 3 failed, 2 skipped']);
-    expect(text).toMatch(/^made-up: failed \S*counts\.test\.js: fails$/m);
+    expect(text).toMatch(/^made-up: failed \S*counts\.test\.js: fails: AssertionError: expected 'found' to be 'wanted'.*$/m);
     expect(text).toMatch(/^made-up: failed \S*hook\.test\.js: a hook failed, see above$/m);
     expect(text).toMatch(/^made-up: failed \S*broken\.test\.js: .*not-there/m);
     expect(text).toMatch(/^made-up: skipped 1 in \S*counts\.test\.js: skips$/m);
     expect(complaint).toContain("expected 'found' to be 'wanted'");
     expect(complaint).toContain('no hook');
+  });
+
+  it('runs files that failed once more, and tells what passed then', () => {
+    const counter = JSON.stringify(join(folder, 'times'));
+    const flaky = `import { appendFileSync, readFileSync } from 'node:fs'; appendFileSync(${counter}, 'x');
+      test('now and then', () => { expect(readFileSync(${counter}, 'utf8').length).toBe(2); }); test('always', () => {});`;
+    const { status, text, lastLine } = runProject({ 'flaky.test.js': flaky, 'good.test.js': `test('passes', () => {});` });
+    expect([status, lastLine]).toEqual([0, '3 passed, 0 failed, 0 skipped']);
+    expect(text).toMatch(/^made-up: running once more what failed: \S*flaky\.test\.js$/m);
+    expect(text).toMatch(/^made-up: passed the second time: failed \S*flaky\.test\.js: now and then: AssertionError: expected 1 to be 2/m);
+    expect(readFileSync(join(folder, 'times'), 'utf8')).toBe('xx');
+  });
+
+  it('does not run many files again', () => {
+    const files = Object.fromEntries([1, 2, 3, 4].map((i) => [`${i}.test.js`, `test('fails', () => { throw new Error('always'); });`]));
+    const { status, text, lastLine } = runProject(files);
+    expect([status, lastLine]).toEqual([1, '0 passed, 4 failed, 0 skipped']);
+    expect(text).not.toContain('once more');
   });
 
   it('leaves slow tests out without --all, and says so', () => {
