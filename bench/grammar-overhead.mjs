@@ -1,7 +1,7 @@
 /**
  * What a format costs while decoding: answers that obey one beside free answers of as many tokens, alone and together, in turns.
  * node bench/grammar-overhead.mjs [MODEL.gguf] [--device cpu|gpu|software] [--streams 1,8] [--tokens 128]
- *   [--runs 5] [--threads N] [--formats records,texts] [--masks host] [--beside] [--json FILE]
+ *   [--runs 5] [--threads N] [--formats records,texts] [--masks host] [--beside] [--top-k 40] [--json FILE]
  * `--masks host`: answers with a format have a banned text too, so that the device does not follow their grammars by itself, and no text
  * is added. `--beside`: of several streams every second one is free in both measurements.
  * A line a format and number of streams: milliseconds a token of both (wall time of the whole call over its tokens, prompts of 64 tokens
@@ -24,10 +24,11 @@ const { values: flags, positionals: [path = 'models/ember-21m-q4_0.gguf'] } = pa
     formats: { type: 'string' },
     masks: { type: 'string' },
     beside: { type: 'boolean', default: false },
+    'top-k': { type: 'string', default: '40' },
     json: { type: 'string' },
   },
 });
-const [tokens, runs] = [flags.tokens, flags.runs].map(Number);
+const [tokens, runs, topK] = [flags.tokens, flags.runs, flags['top-k']].map(Number);
 const streamCounts = flags.streams.split(',').map(Number);
 const PROMPT_TOKENS = 64;
 
@@ -42,6 +43,8 @@ const FORMATS = {
   texts: list(text(200)),
   numbers: list({ type: 'number', minimum: 0, maximum: 1 }),
   expression: { type: 'regex', pattern: '(?:[A-Z][a-z]{2,9} \\d{1,3}; ){80}' },
+  digits: { type: 'regex', pattern: '[0-9]{1000}' },
+  letters: { type: 'regex', pattern: '[a-z]{1999}' },
 };
 
 const model = await loadModel(path, {
@@ -68,7 +71,7 @@ function report(name, streams, { free, bound }) {
   const overhead = (key) => Number((100 * (of(bound, key) / of(free, key) - 1)).toFixed(1));
   const figures = {
     bench: 'grammar-overhead', model: model.info.name, device: model.info.deviceDescription, vocabSize: model.info.vocabSize,
-      format: name, streams, tokens, runs, masks: flags.masks ?? 'device', beside: flags.beside,
+      format: name, streams, tokens, runs, masks: flags.masks ?? 'device', beside: flags.beside, topK,
     freeMs: of(free, 'ms'), formatMs: of(bound, 'ms'), overheadPercent: overhead('ms'),
     freeProcessorMs: of(free, 'processorMs'), formatProcessorMs: of(bound, 'processorMs'),
       processorOverheadPercent: overhead('processorMs'),
@@ -89,7 +92,7 @@ async function answers(streams, format, seed) {
     const isFree = format === undefined || (flags.beside && stream % 2 === 1);
     const ofHost = flags.masks === 'host' ? { bannedTexts: ['\u0007'] } : {};
     const options = isFree ? { ignoreEos: true } : { format, ...ofHost };
-    for await (const piece of model.generate({ ids, maxTokens: tokens, temperature: 0.8, topK: 40, seed: stream, cachePrompt: false,
+    for await (const piece of model.generate({ ids, maxTokens: tokens, temperature: 0.8, topK, seed: stream, cachePrompt: false,
       ...options })) {
       made += piece.tokens.length;
       if (piece.finishReason === 'length') cut++;
