@@ -212,7 +212,7 @@ async function show(text: string, { json }: { readonly json?: boolean }): Promis
 /** When it came, and what its bytes are. */
 async function entryRows(url: string, { repository, path }: CachedSnapshot, files: readonly CachedFile[]): Promise<string[][]> {
   const place = { url, repository, folder: repositoryFolder(await cacheFolder(), repository), snapshot: path };
-  const entry = await readUrlEntry(place, files[0]!.name);
+  const entry = (await readUrlEntry(place, files[0]!.name))?.entry;
   return entry === undefined ? [] : [['ETag', entry.etag ?? 'none'], ['SHA-256', entry.sha256], ['fetched', entry.fetched]];
 }
 

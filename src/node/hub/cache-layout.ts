@@ -60,7 +60,7 @@ export async function readSnapshot(cacheFolder: string, repository: string, comm
     const found = entry.isDirectory() ? undefined : await stat(filePath).catch(() => undefined);
     // A link whose blob is gone is a file that is not there.
     if (!found?.isFile()) continue;
-    const blobPath = entry.isSymbolicLink() ? resolve(dirname(filePath), await readlink(filePath)) : filePath;
+    const blobPath = (await linkTarget(filePath)) ?? filePath;
     files.push({ name: relative(path, filePath).split(sep).join('/'), sizeBytes: found.size, blobPath, modifiedMs: found.mtimeMs });
   }
   return { repository, commit, path, files };
@@ -114,6 +114,12 @@ export async function linkFile(path: string, blobPath: string): Promise<void> {
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** Where a link leads; undefined for what is none. */
+export async function linkTarget(path: string): Promise<string | undefined> {
+  const named = await readlink(path).catch(() => undefined);
+  return named === undefined ? undefined : resolve(dirname(path), named);
 }
 
 /** A folder that is empty may be taken away between its making and its use. */
@@ -174,8 +180,7 @@ async function removeHeld(
 ): Promise<number> {
   for (const { name, blobPath } of files) {
     // By now it may lead to another blob, whose lock somebody else has.
-    const named = await readlink(join(path, name)).catch(() => undefined);
-    if (named === undefined || resolve(dirname(join(path, name)), named) === blobPath) await rm(join(path, name), { force: true });
+    if (((await linkTarget(join(path, name))) ?? blobPath) === blobPath) await rm(join(path, name), { force: true });
   }
   const kept = await namedBlobs(cacheFolder, repository);
   const freed = files.filter(({ blobPath }) => !kept.has(blobPath));

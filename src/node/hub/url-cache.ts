@@ -3,11 +3,11 @@
  * that Python's tools list and remove it: `models--_url--HASH/{url.json, entries/FILE.json, blobs/HASH, snapshots/HASH/FILE}`.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, readlink, rename, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { lstat, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { UrlEntry } from '../../files/hub/url-folder.ts';
 import { ifFileLockFree } from '../file-lock.ts';
-import { repositoryFolder } from './cache-layout.ts';
+import { linkFile, linkTarget, repositoryFolder } from './cache-layout.ts';
 import { blobLock, blobOfName, removeBlob } from './file-blob-place.ts';
 
 /** Where the files of one folder of URLs are kept. */
@@ -38,19 +38,38 @@ export async function urlOfRepository(cacheFolder: string, repository: string): 
   return typeof url === 'string' ? url : undefined;
 }
 
-/** What is known of a file whose bytes are there; undefined else. */
-export async function readUrlEntry({ folder, snapshot }: UrlPlace, fileName: string): Promise<UrlEntry | undefined> {
-  const [text, found] = await Promise.all([
-    readFile(entryPath(folder, fileName), 'utf8').catch(() => ''),
-    stat(join(snapshot, fileName)).catch(() => undefined),
-  ]);
-  const entry = parsed(text) as UrlEntry | undefined;
-  return entry !== undefined && found?.size === entry.sizeBytes ? entry : undefined;
+/** An entry names its blob, so that what is known and the bytes are of one file wherever a process ends. */
+type StoredEntry = UrlEntry & { readonly blob: string };
+
+/** What is known of a file whose bytes are there, and where they are; undefined else. */
+export async function readUrlEntry(
+  { folder, snapshot }: UrlPlace, fileName: string,
+): Promise<{ readonly entry: UrlEntry; readonly path: string } | undefined> {
+  const text = await readFile(entryPath(folder, fileName), 'utf8').catch(() => '');
+  const { blob, ...entry } = (parsed(text) ?? {}) as StoredEntry;
+  if (blob === undefined) return undefined;
+  // Where links cannot be made, the bytes have moved to their name.
+  for (const path of [join(folder, 'blobs', blob), join(snapshot, fileName)]) {
+    const found = await lstat(path).catch(() => undefined);
+    if (found?.isFile()) return found.size === entry.sizeBytes ? { entry, path } : undefined;
+  }
+  return undefined;
 }
 
-export async function writeUrlEntry({ folder, url }: UrlPlace, fileName: string, entry: UrlEntry): Promise<void> {
-  await writeWhole(join(folder, 'url.json'), { url });
-  await writeWhole(entryPath(folder, fileName), entry);
+/** Makes a blob the file: first by its entry, which is what is read here, then by its name, for others. The caller has the blob's lock. */
+export async function keepUrlFile(place: UrlPlace, fileName: string, blobPath: string, entry: UrlEntry): Promise<void> {
+  await writeWhole(join(place.folder, 'url.json'), { url: place.url });
+  await writeWhole(entryPath(place.folder, fileName), { ...entry, blob: basename(blobPath) } satisfies StoredEntry);
+  await linkFile(join(place.snapshot, fileName), blobPath);
+}
+
+/** Gives a file its name where a process ended before it did. */
+export async function nameUrlFile(place: UrlPlace, fileName: string, path: string): Promise<void> {
+  const link = join(place.snapshot, fileName);
+  if (path === link || (await linkTarget(link)) === path) return;
+  const isNow = async () => (await readUrlEntry(place, fileName))?.path === path;
+  // A cache that cannot be written to is read as it is.
+  await ifFileLockFree(blobLock(path), async () => ((await isNow()) ? linkFile(link, path) : undefined)).catch(() => undefined);
 }
 
 /** Where the bytes of a file with these facts come to. Of other facts the name is another, so that parts of two files never meet. */
@@ -62,19 +81,16 @@ export function urlBlobPath({ folder }: UrlPlace, fileName: string, facts: objec
  * Removes the earlier blobs of a file, and parts of them, each under its lock. What another process is fetching stays, and so does the blob
  * that the file has by now, which may be another one than `blobPath`: that of who calls this, and has its lock.
  */
-export async function removeOldBlobs({ folder, snapshot }: UrlPlace, fileName: string, blobPath: string): Promise<void> {
-  const blobs = join(folder, 'blobs');
+export async function removeOldBlobs(place: UrlPlace, fileName: string, blobPath: string): Promise<void> {
+  const blobs = join(place.folder, 'blobs');
   const names = (await readdir(blobs).catch(() => [])).filter((name) => name.startsWith(blobStart(fileName)));
   for (const name of new Set(names.map(blobOfName))) {
     const path = join(blobs, name);
-    if (path !== blobPath) await ifFileLockFree(blobLock(path), () => removeUnlessNamed(path, join(snapshot, fileName)));
+    if (path === blobPath) continue;
+    await ifFileLockFree(blobLock(path), async () =>
+      removeBlob(path, { keepsWhole: (await readUrlEntry(place, fileName))?.path === path }),
+    );
   }
-}
-
-async function removeUnlessNamed(blobPath: string, linkPath: string): Promise<void> {
-  const named = await readlink(linkPath).catch(() => undefined);
-  const isNamed = named !== undefined && resolve(dirname(linkPath), named) === blobPath;
-  await removeBlob(blobPath, { keepsWhole: isNamed });
 }
 
 /** What all blobs of a file begin with. */
