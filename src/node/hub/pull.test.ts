@@ -128,8 +128,11 @@ describe('the cache', () => {
       first ??= cachedSnapshots(cache()).then(([snapshot]) => removeFiles(cache(), snapshot!, snapshot!.files));
       void first.then(() => sendBytes(response, bytes, range));
     };
-    const path = await pull('o/folder');
+    const error = await errorOf(pull('o/folder'));
+    expect(error).toBeInstanceOf(CapacityError);
+    expect(error.message).toMatch(/^o\/folder: \S+ was removed from the cache .*Pull it again/);
     expect(await first).toBeGreaterThan(0);
+    const path = join(cache(), 'models--o--folder', 'snapshots', COMMIT);
     const names = readdirSync(path);
     expect(names).toContain('model.safetensors');
     expect(names.filter((name) => !existsSync(join(path, name)))).toEqual([]);

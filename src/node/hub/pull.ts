@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HttpRetry } from '../../files/http-retry.ts';
-import { InputError } from '../../tensor/errors.ts';
+import { CapacityError, InputError } from '../../tensor/errors.ts';
 import type { OnProgress } from '../../tensor/progress.ts';
 import { defaultMemoryBudget } from '../memory-budget.ts';
 import { cachedModel, linkFile, repositoryFolder, writeRef } from './cache-layout.ts';
@@ -109,6 +109,10 @@ async function isWhole(path: string, sizeBytes: number): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.size === sizeBytes;
 }
 
+export function removedMeanwhile(name: string): CapacityError {
+  return new CapacityError(`${name} was removed from the cache (by "ingot rm"?) while the rest came. Pull it again.`);
+}
+
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
@@ -119,7 +123,8 @@ export interface RunOptions {
 /**
  * Downloads what a plan says. Files that are there are not asked for; what an ended run brought is gone on with.
  * @returns the path to load
- * @throws CapacityError where the disk is too small, before anything comes; as `downloadBlob`. What came stays
+ * @throws CapacityError where the disk is too small, before anything comes, or a file was removed meanwhile; as `downloadBlob`. What came
+ *   stays
  */
 export async function runPull(
   plan: PullPlan,
@@ -138,6 +143,8 @@ export async function runPull(
     else await pullFile(file);
     report();
   }
+  for (const { name, sizeBytes } of filesOf(choice))
+    if (!(await isWhole(join(snapshot, name), sizeBytes))) throw removedMeanwhile(`${printModelId(id)}: ${name}`);
   await writeRef(cacheFolder, id, repository.commit);
   return path;
 
