@@ -21,6 +21,12 @@ function doubling(keyword: string): unknown {
   return { $defs: { ...Object.fromEntries(levels) as object, n25: { type: 'null' } }, $ref: '#/$defs/n0' };
 }
 
+/** Definitions, each in the one before. */
+function chain(length: number, wrap: (next: unknown) => unknown): unknown {
+  const at = (i: number) => (i < length ? wrap({ $ref: `#/$defs/d${i + 1}` }) : { type: 'null' });
+  return { $ref: '#/$defs/d0', $defs: Object.fromEntries(Array.from({ length: length + 1 }, (_, i) => [`d${i}`, at(i)])) };
+}
+
 const cyclic: Record<string, unknown> = {};
 cyclic['items'] = cyclic;
 const groups = (levels: number) => `${'('.repeat(levels)}a${')'.repeat(levels)}`;
@@ -37,7 +43,8 @@ describe('what is no format is refused, by its place and by what was found:', ()
     ['NaN', schema({ minimum: Number.NaN }), 'format/schema/minimum must be JSON, found NaN'],
     ['a circle', schema(cyclic), 'is nested more than 600 deep, or holds itself'],
     ['a very deep schema', schema(nested(20_000, (items) => ({ items }))), 'is nested more than 600 deep'],
-    ['a deep schema', schema(nested(250, (items) => ({ type: 'array', items }))), 'nested too deeply'],
+    ['a long chain', schema(chain(5000, (items) => ({ type: 'array', items }))), '#/$defs/d3999/items: it is of more than 4000 parts'],
+    ['enums in enums', schema(chain(2000, (a) => ({ enum: [{ a: 1 }, 2], properties: { a } }))), 'are nested more than 200 deep'],
     ['allOf that doubles', schema(doubling('allOf')), 'too many cases'],
     ['anyOf that doubles', schema(doubling('anyOf')), 'cases'],
     ['oneOf that doubles', schema(doubling('oneOf')), 'too many cases'],
@@ -73,4 +80,14 @@ it('what is nested within bounds is obeyed', () => {
 it('long paths are shown by both ends', () => {
   expect(shortPath('#/a')).toBe('#/a');
   expect(shortPath(`#${'/items'.repeat(500)}/last`)).toMatch(/^#\/items.*\.\.\..*\/last$/u);
+});
+
+it.each([
+  ['definitions in a chain', chain(3900, (items) => ({ type: 'array', items, minItems: 1 })), '['.repeat(50)],
+  ['a deep schema', nested(250, (items) => ({ type: 'array', items, minItems: 1 })), `${'['.repeat(250)}null${']'.repeat(250)}`],
+])('%s are followed as deeply as they go', (_, deep, text) => {
+  const matcher = compiler.compile(schema(deep) as OutputFormat).start();
+  for (const token of tokenizer.encode(text)) matcher.accept(token);
+  const [end] = [...tokenizer.endIds] as [number];
+  expect((matcher.mask()[end >> 5]! >>> (end & 31)) & 1).toBe(text.endsWith(']') ? 1 : 0);
 });

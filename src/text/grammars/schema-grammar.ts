@@ -71,18 +71,27 @@ class Builder implements SchemaBuilder {
   readonly #known = new Set<RuleNode>();
   /** Where values of an `enum` are tried: in any order of members. */
   #checker: { readonly builder: Builder; readonly automaton: Automaton } | undefined;
-  #depth = 0;
+  /** Rules to come, of all builders of one grammar: one after another, as a chain of them is longer than calls in calls. */
+  readonly #unwritten: (() => void)[];
   readonly #json: ValueTexts;
   readonly #inner: Builder;
   readonly #ofMember: SchemaGrammarOptions['ofMember'];
   readonly #byTexts = new Map<ValueTexts, Builder>();
 
-  constructor(root: JsonValue, { texts, isStrict, json = texts, inner = texts, ofMember }: SchemaGrammarOptions) {
+  /** Of how many grammars, each inside the one before, this one is, by which values are tried. */
+  readonly #depth: number;
+
+  constructor(
+    root: JsonValue, { texts, isStrict, json = texts, inner = texts, ofMember }: SchemaGrammarOptions,
+    unwritten: (() => void)[] = [], depth = 0,
+  ) {
     this.#root = root;
+    this.#depth = depth;
+    this.#unwritten = unwritten;
     this.texts = texts;
     this.isStrict = isStrict;
     this.#json = json;
-    this.#inner = inner === texts ? this : new Builder(root, { texts: inner, isStrict, json });
+    this.#inner = inner === texts ? this : new Builder(root, { texts: inner, isStrict, json }, unwritten, depth);
     this.#ofMember = ofMember;
     this.#reader = createSchemaReader(root, (facts) => this.#isEmpty(facts));
   }
@@ -95,10 +104,7 @@ class Builder implements SchemaBuilder {
     if (this.#rules.size >= MOST_RULES) throw schemaError(path, `it is of more than ${MOST_RULES} parts.`);
     const rule = ruleOf(path);
     this.#rules.set(key, rule);
-    this.#depth++;
-    if (this.#depth > 200) throw schemaError(path, 'it is nested too deeply.');
-    rule.body = choice(this.#reader.factsOf(places).map((facts) => this.#node(facts)));
-    this.#depth--;
+    this.#unwritten.push(() => void (rule.body = choice(this.#reader.factsOf(places).map((facts) => this.#node(facts)))));
     return rule;
   }
 
@@ -107,7 +113,9 @@ class Builder implements SchemaBuilder {
     const texts = this.#ofMember(name);
     if (texts === this.#inner.texts) return this.#inner.value(places);
     const known = this.#byTexts.get(texts)
-      ?? new Builder(this.#root, { texts, inner: this.#inner.texts, isStrict: this.isStrict, json: this.#json });
+      ?? new Builder(
+        this.#root, { texts, inner: this.#inner.texts, isStrict: this.isStrict, json: this.#json }, this.#unwritten, this.#depth,
+      );
     this.#byTexts.set(texts, known);
     return known.value(places);
   }
@@ -123,6 +131,7 @@ class Builder implements SchemaBuilder {
   }
 
   hasTexts(node: GrammarNode): boolean {
+    for (let write = this.#unwritten.pop(); write !== undefined; write = this.#unwritten.pop()) write();
     return findTexts(node, this.#known)(node);
   }
 
@@ -254,7 +263,7 @@ class Builder implements SchemaBuilder {
     const { values = [] } = facts;
     const rest: SchemaFacts = { ...facts, values: undefined };
     if (saysNothing(rest)) return values;
-    this.#checker ??= { builder: new Builder(this.#root, { texts: this.#json, isStrict: false }), automaton: new Automaton() };
+    this.#checker ??= { builder: this.#apart(facts.path), automaton: new Automaton() };
     const { builder, automaton } = this.#checker;
     const node = builder.#node(rest);
     if (!builder.hasTexts(node)) return [];
@@ -262,9 +271,14 @@ class Builder implements SchemaBuilder {
   }
 
   #isEmpty(facts: SchemaFacts): boolean {
-    // Apart from this builder, some of whose rules have no body yet.
-    const apart = new Builder(this.#root, { texts: this.#json, isStrict: false });
+    const apart = this.#apart(facts.path);
     return !apart.hasTexts(apart.#node(facts));
+  }
+
+  /** Apart from this builder, some of whose rules have no body yet. */
+  #apart(path: string): Builder {
+    if (this.#depth >= 200) throw schemaError(path, 'enums and unions, each tried by the one inside it, are nested more than 200 deep.');
+    return new Builder(this.#root, { texts: this.#json, isStrict: false }, [], this.#depth + 1);
   }
 }
 
