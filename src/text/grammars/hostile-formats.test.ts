@@ -1,5 +1,5 @@
 /** Formats of up to 100 kB that are made to take long, or to go down as deeply as they are long. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { emberTokenizer } from '../../../test/ember-tokenizer.ts';
 import type { JsonObject } from '../../tensor/checkpoint.ts';
 import { Automaton } from './automaton.ts';
@@ -144,4 +144,16 @@ describe('schemas', () => {
     expect(bothFacts(a!, b!).values).toHaveLength(100);
     expect(reads).toBe(2000);
   });
+});
+
+it('members that need each other in a chain are no more work than they are', () => {
+  const names = many(1001, (i) => `n${i}`);
+  const dependentRequired = Object.fromEntries(names.slice(1).map((name, i) => [names[i] as string, [name]]));
+  const compiler = createGrammarCompiler(tokenizer, tokenizer.vocabSize, tokenizer.endIds);
+  const add = vi.spyOn(Set.prototype, 'add');
+  compiler.compile({ type: 'schema', schema: { dependentRequired } });
+  const added = add.mock.calls.length;
+  add.mockRestore();
+  // Each with all behind it: 500,000.
+  expect(added).toBeLessThan(50_000);
 });

@@ -15,7 +15,7 @@ interface NamedMember {
   readonly node: GrammarNode;
   readonly value: GrammarNode;
   readonly isRequired: boolean;
-  /** Members that must be there with it, by index. */
+  /** Members that must be there with it, by index; not those that must be there with these. */
   readonly needs: readonly number[];
 }
 
@@ -66,6 +66,10 @@ function namedMembers(builder: SchemaBuilder, facts: SchemaFacts): NamedMember[]
   ]);
   const allowed = names.length === 0 ? undefined : builder.stringTexts(names);
   const order = [...declared];
+  const indexes = new Map(order.map((name, index) => [name, index]));
+  const needs = order.map(() => new Set<number>());
+  for (const { name, needs: others } of dependent)
+    for (const other of others) if (other !== name) needs[indexes.get(name)!]!.add(indexes.get(other)!);
   return order.map((name, index) => {
     const { members } = builder.texts;
     const places = parts.flatMap((part) => partPlaces(builder, part, name));
@@ -75,16 +79,8 @@ function namedMembers(builder: SchemaBuilder, facts: SchemaFacts): NamedMember[]
     if (refusal !== undefined) throw schemaError(below(facts.path, 'properties', name), refusal);
     const value = builder.memberValue(name, isKnown && isNameAllowed ? places : [{ schema: false, path: facts.path, isNot: false }]);
     const node = members.member(name, value);
-    const needs = needsOf(name, facts).map((other) => order.indexOf(other)).filter((other) => other !== index);
-    return { name, value, node, isRequired: required.has(name), needs };
+    return { name, value, node, isRequired: required.has(name), needs: [...needs[index]!] };
   });
-}
-
-/** All that must be there with a member, and with those. */
-function needsOf(name: string, { objects: { dependent } }: SchemaFacts): string[] {
-  const found = new Set([name]);
-  for (const each of found) for (const { name: other, needs } of dependent) if (other === each) for (const need of needs) found.add(need);
-  return [...found];
 }
 
 /** For each way in which a name may match patterns, the automaton of such names that are not members' own, and what their values are. */
