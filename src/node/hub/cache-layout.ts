@@ -3,6 +3,7 @@
  * snapshots/COMMIT/FILE}`, a snapshot's file being a link to its blob, or the bytes themselves where links cannot be made.
  */
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, readlink, rename, rm, rmdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { chooseFiles } from '../../files/hub/choose-files.ts';
@@ -183,10 +184,14 @@ async function removeHeld(
     if (((await linkTarget(join(path, name))) ?? blobPath) === blobPath) await rm(join(path, name), { force: true });
   }
   const kept = await namedBlobs(cacheFolder, repository);
-  const freed = files.filter(({ blobPath }) => !kept.has(blobPath));
-  for (const { blobPath } of freed) await rm(blobPath, { force: true });
+  let freed = 0;
+  for (const { blobPath, sizeBytes } of files) {
+    if (kept.has(blobPath)) continue;
+    await removeBlob(blobPath, { keepsWhole: false });
+    if (!existsSync(blobPath)) freed += sizeBytes;
+  }
   if (files.length === all.length) await removeEmpty(path);
-  return freed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return freed;
 }
 
 async function namedBlobs(cacheFolder: string, repository: string): Promise<ReadonlySet<string>> {

@@ -7,7 +7,7 @@ import { pieceLength } from '../../files/hub/blob-place.ts';
 import type { BlobPlace, PartFile, PieceSizes } from '../../files/hub/blob-place.ts';
 import type { HubFile } from '../../files/hub/repository.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
-import { withFileLock } from '../file-lock.ts';
+import { ifFileLockFree, withFileLock } from '../file-lock.ts';
 
 const partPath = (path: string) => `${path}.ingot-part`;
 /** Who has it writes the blob, makes it known under a name, or removes it. */
@@ -19,13 +19,18 @@ export function blobOfName(name: string): string {
   return name.replace(/\.ingot-.*$/, '');
 }
 
-/** Removes a blob, and what lies beside it but its lock, which the caller has. `keepsWhole`: what lies beside it alone. */
+/**
+ * Removes a blob, and what lies beside it but its lock, which the caller has, and a guard of that lock which somebody has. `keepsWhole`:
+ * what lies beside it alone.
+ */
 export async function removeBlob(path: string, { keepsWhole }: { readonly keepsWhole: boolean }): Promise<void> {
   const names = (await readdir(dirname(path)).catch(() => [])).filter((name) => blobOfName(name) === basename(path));
   for (const name of names) {
     if (name.endsWith('.ingot-lock') || (keepsWhole && name === basename(path))) continue;
-    // Windows keeps what somebody reads.
-    await rm(join(dirname(path), name), { force: true }).catch(() => undefined);
+    const each = join(dirname(path), name);
+    // Windows keeps what somebody reads. A guard is a lock too, which goes as it is let go.
+    const remove = name.endsWith('-gone') ? ifFileLockFree(each, async () => {}) : rm(each, { force: true });
+    await remove.catch(() => undefined);
   }
 }
 

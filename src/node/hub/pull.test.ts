@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
@@ -107,6 +107,20 @@ describe('the cache', () => {
     const [snapshot] = await cachedSnapshots(cache());
     expect(await removeFiles(cache(), snapshot!, snapshot!.files)).toBe(big.length);
     expect(existsSync(join(cache(), 'models--o--big'))).toBe(false);
+  });
+
+  test('with a blob goes what lies beside it but its lock, and the guard by which that is freed', async () => {
+    await pull('o/folder');
+    const [snapshot] = await cachedSnapshots(cache());
+    const file = snapshot!.files.find(({ name }) => name === 'config.json')!;
+    const [part, guard] = ['part', 'lock-gone'].map((end) => `${file.blobPath}.ingot-${end}`) as [string, string];
+    for (const path of [part, guard]) writeFileSync(path, '');
+    await removeFiles(cache(), snapshot!, [file]);
+    expect([file.blobPath, part, guard].map(existsSync)).toEqual([false, false, true]);
+    // Of who was not heard of for a minute.
+    utimesSync(guard, 0, Date.now() / 1000 - 60);
+    await removeFiles(cache(), snapshot!, snapshot!.files);
+    expect(readdirSync(cache())).toEqual([]);
   });
 
   test('what another process is fetching is not removed, nor is a part of it', async () => {
