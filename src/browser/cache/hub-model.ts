@@ -1,8 +1,7 @@
 /** A model of the hub in a browser: from the cache where it is there whole, which asks nobody; else it is downloaded. */
 import { missingBytes } from '../../files/hub/blob-place.ts';
 import { chooseFiles, filesOf } from '../../files/hub/choose-files.ts';
-import { downloadBlob } from '../../files/hub/download-blob.ts';
-import type { BlobDownload } from '../../files/hub/download-blob.ts';
+import { downloadHubFile } from '../../files/hub/download-blob.ts';
 import type { HubAccess, HubEndpoint, HubFetch } from '../../files/hub/hub-access.ts';
 import { printModelId } from '../../files/hub/model-id.ts';
 import type { ModelId } from '../../files/hub/model-id.ts';
@@ -116,28 +115,17 @@ async function download(
   { folder, name, repository, access, files }: Chosen & { readonly folder: CacheFolder },
   options: HubModelOptions,
 ): Promise<void> {
-  const { signal, onProgress, onRetry } = options;
+  const { signal, onProgress } = options;
   const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let loaded = 0;
   const report = (note?: string) => onProgress?.({ phase: 'download', loaded, total, note });
   const missing = await Promise.all(files.map(({ blob, sizeBytes }) => missingBytes(opfsBlobPlace(folder.blobs, blob), sizeBytes)));
   await makeRoom(folder, { name, id: name, missingBytes: missing.reduce((sum, bytes) => sum + bytes, 0), onNote: report });
   report();
-  for (const file of files) {
-    const place = opfsBlobPlace(folder.blobs, file.blob);
-    const onWait = (note: string) => report(`${file.name}: ${note}`);
-    const blob: BlobDownload = {
-      url: fileUrl(repository, file.name, access.settings),
-      file,
-      place,
-      signal: signal as AbortSignal | undefined,
-      http: { fetch: (url, init) => access.fetch(url as URL, init), onRetry },
-      onBytes(bytes) {
-        loaded += bytes;
-        report();
-      },
-      onNote: report,
-    };
-    await place.exclusively({ signal, onWait }, () => downloadBlob(blob));
-  }
+  const onBytes = (bytes: number) => {
+    loaded += bytes;
+    report();
+  };
+  const rest = { repository, access, signal: signal as AbortSignal | undefined, onBytes, onNote: report };
+  for (const file of files) await downloadHubFile({ ...rest, file, place: opfsBlobPlace(folder.blobs, file.blob) });
 }

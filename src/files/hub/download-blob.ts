@@ -14,7 +14,9 @@ import { httpWhole } from '../http-whole.ts';
 import { sideBySide } from '../side-by-side.ts';
 import { pieceLength } from './blob-place.ts';
 import type { BlobPlace, PartFile, PieceSizes } from './blob-place.ts';
-import type { HubFile } from './repository.ts';
+import type { HubAccess } from './hub-access.ts';
+import { fileUrl } from './repository.ts';
+import type { HubFile, Repository } from './repository.ts';
 
 export interface BlobDownload {
   readonly url: URL;
@@ -65,6 +67,23 @@ export async function downloadBlob(download: BlobDownload): Promise<'there' | 'c
   await fetchRight(download);
   await place.finish();
   return 'came';
+}
+
+export interface HubFileDownload extends Pick<BlobDownload, 'place' | 'signal' | 'onBytes' | 'onNote'> {
+  readonly repository: Repository;
+  readonly file: HubFile;
+  readonly access: HubAccess;
+}
+
+/** A file of the hub into its place, which nobody else has until `use`, which calls for the download, is done. @throws as `downloadBlob` */
+export function downloadHubFile(
+  { repository, access, ...rest }: HubFileDownload, use = (download: () => Promise<unknown>) => download(),
+): Promise<unknown> {
+  const { place, file, signal, onNote } = rest;
+  const { onRetry, wait, idleTimeoutMs } = access;
+  const http: HttpOptions = { fetch: (url, init) => access.fetch(url as URL, init), onRetry, wait, idleTimeoutMs };
+  const download = () => downloadBlob({ ...rest, url: fileUrl(repository, file.name, access.settings), http });
+  return place.exclusively({ signal, onWait: (note) => onNote(`${file.name}: ${note}`) }, () => use(download));
 }
 
 async function fetchRight(download: BlobDownload): Promise<void> {

@@ -9,8 +9,7 @@ import { cachedModel, linkFile, repositoryFolder, writeRef } from './cache-layou
 import { checkDisk } from './check-disk.ts';
 import { chooseFiles, filesOf } from '../../files/hub/choose-files.ts';
 import type { Choice } from '../../files/hub/choose-files.ts';
-import { downloadBlob, partBytes } from '../../files/hub/download-blob.ts';
-import type { BlobDownload } from '../../files/hub/download-blob.ts';
+import { downloadHubFile, partBytes } from '../../files/hub/download-blob.ts';
 import type { HubAccess } from '../../files/hub/hub-access.ts';
 import { fileBlobPlace } from './file-blob-place.ts';
 import { createHubFetch } from './hub-fetch.ts';
@@ -18,7 +17,7 @@ import { hubSettings } from './hub-settings.ts';
 import type { Environment, HubSettings } from './hub-settings.ts';
 import { printModelId } from '../../files/hub/model-id.ts';
 import type { ModelId } from '../../files/hub/model-id.ts';
-import { fileUrl, readRepository } from '../../files/hub/repository.ts';
+import { readRepository } from '../../files/hub/repository.ts';
 import type { HubFile, Repository } from '../../files/hub/repository.ts';
 
 const ADVICE: HubAccess['advice'] = {
@@ -152,25 +151,15 @@ export async function runPull(
     const blobPath = join(folder, 'blobs', file.blob);
     const missingBytes = file.sizeBytes - (await haveBytes(file, folder, snapshot));
     await checkDisk(cacheFolder, { name: file.name, missingBytes, spareBytes });
-    const place = fileBlobPlace(blobPath);
-    const download: BlobDownload = {
-      url: fileUrl(repository, file.name, access.settings),
-      file,
-      place,
-      signal,
-      http: {
-        fetch: (url, init) => access.fetch(url, init), onRetry: access.onRetry, wait: access.wait, idleTimeoutMs: access.idleTimeoutMs,
-      },
-      onBytes: (bytes) => {
-        loaded += bytes;
-        report();
-      },
-      onNote: report,
+    const onBytes = (bytes: number) => {
+      loaded += bytes;
+      report();
     };
-    await place.exclusively({ signal, onWait: (note) => report(`${file.name}: ${note}`) }, async () => {
+    const place = fileBlobPlace(blobPath);
+    await downloadHubFile({ repository, file, access, place, signal, onBytes, onNote: report }, async (download) => {
       // Whoever was at work before may have fetched it, and moved it where links cannot be made.
-      if (await isWhole(join(snapshot, file.name), file.sizeBytes)) return download.onBytes(file.sizeBytes);
-      await downloadBlob(download);
+      if (await isWhole(join(snapshot, file.name), file.sizeBytes)) return onBytes(file.sizeBytes);
+      await download();
       await linkFile(join(snapshot, file.name), blobPath);
     });
   }
