@@ -151,6 +151,8 @@ export interface ModelInfo {
   readonly device: DeviceKind;
   /** `cpu (2 threads, relaxed SIMD)` */
   readonly deviceDescription: string;
+  /** Whether it goes by what tuning found on this GPU; undefined where nothing is tuned. */
+  readonly isTuned: boolean | undefined;
   /** Of keys and values; `q8/q4`: of keys, and of values. */
   readonly kvType: KvChoice;
   /** As it is now: key and value memory grows as it fills. */

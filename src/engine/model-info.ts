@@ -49,6 +49,7 @@ export function modelInfo({ parts, executor, program, contextLength, kvTypes, co
     modelContextLength: decoder.config.contextLength,
     device: executor.kind,
     deviceDescription: executor.description,
+    isTuned: program.isTuned,
     kvType: describeKvTypes(kvTypes),
     warnings: [...decoder.warnings, ...(text.warnings ?? [])],
     skipped: decoder.skipped,

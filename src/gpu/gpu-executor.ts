@@ -80,6 +80,7 @@ async function loadProgram(
   signal?.throwIfAborted();
   const { profile, search } = tuningOfModel(model, usual, tuning);
   const typeOf = (id: string) => sourceOf(request, id).type;
+  const isTuned = profile !== usual;
   const planFor = (each: DeviceProfile) => planModel({ model, typeOf, kv, sizes, profile: each, withoutRules });
   const plan = planFor(profile);
   const use = gate.enter();
@@ -95,13 +96,13 @@ async function loadProgram(
     areRight.then((isRight) => isRight || wrong.abort(), () => {});
     const both = signal === undefined ? wrong.signal : AbortSignal.any([signal, wrong.signal]);
     try {
-      return await buildProgram(gpu, { request: { ...request, signal: both }, model: plan, areRight, search, use });
+      return await buildProgram(gpu, { request: { ...request, signal: both }, model: plan, areRight, search, isTuned, use });
     } catch (error) {
       signal?.throwIfAborted();
       if (await areRight) throw error;
     }
     return await buildProgram(gpu, {
-      request, model: planFor(withoutMatrixUnits(profile)), areRight: undefined, search, use,
+      request, model: planFor(withoutMatrixUnits(profile)), areRight: undefined, search, isTuned, use,
     });
   } catch (error) {
     gpu.destroy();
@@ -133,10 +134,13 @@ interface BuildOptions {
   readonly areRight: Promise<boolean> | undefined;
   /** What the program looks for while its GPU rests; undefined: nothing. */
   readonly search: TuningSearch | undefined;
+  /** Its profile has what was found before. */
+  readonly isTuned: boolean;
   readonly use: GpuUse;
 }
 
-async function buildProgram(gpu: GpuDevice, { request, model, areRight, search, use }: BuildOptions): Promise<Program> {
+async function buildProgram(gpu: GpuDevice, { areRight, ...build }: BuildOptions): Promise<Program> {
+  const { model, request } = build;
   const { signal, onProgress } = request;
   const pipelines = createPipelines(gpu);
   const { first, later } = kernelsByNeed(model);
@@ -150,7 +154,7 @@ async function buildProgram(gpu: GpuDevice, { request, model, areRight, search, 
     areWeightsThere = true;
     idle.rest();
     await untilAborted(Promise.all([compiling, areRight]), signal);
-    const program = await createProgram(gpu, { request, model, weights, pipelines, idle, search, use });
+    const program = await createProgram(gpu, { ...build, weights, pipelines, idle });
     signal?.throwIfAborted();
     return program;
   } catch (error) {
@@ -181,7 +185,7 @@ function tuningOf(gpu: GpuDevice, { model, weights, search, use }: Pick<ProgramB
  */
 const GRAMMAR_BYTES = 4.5e-4;
 
-async function createProgram(gpu: GpuDevice, { idle, search, use, ...build }: ProgramBuild): Promise<Program> {
+async function createProgram(gpu: GpuDevice, { idle, search, isTuned, use, ...build }: ProgramBuild): Promise<Program> {
   const { model, pipelines, weights } = build;
   const base = await createBase(gpu, build);
   const one = model.decoder && (await createOne(base, model.decoder));
@@ -196,7 +200,7 @@ async function createProgram(gpu: GpuDevice, { idle, search, use, ...build }: Pr
   const { attention } = profile.knobs;
   use.loaded(() => gpu.pending(gpu.queue.onSubmittedWorkDone()));
   return new GpuProgram({
-    base, graphs, decoder, idle, use,
+    base, graphs, decoder, idle, isTuned, use,
     tuning: tuningOf(gpu, { model, weights, search, use }),
     splitFrom: attention.splitFrom,
     groupedFrom: profile.subgroupSize === undefined ? Infinity : attention.groupedFrom,
@@ -238,7 +242,7 @@ function createHalves(gpu: GpuDevice, { graphs }: ModelPlan): GPUBuffer | undefi
 
 async function createBase(
   gpu: GpuDevice,
-  { request, model, weights, pipelines }: Omit<ProgramBuild, 'idle' | 'search' | 'use'>,
+  { request, model, weights, pipelines }: Omit<ProgramBuild, 'idle' | 'search' | 'isTuned' | 'use'>,
 ): Promise<ProgramBase> {
   const { kv, model: graphs } = request;
   const { decoder, options } = model;

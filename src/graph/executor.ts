@@ -236,6 +236,8 @@ export interface Program {
   /** Of the model's decoder. Absent where the executor cannot choose tokens: then logits are sampled from by who runs it. */
   readonly chooser?: TokenChooser | undefined;
   readonly memory: MemoryUse;
+  /** Whether it goes by what tuning found on this device. Absent where nothing is tuned. */
+  readonly isTuned?: boolean | undefined;
   /** Resolves when nothing is left to be made that a run may take, such as kernels. Absent where that is so from the beginning. */
   prepare?: (() => Promise<void>) | undefined;
   /** The plan as text, a line per step. */

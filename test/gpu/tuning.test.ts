@@ -75,5 +75,6 @@ it('what was found for the class is obeyed, and the tokens are the same', async 
   expect(asked).toEqual(['narrow']);
   const plans = programs.map((program) => program.printPlan());
   expect(plans[1]).not.toBe(plans[0]);
+  expect(programs.map(({ isTuned }) => isTuned)).toEqual([false, true]);
   for (const program of programs) await program.dispose();
 }, 120_000);

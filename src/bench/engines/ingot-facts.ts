@@ -3,5 +3,7 @@ import { packageVersion } from '../../node/package-root.ts';
 import type { EngineFacts } from '../engine.ts';
 
 export function factsOf({ info }: Model): EngineFacts {
-  return { version: packageVersion(), device: info.deviceDescription, flags: { contextLength: info.contextLength, kv: info.kvType } };
+  const { contextLength, kvType: kv, isTuned: tuned } = info;
+  const flags = { contextLength, kv, ...(tuned === undefined ? {} : { tuned }) };
+  return { version: packageVersion(), device: info.deviceDescription, flags };
 }

@@ -78,6 +78,7 @@ export interface GpuProgramParts {
   readonly followsGrammars: boolean;
   /** Of kernels that the first answer does not need. */
   readonly idle: IdleCompiling;
+  readonly isTuned: boolean;
   readonly use: GpuUse;
   /** Resolves when no kernel is timed any more, for programs that are loaded later; undefined: none is. */
   readonly tuning: Promise<void> | undefined;
@@ -94,6 +95,7 @@ function countFrom(numbers: ArrayLike<number>): number {
 export class GpuProgram implements Program {
   readonly model: ModelGraphs;
   readonly chooser: GpuTokenChooser | undefined;
+  readonly isTuned: boolean;
   readonly #parts: GpuProgramParts;
   readonly #readBack: ReadBack;
   readonly #decoder: RunnableDecoder | undefined;
@@ -113,6 +115,7 @@ export class GpuProgram implements Program {
     const { base, decoder } = parts;
     this.model = base.request.model;
     this.#parts = parts;
+    this.isTuned = parts.isTuned;
     this.#readBack = createReadBack(base.gpu);
     this.#growth = createStateGrowth(base.gpu, () => this.#rebindStates());
     this.#decoder = decoder;
