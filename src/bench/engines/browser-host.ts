@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { packageRoot } from '../../node/package-root.ts';
 import { notInstalled, packageFolder } from './installed-package.ts';
+import { unpackedChromium } from './unpack-chromium.ts';
 
 /** As much of Playwright as is used here. */
 interface Page {
@@ -64,7 +65,11 @@ export async function openBrowser(start: BrowserStart): Promise<BrowserHost> {
   const { packages, isGpu, module } = start;
   const load = (name: string, ...path: string[]): Promise<any> =>
     import(pathToFileURL(join(packageFolder(name, packages) as string, ...path)).href);
-  const executablePath = start.program ?? (await (await load('@sparticuz/chromium', 'build', 'esm', 'index.js')).default.executablePath());
+  const unpacked = async () => {
+    const { default: archive } = await load('@sparticuz/chromium', 'build', 'esm', 'index.js');
+    return unpackedChromium(() => archive.executablePath());
+  };
+  const executablePath = start.program ?? (await unpacked());
   const { chromium } = await load('playwright-core', 'index.mjs');
   const server = createServer((request, response) => serve(start, request, response)).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
