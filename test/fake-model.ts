@@ -193,7 +193,6 @@ export function fakeProgram(request: Pick<ProgramRequest, 'model' | 'kv' | 'size
     ensureSlots(count) {
       while (slots.length < count) slots.push([]);
     },
-    copySlot() {},
     snapshotSlot: async () => new Uint8Array(0),
     restoreSlot() {},
     async run(runs: readonly GraphRun[]) {

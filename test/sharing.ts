@@ -9,7 +9,6 @@ export function sharing(program: Program, executor: Executor): Executor {
       limits: (graph, withTaps) => program.limits(graph, withTaps),
       ensurePages: (group, count) => program.ensurePages(group, count),
       ensureSlots: (count) => program.ensureSlots(count),
-      copySlot: (from, to) => program.copySlot(from, to),
       snapshotSlot: (slot) => program.snapshotSlot(slot),
       restoreSlot: (slot, snapshot) => program.restoreSlot(slot, snapshot),
       run: (runs) => program.run(runs),

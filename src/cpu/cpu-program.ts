@@ -138,10 +138,6 @@ class CpuProgram implements Program {
     return new Uint8Array(this.#resources().memory.buffer, address, this.#layout.pages.slotBytes);
   }
 
-  copySlot(from: number, to: number): void {
-    this.#slotAt(to).set(this.#slotAt(from));
-  }
-
   async snapshotSlot(slot: number): Promise<Uint8Array> {
     return Uint8Array.from(this.#slotAt(slot));
   }

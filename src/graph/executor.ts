@@ -222,8 +222,6 @@ export interface Program {
   ensurePages(group: number, count: number): void;
   /** Makes slots [0, count) exist, new ones holding zeros. Throws CapacityError past what can be had. */
   ensureSlots(count: number): void;
-  /** What one slot holds, to another; in order with runs. */
-  copySlot(from: number, to: number): void;
   /** What a slot holds after all runs so far, for {@link Program.restoreSlot} of this program. */
   snapshotSlot(slot: number): Promise<Uint8Array>;
   /** @throws Error for bytes of another length than a slot's */

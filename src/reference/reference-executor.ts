@@ -153,7 +153,7 @@ function growPages({ layouts, pages: all }: Session, group: number, count: numbe
   while (pages.length < count) pages.push(new Float64Array(length));
 }
 
-function slotsOf({ request: { model }, slots }: Session): Pick<Program, 'ensureSlots' | 'copySlot' | 'snapshotSlot' | 'restoreSlot'> {
+function slotsOf({ request: { model }, slots }: Session): Pick<Program, 'ensureSlots' | 'snapshotSlot' | 'restoreSlot'> {
   const states = slotStates(model.states);
   const arrays = (slot: number) => states.map(({ index }) => slots[slot]?.get(index) as Float64Array);
   const length = ({ shape }: SlotState) => elementsOf(shape);
@@ -161,7 +161,6 @@ function slotsOf({ request: { model }, slots }: Session): Pick<Program, 'ensureS
     ensureSlots(count) {
       while (slots.length < count) slots.push(new Map(states.map((state) => [state.index, new Float64Array(length(state))])));
     },
-    copySlot: (from, to) => arrays(to).forEach((array, i) => array.set(arrays(from)[i] as Float64Array)),
     snapshotSlot: async (slot) => new Uint8Array(Float64Array.from(arrays(slot).flatMap((array) => [...array])).buffer),
     restoreSlot(slot, snapshot) {
       const expected = states.reduce((sum, state) => sum + length(state), 0) * 8;

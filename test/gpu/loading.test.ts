@@ -202,6 +202,44 @@ describe('a cache that outgrows the device', () => {
   });
 });
 
+describe('memory beside the cache', () => {
+  it('that the device has not for what is read back fails the call, in words; the next one goes on', async () => {
+    const { executor, devices } = observedExecutor();
+    const model = await load({ executor });
+    const { device } = devices[0]!;
+    const create = device.createBuffer.bind(device);
+    const [push, pop] = [device.pushErrorScope.bind(device), device.popErrorScope.bind(device)];
+    let scopes = 0;
+    let refused = false;
+    const unguarded: string[] = [];
+    vi.spyOn(device, 'pushErrorScope').mockImplementation((filter) => {
+      scopes++;
+      refused = false;
+      push(filter);
+    });
+    vi.spyOn(device, 'popErrorScope').mockImplementation(async () => {
+      scopes--;
+      const isRefused = refused;
+      return (await pop(), isRefused ? new GPUOutOfMemoryError('none left') : null);
+    });
+    vi.spyOn(device, 'createBuffer').mockImplementation((descriptor) => {
+      if (scopes === 0) unguarded.push(descriptor.label!);
+      refused = descriptor.label === 'read back';
+      return create(descriptor);
+    });
+    for (const ask of [() => collect(model.generate(ASK)), () => model.forward([1, 2, 3])]) {
+      const failing = ask();
+      await expect(failing).rejects.toThrow(CapacityError);
+      await expect(failing).rejects.toThrow(/read through: SwiftShader is out of memory \(none left\)\. Use a smaller model/);
+    }
+    vi.mocked(device.popErrorScope).mockImplementation(async () => (scopes--, pop()));
+    expect((await collect(model.generate(ASK))).tokens.length).toBeGreaterThan(0);
+    expect((await model.forward([1, 2, 3])).length).toBeGreaterThan(0);
+    // Of those nobody would hear.
+    expect(unguarded).toEqual([]);
+  });
+});
+
 describe('scores of no use', () => {
   it('are a FormatError, however tokens are sampled, and the model lives on', async () => {
     const { executor } = observedExecutor();

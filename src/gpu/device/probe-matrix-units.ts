@@ -116,7 +116,8 @@ export async function areMatrixUnitsRight(gpu: GpuDevice, config: MatrixConfig):
     pass.dispatchWorkgroups(1);
     pass.end();
     const readBack = createReadBack(gpu);
-    const pending = readBack.copy(encoder, [{ buffer: y, sizeBytes }]);
+    const pending = await readBack.open([sizeBytes]);
+    pending.copy(encoder, [{ buffer: y, sizeBytes }]);
     gpu.queue.submit([encoder.finish()]);
     const [result] = await pending.read();
     readBack.destroy();

@@ -27,8 +27,8 @@ import { createStateGrowth } from './state-growth.ts';
 import type { StateGrowth } from './state-growth.ts';
 import type { ProgramBase, RunnablePlan } from './program-parts.ts';
 import { createReadBack } from './read-back.ts';
-import type { ReadBack, ReadRange } from './read-back.ts';
-import { copySlot, restoreSlot, slotParts, snapshotSlot } from './slot-store.ts';
+import type { OpenRead, ReadBack, ReadRange } from './read-back.ts';
+import { restoreSlot, slotParts, snapshotSlot } from './slot-store.ts';
 import type { SlotStore } from './slot-store.ts';
 import { createSubmission } from './submission.ts';
 import type { Submission } from './submission.ts';
@@ -155,15 +155,11 @@ export class GpuProgram implements Program {
     return arena;
   }
 
-  copySlot(from: number, to: number): void {
-    this.#checkOpen();
-    copySlot(this.#slotStore(), from, to);
-  }
-
   async snapshotSlot(slot: number): Promise<Uint8Array> {
     this.#checkOpen();
     await this.#growth.settle(new Map());
-    return snapshotSlot(this.#slotStore(), slot, this.#readBack);
+    const read = await this.#readBack.open(this.#slotStore().parts.map(({ sizeBytes }) => sizeBytes));
+    return snapshotSlot(this.#slotStore(), slot, read);
   }
 
   restoreSlot(slot: number, snapshot: Uint8Array): void {
@@ -218,14 +214,16 @@ export class GpuProgram implements Program {
       Math.max(0, ...runs.map((run) => this.#positionsOf(run))),
     );
     const checked = checkRuns(this.model, runs, this.#runLimits());
+    const bytes = checked.flatMap(({ wanted, sizes }) => [...wanted].map(([, value]) => countOf(value, sizes) * 4));
     const plans: RunnablePlan[] = [];
     for (const each of checked) {
       const plan = await this.#planOf(each);
       await this.#prepare(plan, each.sizes, each.run.sequences);
       plans.push(plan);
     }
+    const read = bytes.some((size) => size > 0) ? await this.#readBack.open(bytes) : undefined;
     this.chooser?.forgetPlaces();
-    const results = this.#submit(checked, plans);
+    const results = this.#submit(checked, plans, read);
     // Awaited by who asked, a moment later.
     results.catch(() => {});
     return { results };
@@ -251,11 +249,8 @@ export class GpuProgram implements Program {
     return isOne ? this.#decoder.one : many;
   }
 
-  async #submit(checked: readonly CheckedRun[], plans: readonly RunnablePlan[]): Promise<RunResults> {
+  async #submit(checked: readonly CheckedRun[], plans: readonly RunnablePlan[], read: OpenRead | undefined): Promise<RunResults> {
     const { gpu } = this.#parts.base;
-    const sizesOf = ({ wanted, sizes }: CheckedRun): number[] => [...wanted].map(([, value]) => countOf(value, sizes) * 4);
-    const bytes = checked.flatMap(sizesOf);
-    const read = bytes.some((size) => size > 0) ? this.#readBack.open(bytes) : undefined;
     const submission = createSubmission(gpu);
     const used = new Set<RunnablePlan>();
     for (const [at, run] of checked.entries()) {
@@ -278,10 +273,10 @@ export class GpuProgram implements Program {
     submission.submit();
     if (checked.some(({ run: { part } }) => part !== undefined)) await gpu.pending(gpu.queue.onSubmittedWorkDone());
     else if (read === undefined) await this.#untilFewUnderWay();
-    const arrays = (await read?.read()) ?? bytes.map(() => new ArrayBuffer(0));
+    const arrays = (await read?.read()) ?? [];
     let next = 0;
     return checked.map(({ wanted }) => new Map([...wanted].map(([name, { dtype }]) => {
-      const array = arrays[next++]!;
+      const array = arrays[next++] ?? new ArrayBuffer(0);
       return [name, dtype === 'i32' ? Float32Array.from(new Int32Array(array)) : new Float32Array(array)] as const;
     })));
   }

@@ -86,9 +86,9 @@ export function resolverOf(
       case 'pageTable':
         return { buffer: inputs.pageTable(ref.group) };
       case 'size':
-        return { buffer: inputs.sizeOf(ref.dim) };
+        return inputs.sizeOf(ref.dim);
       case 'sizes':
-        return { buffer: inputs.uniformOf(ref.words) };
+        return inputs.uniformOf(ref.words);
       case 'partials':
         return { buffer: partials };
       case 'halves':

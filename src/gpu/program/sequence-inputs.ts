@@ -25,10 +25,10 @@ export interface SequenceInputs {
   readonly sizeBytes: number;
   readonly buffers: Readonly<Record<SequenceBuffer, GPUBuffer>>;
   pageTable(group: number): GPUBuffer;
-  /** The uniform of a dim; a number's is made when it is first asked for. */
-  sizeOf(dim: Dim): GPUBuffer;
-  /** A uniform that always holds these words; made when it is first asked for. */
-  uniformOf(words: readonly number[]): GPUBuffer;
+  /** The uniform of a dim; a number's is written when it is first asked for. */
+  sizeOf(dim: Dim): GPUBufferBinding;
+  /** A uniform that always holds these words; written when it is first asked for. */
+  uniformOf(words: readonly number[]): GPUBufferBinding;
   /** Counts of a run. */
   countsOf(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts;
   /** Enqueues the writes for a run. */
@@ -46,6 +46,9 @@ const TILE_BYTES = 16;
 const SLOT_BYTES = 16;
 /** A uniform has a multiple of these. */
 const UNIFORM_BYTES = 16;
+/** Bytes from one uniform to the next in one buffer, as every device takes them, and of that buffer: of a kernel for every product. */
+const UNIFORM_STEP = 256;
+const CONSTANT_BYTES = 128 * UNIFORM_STEP;
 
 function slotWords(sequences: readonly Pick<SequenceRows, 'rows' | 'slots'>[]): Uint32Array {
   let row = 0;
@@ -82,15 +85,24 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
     if (values.length > 0) gpu.queue.writeBuffer(buffer, offset * 4, values as BufferSource);
   };
   /** By their words: of values that always have so many rows, and of kernels' own sizes. */
-  const constants = new Map<string, GPUBuffer>();
-  const uniformOf = (words: readonly number[]): GPUBuffer => {
+  const constants = new Map<string, GPUBufferBinding>();
+  // There before any is asked for: then nobody waits for what the device says to a new buffer.
+  let pool = gpu.createBuffer({ label: 'constant sizes', size: CONSTANT_BYTES, usage: uniform });
+  all.push(pool);
+  let used = 0;
+  const uniformOf = (words: readonly number[]): GPUBufferBinding => {
     const present = constants.get(words.join(' '));
     if (present !== undefined) return present;
     const size = Math.ceil((words.length * 4) / UNIFORM_BYTES) * UNIFORM_BYTES;
-    const buffer = gpu.createBuffer({ label: `sizes ${words.join(' ')}`, size, usage: uniform });
-    put(buffer, Uint32Array.from(words));
-    constants.set(words.join(' '), buffer);
-    return buffer;
+    if (used + size > pool.size) {
+      all.push((pool = gpu.createBuffer({ label: 'more constant sizes', size: CONSTANT_BYTES, usage: uniform })));
+      used = 0;
+    }
+    put(pool, Uint32Array.from(words), used / 4);
+    const binding = { buffer: pool, offset: used, size };
+    used += Math.ceil(size / UNIFORM_STEP) * UNIFORM_STEP;
+    constants.set(words.join(' '), binding);
+    return binding;
   };
   const tilesOf = (sequences: readonly SequenceRows[]) => attentionTiles(sequences, tileRows, singlesOf(sequences));
   const counted = (own: DimSizes, sequences: readonly SequenceRows[], tiles: Uint32Array): StepCounts => {
@@ -107,9 +119,10 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
     },
     sizeBytes: all.reduce((sum, { size }) => sum + size, 0),
     sizeOf(dim) {
-      const buffer = typeof dim === 'number' ? uniformOf([dim]) : uniforms.get(dim);
+      if (typeof dim === 'number') return uniformOf([dim]);
+      const buffer = uniforms.get(dim);
       if (buffer === undefined) throw new Error(`gpu program: no size of dim ${dim}`);
-      return buffer;
+      return { buffer };
     },
     uniformOf,
     countsOf: (own, sequences) => counted(own, sequences, tilesOf(sequences)),
@@ -141,7 +154,7 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
       encoder.copyBufferToBuffer(keptSlots, 0, buffers.slots, 0, places.length * SLOT_BYTES);
     },
     destroy() {
-      for (const buffer of [...all, ...constants.values()]) buffer.destroy();
+      for (const buffer of all) buffer.destroy();
     },
   };
 }

@@ -1,10 +1,9 @@
-/** Slots as a whole, over the buffers of all slot states: copied on the device, brought to the host, and brought back. */
+/** Slots as a whole, over the buffers of all slot states: brought to the host, and brought back. */
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import { slotStates } from '../../graph/state.ts';
 import { slotStateBytes } from '../../graph/state-sizes.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { STORAGE_USAGE } from '../device/gpu-device.ts';
-import type { ReadBack } from './read-back.ts';
+import type { OpenRead } from './read-back.ts';
 import type { StateMemory } from './state-memory.ts';
 
 /** A buffer of slots, and how much of it is one slot's. */
@@ -22,25 +21,14 @@ export function slotParts({ states }: Pick<ModelGraphs, 'states'>, memory: State
   return slotStates(states).map((state) => ({ buffer: memory.state(state.index), sizeBytes: slotStateBytes(state) }));
 }
 
-export function copySlot({ gpu, parts }: SlotStore, from: number, to: number): void {
+/** @param read room for each of the parts */
+export async function snapshotSlot({ gpu, parts }: SlotStore, slot: number, read: OpenRead): Promise<Uint8Array> {
   const encoder = gpu.device.createCommandEncoder();
-  // No buffer may be copied into itself.
-  const between = parts.map(({ sizeBytes }) => gpu.createBuffer({ label: 'slot on its way', size: sizeBytes, usage: STORAGE_USAGE }));
-  for (const [i, { buffer, sizeBytes }] of parts.entries()) {
-    encoder.copyBufferToBuffer(buffer, from * sizeBytes, between[i] as GPUBuffer, 0, sizeBytes);
-    encoder.copyBufferToBuffer(between[i] as GPUBuffer, 0, buffer, to * sizeBytes, sizeBytes);
-  }
-  gpu.queue.submit([encoder.finish()]);
-  for (const buffer of between) buffer.destroy();
-}
-
-export async function snapshotSlot({ gpu, parts }: SlotStore, slot: number, readBack: ReadBack): Promise<Uint8Array> {
-  const encoder = gpu.device.createCommandEncoder();
-  const pending = readBack.copy(encoder, parts.map(({ buffer, sizeBytes }) => ({ buffer, offset: slot * sizeBytes, sizeBytes })));
+  read.copy(encoder, parts.map(({ buffer, sizeBytes }) => ({ buffer, offset: slot * sizeBytes, sizeBytes })));
   gpu.queue.submit([encoder.finish()]);
   const snapshot = new Uint8Array(parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
   let at = 0;
-  for (const bytes of await pending.read()) {
+  for (const bytes of await read.read()) {
     snapshot.set(new Uint8Array(bytes), at);
     at += bytes.byteLength;
   }

@@ -18,7 +18,7 @@ import type { AttentionMode, StepCounts, StepMode } from '../plan/kernel-use.ts'
 import { encodeDispatches } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
 import type { RunnablePlan } from './program-parts.ts';
-import type { ReadBack, ReadRange } from './read-back.ts';
+import type { OpenRead, ReadBack, ReadRange } from './read-back.ts';
 import { createSubmission } from './submission.ts';
 import type { Submission } from './submission.ts';
 import type { ChosenRow, TokenInputs, TokenSampler } from './token-sampler.ts';
@@ -59,6 +59,13 @@ interface InPlace {
   readonly choices: string;
   /** Page numbers of the longest table that is there, by sequence. */
   readonly pages: number[];
+}
+
+/** What is read of a submit, and where it comes to. */
+interface Wanted {
+  readonly chosen: readonly ChosenRow[];
+  readonly ranges: readonly ReadRange[];
+  readonly read: OpenRead | undefined;
 }
 
 export interface GpuTokenChooser extends TokenChooser {
@@ -116,7 +123,7 @@ class Chooser implements GpuTokenChooser {
   }
 
   async submit(batch: ChoosingSubmit): Promise<Submitted> {
-    const { gpu, graph, sampler, readBack, checkOpen, grown, stateLimits, tokenLimit } = this.#program;
+    const { graph, sampler, readBack, checkOpen, grown, stateLimits, tokenLimit } = this.#program;
     checkOpen();
     checkSubmit(batch, this, this.#program.many.limits['rows'] as number);
     const { sequences, steps } = batch;
@@ -125,15 +132,31 @@ class Chooser implements GpuTokenChooser {
     const areMasked = sequences.some(({ isMasked }) => isMasked === true);
     await allDone([grown(sequences, Math.max(...sequences.map(endOf))), sampler.prepare({ areMasked }), this.prepare(batch)]);
     checkOpen();
-    for (const rows of sequences)
-      checkPlace(rows, { states: graph.states, end: endOf(rows), rows: rowsOf(rows), memory: rows.memory }, stateLimits());
-    const encoded = this.#encode(batch);
+    const wanting = sequences.filter(({ wanted }) => wanted !== 'state');
+    const chosen = [...wanting.entries()].flatMap(([logits, { wanted, choice = 0 }]) => (wanted === 'token' ? [{ logits, choice }] : []));
+    const ranges = this.#rangesOf(wanting, chosen);
+    const read = ranges.length === 0 ? undefined : await readBack.open(ranges.map(({ sizeBytes }) => sizeBytes));
+    try {
+      checkOpen();
+      for (const rows of sequences)
+        checkPlace(rows, { states: graph.states, end: endOf(rows), rows: rowsOf(rows), memory: rows.memory }, stateLimits());
+      return this.#submit(batch, { chosen, ranges, read });
+    } catch (error) {
+      read?.release();
+      throw error;
+    }
+  }
+
+  #submit(batch: ChoosingSubmit, { chosen, ranges, read }: Wanted): Submitted {
+    const { gpu } = this.#program;
+    const areMasked = batch.sequences.some(({ isMasked }) => isMasked === true);
+    const encoded = this.#encode(batch, chosen);
     const finish = (submission: Submission) => {
-      const pending = encoded.ranges.length === 0 ? undefined : readBack.copy(submission.encoder, encoded.ranges);
+      read?.copy(submission.encoder, ranges);
       submission.submit();
       // Mapping is asked for at once, so that it is under way when somebody waits for it.
-      const arrays = pending === undefined ? gpu.pending(gpu.queue.onSubmittedWorkDone()).then(() => []) : pending.read();
-      return arrays.then((read) => this.#resultsOf(batch, encoded.chosen, read));
+      const arrays = read === undefined ? gpu.pending(gpu.queue.onSubmittedWorkDone()).then(() => []) : read.read();
+      return arrays.then((found) => this.#resultsOf(batch, chosen, found));
     };
     const waiting = areMasked ? later(finish) : undefined;
     if (waiting !== undefined) encoded.submission.submit();
@@ -172,12 +195,9 @@ class Chooser implements GpuTokenChooser {
   }
 
   /** All but what is left in the submission's encoder is handed on. */
-  #encode({ sequences, steps }: ChoosingSubmit) {
+  #encode({ sequences, steps }: ChoosingSubmit, chosen: readonly ChosenRow[]) {
     const { gpu, sampler } = this.#program;
     const plan = this.#planOf(sequences);
-    const wanting = sequences.filter(({ wanted }) => wanted !== 'state');
-    const chosen: ChosenRow[] = [];
-    for (const [logits, { wanted, choice = 0 }] of wanting.entries()) if (wanted === 'token') chosen.push({ logits, choice });
     if (chosen.length > 0) sampler.setRows(chosen);
     const submission = createSubmission(gpu);
     const counts = this.#place(submission.encoder, plan, sequences);
@@ -194,7 +214,7 @@ class Chooser implements GpuTokenChooser {
       const pass = submission.encoder.beginComputePass();
       encodeDispatches(pass, choosing);
       pass.end();
-      return { submission, chosen, own, ranges: this.#rangesOf(wanting, chosen) };
+      return { submission, own };
     }
     for (let done = 0; ; ) {
       let pass = submission.encoder.beginComputePass();
@@ -208,7 +228,7 @@ class Chooser implements GpuTokenChooser {
         encodeDispatches(pass, choosing);
       }
       pass.end();
-      if (done === steps) return { submission, chosen, own, ranges: this.#rangesOf(wanting, chosen) };
+      if (done === steps) return { submission, own };
       submission.submit();
     }
   }
