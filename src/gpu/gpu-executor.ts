@@ -14,6 +14,7 @@ import { STORAGE_USAGE } from './device/gpu-device.ts';
 import { areMatrixUnitsRight } from './device/probe-matrix-units.ts';
 import { partialsBytes } from './ops/attention.ts';
 import { deltaRecordsBytes } from './ops/delta-rule-chunks.ts';
+import { sharesGroups } from './plan/group-choice.ts';
 import { kernelsByNeed, planModel } from './plan/model-plan.ts';
 import type { DecoderPlan, ModelPlan } from './plan/model-plan.ts';
 import { printModelPlan } from './plan/plan-report.ts';
@@ -188,7 +189,8 @@ const GRAMMAR_BYTES = 4.5e-4;
 async function createProgram(gpu: GpuDevice, { idle, search, isTuned, use, ...build }: ProgramBuild): Promise<Program> {
   const { model, pipelines, weights } = build;
   const base = await createBase(gpu, build);
-  const one = model.decoder && (await createOne(base, model.decoder));
+  const one = model.decoder && (await createOne(base, model.decoder, sharesGroups(model)));
+  idle.add(one?.shared?.kernels ?? []);
   const graphs = new Map<string, RunnableGraph>();
   for (const [name, { graph, many, tapped, limits, tapLimits, tileRows }] of model.graphs) {
     const createTapped = () => createRunnablePlan(base, { graph, steps: tapped(), limits: tapLimits, tileRows });
@@ -212,9 +214,9 @@ async function createProgram(gpu: GpuDevice, { idle, search, isTuned, use, ...bu
 }
 
 /** What runs the decoder with one row. */
-function createOne(base: ProgramBase, { graph, one, limits, tileRows }: DecoderPlan): Promise<RunnablePlan> {
+function createOne(base: ProgramBase, { graph, one, limits, tileRows }: DecoderPlan, areShared: boolean): Promise<RunnablePlan> {
   const ofOne = Object.fromEntries(Object.keys(limits).map((dim) => [dim, 1]));
-  return createRunnablePlan(base, { graph, steps: one, limits: ofOne, tileRows });
+  return createRunnablePlan(base, { graph, steps: one, limits: ofOne, tileRows, sharesGroups: areShared });
 }
 
 interface DecoderBuild {

@@ -71,7 +71,7 @@ export function withTextOf(kernel: Omit<Kernel, 'wgsl'>, makeText: () => string)
 
 const SCALAR_BYTES: Readonly<Record<string, number>> = { f32: 4, i32: 4, u32: 4, 'atomic<u32>': 4, f16: 2 };
 
-interface TypeSize {
+export interface TypeSize {
   readonly bytes: number;
   readonly align: number;
   /** From one element of an array to the next. */
@@ -79,7 +79,7 @@ interface TypeSize {
 }
 
 /** Of a scalar, a vector, or a struct of them that the text declares. */
-function typeSize(type: string, wgsl: string): TypeSize {
+export function typeSize(type: string, wgsl: string): TypeSize {
   const [, lanes, element = type] = /^vec([234])<(\w+)>$/.exec(type) ?? [];
   const scalar = SCALAR_BYTES[element];
   if (scalar !== undefined) {
@@ -87,7 +87,7 @@ function typeSize(type: string, wgsl: string): TypeSize {
     return { bytes: scalar * Number(lanes ?? 1), align, stride: align };
   }
   const [, members] = new RegExp(`struct ${type}\\s*\\{([^}]*)\\}`).exec(wgsl) ?? [];
-  if (members === undefined) throw new Error(`kernel: the size of ${type} in workgroup memory is not known`);
+  if (members === undefined) throw new Error(`kernel: the size of ${type} is not known`);
   let [bytes, align] = [0, 1];
   for (const [, member = ''] of members.matchAll(/\w+\s*:\s*([\w<>]+)/g)) {
     const own = typeSize(member, wgsl);
@@ -176,7 +176,7 @@ export const MAIN_ARGUMENTS =
 /** WGSL expression of the linear workgroup number; may reach past the count by less than y: the text checks its bounds. */
 export const LINEAR_WORKGROUP = '(workgroup.x + workgroup.y * workgroups.x)';
 
-const ACCESS = { read: 'var<storage, read>', write: 'var<storage, read_write>', uniform: 'var<uniform>' } as const satisfies Record<
+export const ACCESS = { read: 'var<storage, read>', write: 'var<storage, read_write>', uniform: 'var<uniform>' } as const satisfies Record<
   BindingAccess,
   string
 >;

@@ -94,6 +94,12 @@ export interface BlockKnobs {
   readonly weights: number;
 }
 
+/** Dispatches of a decoded token that share bind groups (program/shared-groups.ts). */
+export interface GroupKnobs {
+  /** Of models whose dispatches move at most so many bytes each, on an average; 0: of none. */
+  readonly bytes: number;
+}
+
 /** The gated delta rule over many rows of a sequence (kernels/delta-rule/chunk-records.ts). */
 export interface DeltaRuleKnobs {
   /** Rows of a chunk: 16, 32 or 64. */
@@ -113,6 +119,7 @@ export interface ProfileKnobs {
   readonly sums: SumKnobs;
   readonly deltaRule: DeltaRuleKnobs;
   readonly blocks: BlockKnobs;
+  readonly groups: GroupKnobs;
 }
 
 /** How weights in blocks are multiplied: `int8` rounds activations to int8 first. */
@@ -131,6 +138,7 @@ export type ProfileChoice =
   | 'sums'
   | 'deltaRule'
   | 'blocks'
+  | 'groups'
   | 'matrixUnits'
   | 'prefillRows'
   | 'stepsPerSubmit'

@@ -16,7 +16,7 @@ function matrixUnits({ subgroupMatrix }: DeviceProfile): string {
 /** A profile's choices and their reasons, for people. */
 export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
   const { subgroupSize, hasF16, activations, knobs, why } = profile;
-  const { gemvInt8, gemvFloat, gemm, attention, sums, deltaRule, blocks } = knobs;
+  const { gemvInt8, gemvFloat, gemm, attention, sums, deltaRule, blocks, groups } = knobs;
   const tile = ({ tileRows, tileCols, tileDepth, rowsPerInvocation }: GemmKnobs) =>
     `${tileRows} x ${tileCols} x ${tileDepth}, ${rowsPerInvocation} rows each`;
   const flat = (invocations: number) => `${invocations} rows a workgroup`;
@@ -41,6 +41,7 @@ export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
     sums: `in products that make up to ${sums.mostValues} values of one`,
     deltaRule: `chunks of ${deltaRule.chunk} rows, ${deltaRule.lines} lines of a head a workgroup`,
     blocks: blocks.weights === 0 ? 'none' : `${blocks.weights} weights a workgroup`,
+    groups: groups.bytes === 0 ? 'a group a dispatch' : `a group a layer where dispatches move up to ${groups.bytes / 1e6} MB each`,
     matrixUnits: matrixUnits(profile),
     prefillRows: `${profile.prefillRows} rows a chunk, up to ${profile.chunkMultiplyAdds / 1e12} T multiply-adds`,
     stepsPerSubmit: `${profile.stepsPerSubmit} steps a submit`,

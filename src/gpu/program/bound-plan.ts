@@ -33,8 +33,8 @@ export interface BoundUse {
 export interface BoundPlan {
   /** The dispatches of a step of this mode, in order. @throws Error where {@link prepare} was not asked to compile them */
   dispatches(mode: StepMode, counts: GridCounts): readonly Dispatch[];
-  /** What such a step binds, in the order of each kernel's bindings: for benchmarks that bind it in another way. */
-  bindings(mode: StepMode, counts: GridCounts): readonly BoundUse[];
+  /** What such a step binds, in the order of each kernel's bindings: for who binds it in another way. @param resolve default the plan's */
+  bindings(mode: StepMode, counts: GridCounts, resolve?: BufferResolver): readonly BoundUse[];
   /** Whether all that the plan may ever run is compiled. */
   readonly isCompiled: boolean;
   /** Compiles what a step runs. @throws as `Pipelines.get` */
@@ -161,8 +161,8 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
       return (step.dispatches ??= step.uses.map(({ use, workgroups }) => (
         { label: use.kernel.label, workgroups, ...boundOf(use), goesOn: readsScratch(use) })));
     },
-    bindings: (mode, counts) =>
-      stepOf(mode, counts).uses.map(({ use, workgroups }) => ({ use, workgroups, resources: resourcesOf(use, options.resolve) })),
+    bindings: (mode, counts, resolve = options.resolve) =>
+      stepOf(mode, counts).uses.map(({ use, workgroups }) => ({ use, workgroups, resources: resourcesOf(use, resolve) })),
     get isCompiled() {
       for (const kernel of uncompiled) {
         if (pipelines.ready(kernel) === undefined) return false;

@@ -180,7 +180,10 @@ export class GpuProgram implements Program {
 
   /** What refers to the cache's buffers is bound again when it is next used. */
   #rebindStates(): void {
-    for (const { bound } of [...this.#plans(), ...this.#tapped.values()]) bound.rebindStates();
+    for (const { bound, shared } of [...this.#plans(), ...this.#tapped.values()]) {
+      bound.rebindStates();
+      shared?.rebindStates();
+    }
   }
 
   /** Waits for the memory of states, and makes that of rotary tables, so that runs at these places may begin. */
@@ -386,7 +389,7 @@ export class GpuProgram implements Program {
     const mode = modeOf(counts, this.#attentionOf(counts, rows));
     return {
       gpu: this.#parts.base.gpu,
-      steps: plan.bound.dispatches(mode, counts),
+      steps: plan.shared?.dispatches(mode.attention) ?? plan.bound.dispatches(mode, counts),
       bindings: plan.bound.bindings(mode, counts),
       sampling: sampler.dispatches(choices.map((choice, logits) => ({ logits, choice })), inputsOfTokens(plan, names)),
     };
@@ -421,7 +424,7 @@ export class GpuProgram implements Program {
   get memory(): MemoryUse {
     const { weights, state, logits, partials, halves } = this.#parts.base;
     const work = this.#plans().reduce(
-      (sum, { activations, inputs }) => sum + activations.sizeBytes + inputs.sizeBytes,
+      (sum, { activations, inputs, shared }) => sum + activations.sizeBytes + inputs.sizeBytes + (shared?.sizeBytes ?? 0),
       0,
     );
     return {

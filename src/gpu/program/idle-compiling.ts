@@ -3,6 +3,8 @@ import type { Pipelines } from '../device/pipeline-cache.ts';
 import type { Kernel } from '../kernel.ts';
 
 export interface IdleCompiling {
+  /** Kernels that are wanted after the others: forms of what runs without them. */
+  add(kernels: readonly Kernel[]): void;
   /** Goes on without a pause until {@link rest}. */
   start(): void;
   /** The program is at work: until it has not been for {@link IDLE_MS}, kernels are begun one at a time, after {@link FIRST_MS}. */
@@ -23,11 +25,13 @@ const MOST_UNDER_WAY = 4;
 const FIRST_MS = 1000;
 
 /** A kernel that does not compile is told to who needs it. */
-export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kernel[]): IdleCompiling {
+export function createIdleCompiling(pipelines: Pipelines, first: readonly Kernel[]): IdleCompiling {
+  const kernels = [...first];
   const underWay = new Set<Promise<unknown>>();
   let next = 0;
   let isOn = false;
   let isWanted = false;
+  let isClosed = false;
   let usedAt = 0;
   let firstUsedAt = Infinity;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -64,6 +68,12 @@ export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kern
     (timer as { unref?: () => void }).unref?.();
   };
   return {
+    add(more) {
+      if (isClosed) return;
+      kernels.push(...more);
+      go();
+      if (timer === undefined && !isOn && next < kernels.length) wait(IDLE_MS);
+    },
     start,
     rest() {
       usedAt = performance.now();
@@ -77,6 +87,7 @@ export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kern
       while (underWay.size > 0) await Promise.race(underWay);
     },
     async close() {
+      isClosed = true;
       stop();
       next = kernels.length;
       await Promise.all(underWay);

@@ -6,13 +6,16 @@ import type { Graph } from '../../graph/graph.ts';
 import { sequenceDim } from '../../graph/run-check.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipelines } from '../device/pipeline-cache.ts';
-import type { BufferRef } from '../plan/kernel-use.ts';
+import { modeOf } from '../plan/kernel-use.ts';
+import type { AttentionMode, BufferRef } from '../plan/kernel-use.ts';
 import type { PlannedSteps } from '../plan/model-plan.ts';
 import type { LoadedWeights } from '../weights/weight-request.ts';
 import { createActivations } from './activations.ts';
 import type { Activations } from './activations.ts';
 import { bindPlan } from './bound-plan.ts';
 import type { BoundPlan, BufferResolver } from './bound-plan.ts';
+import { createSharedSteps } from './shared-steps.ts';
+import type { SharedSteps } from './shared-steps.ts';
 import { createSequenceInputs } from './sequence-inputs.ts';
 import type { SequenceInputs } from './sequence-inputs.ts';
 import type { StateMemory } from './state-memory.ts';
@@ -47,6 +50,8 @@ export interface RunnablePlan {
   readonly activations: Activations;
   /** Most of each dim that a run gives. */
   readonly limits: DimSizes;
+  /** Of a row that goes on with its answer: the same dispatches in fewer groups; undefined: there are none. */
+  readonly shared: SharedSteps | undefined;
   destroy(): void;
 }
 
@@ -55,6 +60,8 @@ export interface PlannedRows {
   readonly steps: PlannedSteps;
   readonly limits: DimSizes;
   readonly tileRows: number;
+  /** Whether dispatches share bind groups, of a plan of one row. */
+  readonly sharesGroups?: boolean;
 }
 
 /** Where a reference leads, for one plan of a program. */
@@ -101,14 +108,16 @@ export function resolverOf(
 }
 
 /** Takes the buffers of a plan. Its kernels are compiled as its steps are prepared. */
-export async function createRunnablePlan(base: ProgramBase, { graph, steps, limits, tileRows }: PlannedRows): Promise<RunnablePlan> {
+export async function createRunnablePlan(
+  base: ProgramBase, { graph, steps, limits, tileRows, sharesGroups = false }: PlannedRows,
+): Promise<RunnablePlan> {
   const { gpu, request, pipelines } = base;
   const dim = sequenceDim(graph);
   const sizes = sizesOf(graph.derivedDims, limits);
   const { logits } = base;
-  const shared = new Map<number, GPUBuffer>(graph.name === logits?.graph ? [[logits.valueId, logits.buffer]] : []);
+  const own = new Map<number, GPUBuffer>(graph.name === logits?.graph ? [[logits.valueId, logits.buffer]] : []);
   const { activations, inputs } = await gpu.guard('Allocating activations', () => ({
-    activations: createActivations({ gpu, plan: steps.plan, sizes, shared }),
+    activations: createActivations({ gpu, plan: steps.plan, sizes, shared: own }),
     inputs: createSequenceInputs({
       gpu,
       sizes,
@@ -118,12 +127,45 @@ export async function createRunnablePlan(base: ProgramBase, { graph, steps, limi
       tileRows,
     }),
   }));
-  const bound = bindPlan(steps, { gpu, pipelines, resolve: resolverOf(base, activations, inputs) });
+  const resolve = resolverOf(base, activations, inputs);
+  const bound = bindPlan(steps, { gpu, pipelines, resolve });
+  const shared = sharesGroups ? await sharedStepsOf(base, { graph, bound, sizes, resolve }) : undefined;
   return {
-    graph, bound, inputs, activations, limits,
+    graph, bound, inputs, activations, limits, shared,
     destroy() {
+      shared?.destroy();
       activations.destroy();
       inputs.destroy();
     },
+  };
+}
+
+/** Undefined where the device has no room for them, or a kernel has no such form: the plain dispatches leave the same. */
+async function sharedStepsOf(
+  { gpu, pipelines }: ProgramBase,
+  { graph, bound, sizes, resolve }: Pick<RunnablePlan, 'graph' | 'bound'> & { readonly sizes: DimSizes; readonly resolve: BufferResolver },
+): Promise<SharedSteps | undefined> {
+  const counts = { sizes, tiles: 0, singles: 1 };
+  const held = new Set([...graph.inputs.values(), ...graph.outputs.values()].map(({ id }) => id));
+  const usesOf = (attention: AttentionMode, resolver = resolve) => bound.bindings(modeOf(counts, attention), counts, resolver);
+  try {
+    return await gpu.guard('Allocating the values of a token', () => createSharedSteps({
+      gpu, pipelines, usesOf, plannedUsesOf: (attention) => usesOf(attention, withStandIns(resolve)), held,
+    }));
+  } catch {
+    gpu.throwIfLost();
+    return undefined;
+  }
+}
+
+/** What grows is bound as a whole, so that texts do not depend on it: before it is there, a buffer of no content stands for each. */
+function withStandIns(resolve: BufferResolver): BufferResolver {
+  const standIns = new Map<string, GPUBufferBinding>();
+  return (ref) => {
+    if (ref.kind !== 'state' && ref.kind !== 'rope') return resolve(ref);
+    const key = ref.kind === 'state' ? `state ${ref.state}` : `rope ${ref.table}`;
+    const standIn = standIns.get(key) ?? { buffer: { size: 16 } as GPUBuffer };
+    standIns.set(key, standIn);
+    return standIn;
   };
 }

@@ -224,7 +224,7 @@ class Chooser implements GpuTokenChooser {
           plan.inputs.keepSlots(submission.encoder, sequences);
           pass = submission.encoder.beginComputePass();
         }
-        encodeDispatches(pass, plan.bound.dispatches(modes(done), counts));
+        encodeDispatches(pass, plan.shared?.dispatches(modes(done).attention) ?? plan.bound.dispatches(modes(done), counts));
         encodeDispatches(pass, choosing);
       }
       pass.end();
