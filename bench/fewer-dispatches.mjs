@@ -67,7 +67,8 @@ for (const keys of flags.keys.split(',').map(Number)) {
 
 async function openProgram(attention) {
   const usual = profileFor((await findAdapter(adapterKind)).facts);
-  const profile = { ...usual, knobs: { ...usual.knobs, attention: { ...usual.knobs.attention, ...attention } } };
+  // Each dispatch with a group of its own, so that one may be bound without the others.
+  const profile = { ...usual, knobs: { ...usual.knobs, attention: { ...usual.knobs.attention, ...attention }, groups: { bytes: 0 } } };
   const executor = await openGpuExecutor(adapterKind, { profile });
   if ('problem' in executor) throw new Error(executor.problem);
   const checkpoint = await openCheckpoint(await locate(path));

@@ -1,7 +1,7 @@
 /**
  * What encoding a decoded token, or one of each of several sequences, costs the host, on Dawn's null backend, which runs nothing: no GPU
  * is needed. Usage: node bench/gpu-encode.mjs [--model gemma-3-1b] [--profile amd] [--keys 128] [--rows 1] [--toggles skip_validation]
- *   [--groups 5 [--arena]: so many dispatches share a bind group, as shared-groups.mjs has it]
+ *   [--knobs '{"groups":{"bytes":0}}']: changes to the profile
  * Times are of this process's processor, which a busy machine still tells.
  */
 import { parseArgs } from 'node:util';
@@ -12,13 +12,14 @@ import { modeOf } from '../dist/gpu/plan/kernel-use.js';
 import { planModel } from '../dist/gpu/plan/model-plan.js';
 import { PROFILES } from '../dist/gpu/profile/profiles.js';
 import { createActivations } from '../dist/gpu/program/activations.js';
+import { sharesGroups } from '../dist/gpu/plan/group-choice.js';
 import { bindPlan, encodeDispatches } from '../dist/gpu/program/bound-plan.js';
+import { createSharedSteps } from '../dist/gpu/program/shared-steps.js';
 import { sizesOf } from '../dist/graph/dims.js';
 import { tensorTypes } from '../dist/models/gguf-mixes.js';
 import { ARCHITECTURES } from '../dist/models/open-decoder.js';
 import { synthPlan } from '../dist/models/synth-shapes.js';
 import { summarise } from './measurement.mjs';
-import { sharedDispatches } from './shared-groups.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -27,11 +28,10 @@ const { values: flags } = parseArgs({
     keys: { type: 'string', default: '128' },
     rows: { type: 'string', default: '1' },
     toggles: { type: 'string' },
-    groups: { type: 'string' },
-    arena: { type: 'boolean', default: false },
+    knobs: { type: 'string', default: '{}' },
   },
 });
-/** Storage buffers that the null adapter has for a stage. */
+/** Storage buffers that the null adapter has for a stage; other devices have more. */
 const STAGE_BUFFERS = 8;
 Object.assign(globalThis, globals);
 // Kept for the life of the process: Dawn aborts when it is collected.
@@ -46,7 +46,8 @@ for (let i = 0; i < 50; i++) await token();
 const runs = [];
 for (let i = 0; i < 15; i++) runs.push(await several());
 const us = summarise(runs);
-console.log(`${flags.model}, ${rows} rows: ${dispatches.length} dispatches, encode and submit ${us.median.toFixed(0)} us, ` +
+const groups = new Set(dispatches.map(({ group }) => group)).size;
+console.log(`${flags.model}, ${rows} rows: ${dispatches.length} dispatches, ${groups} groups, encode and submit ${us.median.toFixed(0)} us, ` +
   `${(us.median / dispatches.length).toFixed(2)} a dispatch (least ${us.min.toFixed(0)})`);
 gpu.destroy();
 
@@ -59,18 +60,29 @@ async function boundToken() {
   const types = new Map(weights.map(({ id }, i) => [id, chosen[i]]));
   const plan = planModel({
     model: architecture.graphs(config, { contextLength: 4096, constants: new Map() }),
-    typeOf: (id) => types.get(id), profile: PROFILES[flags.profile],
+    typeOf: (id) => types.get(id), profile: profileWith(JSON.parse(flags.knobs)),
     kv: kvLayoutOf(4096, { type: 'f16' }), sizes: { rows: Math.max(1, rows) },
   });
   const steps = rows === 1 ? plan.decoder.one : plan.decoder.many;
   const resolve = resolver(steps, sizesOf(plan.decoder.graph.derivedDims, counts.sizes));
   const pipelines = standIns();
-  const mode = modeOf(counts, flags.keys >= plan.options.profile.knobs.attention.splitFrom ? 'split' : 'whole');
+  const { storageBuffers, knobs } = plan.options.profile;
+  const mode = modeOf(counts, flags.keys >= knobs.attention.splitFrom ? 'split' : 'whole');
   const bound = bindPlan(steps, { gpu, pipelines, resolve });
   await bound.prepare(mode, counts);
-  if (flags.groups === undefined) return bound.dispatches(mode, counts);
-  const options = { gpu, pipelines, each: Number(flags.groups), most: 2 * STAGE_BUFFERS, arena: flags.arena };
-  return sharedDispatches(bound.bindings(mode, counts), options);
+  if (rows !== 1 || !sharesGroups(plan)) return bound.dispatches(mode, counts);
+  const usesOf = (attention) => bound.bindings(modeOf(counts, attention), counts);
+  const { inputs, outputs } = plan.decoder.graph;
+  const held = new Set([...inputs.values(), ...outputs.values()].map(({ id }) => id));
+  const own = { device: gpu.device, createBuffer: (options) => gpu.createBuffer(options), limits: { ...gpu.limits, storageBuffers } };
+  return createSharedSteps({ gpu: own, pipelines, usesOf, plannedUsesOf: usesOf, held }).dispatches(mode.attention);
+}
+
+function profileWith(changes) {
+  const profile = PROFILES[flags.profile];
+  const knobs = { ...profile.knobs };
+  for (const [family, own] of Object.entries(changes)) knobs[family] = { ...knobs[family], ...own };
+  return { ...profile, knobs };
 }
 
 /** Buffers as a program shares them: all matrices in one, all vectors in one, a value's parts in that of its slot. */

@@ -5,7 +5,6 @@
  *   [--knobs '{"attention":{"splitFrom":1024}}']: changes to the profile
  *   [--rows 31,128,512 [--before 0,1024]]: chunks of a prompt in place of tokens
  *   [--switches]: what a kind costs more behind another   [--cold]: what it costs more where the device's cache holds something else
- *   [--groups 5 [--arena]]: so many dispatches share a bind group, as shared-groups.mjs has it, and whether they leave the same logits
  * A kind's figure is the wall time of many submits of nothing but its dispatches, layer after layer, so each finds its own weights in
  * memory and not in a cache. The kinds' sum leaves out what a kernel gains or loses by what ran before it; the same dispatches kind after
  * kind in one submit tell that from what a device loses by long work.
@@ -14,7 +13,6 @@ import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { kvLayoutOf } from '../dist/engine/model-room.js';
 import { openCheckpoint } from '../dist/files/open-checkpoint.js';
-import { createPipelines } from '../dist/gpu/device/pipeline-cache.js';
 import { encodeDispatches } from '../dist/gpu/program/bound-plan.js';
 import { tokenRun } from '../dist/graph/decoder-steps.js';
 import { decoderOf } from '../dist/graph/model-graphs.js';
@@ -25,7 +23,6 @@ import { findAdapter } from '../dist/node/gpu-adapter.js';
 import { openGpuExecutor } from '../dist/node/gpu-executor.js';
 import { locate } from '../dist/node/open-path.js';
 import { summarise } from './measurement.mjs';
-import { leaveTheSame, sharedDispatches } from './shared-groups.mjs';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -40,8 +37,6 @@ const { values: flags, positionals } = parseArgs({
     before: { type: 'string', default: '0' },
     switches: { type: 'boolean', default: false },
     cold: { type: 'boolean', default: false },
-    groups: { type: 'string' },
-    arena: { type: 'boolean', default: false },
   },
 });
 const [path] = positionals;
@@ -55,6 +50,8 @@ const PAGE_TOKENS = 64;
 const WARM_MS = 600;
 const program = await executor.load({ model, weights, kv: kvLayoutOf(contextLength, { type: 'f16' }), sizes: { rows: 1024 } });
 await checkpoint.close();
+// Dispatches share bind groups when all kernels of that form are there.
+await program.prepare();
 // Every group of states has the same page numbers.
 const groups = [...stateGroups(program.model.states).keys()];
 if (flags.rows === undefined) {
@@ -98,14 +95,16 @@ async function measure(keys, streams) {
     ...place, tokens: [17 + n], start: keys - 1, wanted: 'token', choice: choices[n],
   }));
   await (await program.chooser.submit({ sequences, steps: 1 })).results;
-  const { gpu, bindings, sampling, ...token } = program.tokenDispatches(keys, choices);
-  const steps = flags.groups === undefined ? token.steps : await shared(gpu, bindings, token.steps);
+  const { gpu, steps, sampling } = program.tokenDispatches(keys, choices);
   for (const choice of choices) program.chooser.close(choice);
   // The kernel that moves positions on would have later runs attend to more keys.
   const isLast = ({ label }) => /^(argmax-pick|draw-token)/.test(label);
   const all = [...steps, ...sampling.filter((dispatch) => !isLast(dispatch))];
   const of = { keys, streams };
-  console.log(`${gpu.name}, ${model.name}, ${streams} of ${keys} keys, ${all.length + 1} dispatches a step, the sampler's last left out`);
+  const bound = new Set(all.map(({ group }) => group)).size + 1;
+  console.log(
+    `${gpu.name}, ${model.name}, ${streams} of ${keys} keys, ${all.length + 1} dispatches of ${bound} groups a step, the sampler's last left out`,
+  );
   const sum = await measureKinds(gpu, all, of);
   // About as long for few rows as for many.
   const tokens = flags.device === 'software' ? 1 : streams > 4 ? 15 : 60;
@@ -124,14 +123,6 @@ async function measure(keys, streams) {
   );
   const host = { encodeUs: encode.encode, submitUs: encode.submit };
   record({ ...of, token: true, us: step, liveUs: live, byKindUs: byKind, burstUs: burst, ...host });
-}
-
-async function shared(gpu, bindings, steps) {
-  const options = { gpu, pipelines: createPipelines(gpu), each: Number(flags.groups), most: gpu.limits.storageBuffers, arena: flags.arena };
-  const dispatches = await sharedDispatches(bindings, options);
-  const isSame = await leaveTheSame(bindings, [steps, dispatches], gpu);
-  console.log(`  ${new Set(dispatches.map(({ group }) => group)).size} bind groups; logits ${isSame ? 'are the same' : 'DIFFER'}`);
-  return dispatches;
 }
 
 /** A chunk of a prompt, the logits of its last row wanted: by kinds, as a chain, and as the program runs it, with the host's part. */
@@ -308,7 +299,7 @@ function record(line) {
       flags.out,
       `${JSON.stringify({
         time: new Date().toISOString(), bench: 'gpu-token', device: executor.description, commit: process.env.INGOT_COMMIT,
-        model: path.split('/').at(-1), ...(flags.groups && { groups: Number(flags.groups), arena: flags.arena }), ...line,
+        model: path.split('/').at(-1), ...(flags.knobs && { knobs: JSON.parse(flags.knobs) }), ...line,
       })}\n`,
     );
 }

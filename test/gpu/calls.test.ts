@@ -8,12 +8,14 @@ import { createGpuExecutor } from '../../src/gpu/gpu-executor.ts';
 import type { ChoosingRows, Program } from '../../src/graph/executor.ts';
 import { SPAN_LENGTH_BITS, TABLE_POP, TABLE_ROWS } from '../../src/tensor/byte-table.ts';
 import type { TokenGrammar } from '../../src/tensor/byte-table.ts';
-import { createPipelines } from '../../src/gpu/device/pipeline-cache.ts';
-import type { GpuProgram } from '../../src/gpu/program/gpu-program.ts';
+import { PROFILES } from '../../src/gpu/profile/profiles.ts';
+import type { SynthModel } from '../../src/models/synth-shapes.ts';
+import { planOfShape } from '../../src/bench/plan-of-shape.ts';
 import { findAdapter } from '../../src/node/gpu-adapter.ts';
 import { syntheticGraph, syntheticRequest, TINY } from '../synthetic-graph.ts';
 import { callsOf } from './calls-of.ts';
 import { TEST_PROFILES } from './executor-check.ts';
+import { groupsOfPlan } from './groups-of-plan.ts';
 
 const STEPS = 8;
 const GREEDY = {
@@ -35,15 +37,6 @@ afterAll(async () => {
   vi.restoreAllMocks();
   await program.dispose();
 });
-
-type TokenDispatches = ReturnType<GpuProgram['tokenDispatches']>;
-
-interface SharedGroups {
-  sharedDispatches(bindings: TokenDispatches['bindings'], options: object): Promise<TokenDispatches['steps']>;
-  leaveTheSame(
-    bindings: TokenDispatches['bindings'], lists: readonly TokenDispatches['steps'][], gpu: TokenDispatches['gpu'],
-  ): Promise<boolean>;
-}
 
 /** A text of any bytes, in a vocabulary whose first tokens are those. */
 const ANY_BYTES: TokenGrammar = {
@@ -133,20 +126,22 @@ it('of one answer with a format whose masks the host makes, by token', async () 
   `);
 });
 
-/** A prototype, which the compiler has no types of. */
-const SHARED_GROUPS = new URL('../../bench/shared-groups.mjs', import.meta.url).href;
+/** Dispatches of a token, groups that they share, and pipelines, without the sampler's two dispatches. */
+async function sharingOf(model: SynthModel, layers: number) {
+  const plan = planOfShape({ model, type: 'q4_0', profile: PROFILES.nvidia, config: { layers } });
+  const groupsOf = await groupsOfPlan(plan);
+  return (['whole', 'split'] as const).map((attention) => {
+    const groups = groupsOf(attention);
+    const uses = groups.flatMap((group) => group.uses);
+    return { dispatches: uses.length, groups: groups.length, pipelines: new Set(uses.map(({ kernel }) => kernel.key)).size };
+  });
+}
 
-it('dispatches that share bind groups, whose buffers are structs, leave the same logits', async () => {
-  const { sharedDispatches, leaveTheSame } = (await import(SHARED_GROUPS)) as SharedGroups;
-  const chooser = program.chooser!;
-  const choice = chooser.open({ sampling: GREEDY, history: { promptIds: [], outputIds: [] } });
-  const row = { pages: [[0, 1]], slots: undefined, wanted: 'token', choice } as const;
-  await (await chooser.submit({ sequences: [{ ...row, tokens: [3], start: 0 }], steps: 1 })).results;
-  const { gpu, steps, bindings } = (program as GpuProgram).tokenDispatches(2, [choice]);
-  const options = { gpu, pipelines: createPipelines(gpu), each: 5, most: gpu.limits.storageBuffers, arena: true };
-  const shared = await sharedDispatches(bindings, options);
-  chooser.close(choice);
-  expect(await leaveTheSame(bindings, [steps, shared], gpu)).toBe(true);
-  // Embedding goes with the first layer, and the head alone.
-  expect([steps.length, new Set(shared.map(({ group }) => group)).size]).toEqual([12, 3]);
+it('of a token whose layers share bind groups, by keys whole and split', async () => {
+  expect(await sharingOf('qwen3-0.6b', 28)).toEqual([
+    { dispatches: 142, groups: 30, pipelines: 13 }, { dispatches: 170, groups: 30, pipelines: 15 },
+  ]);
+  expect(await sharingOf('gemma-3-1b', 26)).toEqual([
+    { dispatches: 133, groups: 27, pipelines: 30 }, { dispatches: 159, groups: 27, pipelines: 34 },
+  ]);
 });

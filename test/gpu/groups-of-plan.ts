@@ -16,19 +16,20 @@ import { bytesOfElements } from '../../src/tensor/tensor-type.ts';
 export interface GroupsOptions {
   /** Of the device; default what the profile counts on. */
   readonly storageBuffers?: number;
+  readonly bindingBytes?: number;
   /** Of each state's buffer. */
   readonly stateBytes?: number;
 }
 
 /** Those of the step, by how it attends to keys. */
 export async function groupsOfPlan(
-  plan: ModelPlan, { storageBuffers, stateBytes = 2 ** 20 }: GroupsOptions = {},
+  plan: ModelPlan, { storageBuffers, bindingBytes, stateBytes = 2 ** 20 }: GroupsOptions = {},
 ): Promise<(attention: AttentionMode) => readonly SharedGroup[]> {
   const { decoder, options: { profile } } = plan;
   if (decoder === undefined) throw new Error('a plan without a decoder');
   const { graph, one } = decoder;
   const limits = {
-    storageBuffers: storageBuffers ?? profile.storageBuffers, bindingBytes: profile.maxBufferBindingBytes, bufferBytes: 2 ** 40,
+    storageBuffers: storageBuffers ?? profile.storageBuffers, bindingBytes: bindingBytes ?? profile.maxBufferBindingBytes, bufferBytes: 2 ** 40,
   };
   const gpu = {
     name: 'numbers', limits, createBuffer: ({ size }: { size: number }) => ({ size: Math.ceil(size / 16) * 16 }),

@@ -7,6 +7,7 @@ import { gpuLimits } from '../../src/gpu/device/adapter-facts.ts';
 import { kernelProblems } from '../../src/gpu/device/pipeline-cache.ts';
 import type { Kernel } from '../../src/gpu/kernel.ts';
 import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
+import type { ModelPlan } from '../../src/gpu/plan/model-plan.ts';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { representativeTypes } from '../../src/gpu/packed-forms.ts';
 import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
@@ -21,6 +22,7 @@ import { createNullGpu } from '../gpu-harness.ts';
 import { attentionGraph, fullAttentionGraph } from './attention-graph.ts';
 import { EXPERT_GRAPHS, EXPERT_SHAPES, expertGraph, expertTypes } from './expert-graphs.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
+import { groupsOfPlan } from './groups-of-plan.ts';
 import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
 import { syntheticGraph } from '../synthetic-graph.ts';
 import type { SyntheticShape } from '../synthetic-graph.ts';
@@ -108,20 +110,41 @@ const MODELS: readonly PlannedModel[] = [
 
 /** All kernels of a profile by key; equal keys must stand for equal texts. */
 function kernelsOf(profile: DeviceProfile, models: readonly PlannedModel[] = MODELS): ReadonlyMap<string, Kernel> {
+  return eachOnce(models.flatMap((model) => kernelsOfModel(planOf(model, profile))));
+}
+
+function eachOnce(all: readonly Kernel[]): ReadonlyMap<string, Kernel> {
   const kernels = new Map<string, Kernel>();
-  for (const { shape, mix, kv } of models) {
-    const graph = 'nodes' in shape ? shape : syntheticGraph(shape);
-    const vectors = new Set(graph.weights.filter((weight) => weight.shape.length === 1).map(({ id }) => id));
-    const plan = planModel({
-      model: modelOfDecoder(graph), profile, sizes: { rows: profile.prefillRows }, kv: { type: kv, pageTokens: 32, maxPages: 128 },
-      typeOf: (id) => (vectors.has(id) ? 'f32' : mix(id)),
-    });
-    for (const kernel of kernelsOfModel(plan)) {
-      expect(kernels.get(kernel.key)?.wgsl ?? kernel.wgsl, `two texts for ${kernel.key}`).toBe(kernel.wgsl);
-      kernels.set(kernel.key, kernel);
-    }
+  for (const kernel of all) {
+    expect(kernels.get(kernel.key)?.wgsl ?? kernel.wgsl, `two texts for ${kernel.key}`).toBe(kernel.wgsl);
+    kernels.set(kernel.key, kernel);
   }
   return kernels;
+}
+
+function planOf({ shape, mix, kv }: PlannedModel, profile: DeviceProfile): ModelPlan {
+  const graph = 'nodes' in shape ? shape : syntheticGraph(shape);
+  const vectors = new Set(graph.weights.filter((weight) => weight.shape.length === 1).map(({ id }) => id));
+  return planModel({
+    model: modelOfDecoder(graph), profile, sizes: { rows: profile.prefillRows }, kv: { type: kv, pageTokens: 32, maxPages: 128 },
+    typeOf: (id) => (vectors.has(id) ? 'f32' : mix(id)),
+  });
+}
+
+/** Kernels of a row's step in groups, in which their buffers are structs, and why there are none of some models. */
+async function sharedKernelsOf(profile: DeviceProfile, models: readonly PlannedModel[]) {
+  const found: Kernel[] = [];
+  const refused = new Set<string>();
+  for (const plan of models.map((model) => planOf(model, profile))) {
+    const groupsOf = await groupsOfPlan(plan, { bindingBytes: Infinity });
+    try {
+      for (const attention of ['whole', 'split'] as const)
+        for (const { uses } of groupsOf(attention)) found.push(...uses.map(({ kernel }) => kernel));
+    } catch (error) {
+      refused.add((error as Error).message);
+    }
+  }
+  return { kernels: [...eachOnce(found).values()], refused: [...refused] };
 }
 
 /** What is wrong with a module, with its line. */
@@ -186,6 +209,19 @@ describe.each(PROFILE_NAMES)('the kernels of the profile %s', (name) => {
   const profile = PROFILES[name];
 
   it('compile, and fit the profile', () => check(MODELS), 240_000);
+
+  it('compile where a layer shares a bind group', async () => {
+    const { kernels, refused } = await sharedKernelsOf(profile, [...MODELS, ...CHOSEN_TYPES.map(modelIn)]);
+    // No decoder's: a sum with itself by two widths, and two uniforms in one buffer.
+    expect(refused.filter((problem) => !/leaves residual no place|step is no array, but Step/.test(problem))).toEqual([]);
+    expect(kernels.filter(({ wgsl }) => wgsl.includes('struct Shared')).length).toBeGreaterThan(50);
+    const problems = (await Promise.all(kernels.map(moduleProblems))).flat();
+    // What is read of a buffer that others write may differ between invocations, so that experts' kernels have no barrier behind it.
+    const differing = problems.filter((problem) => problem.includes("'workgroupBarrier' must only be called from uniform control flow"));
+    expect(problems.filter((problem) => !differing.includes(problem))).toEqual([]);
+    expect(differing.length > 0).toBe(name === 'generic');
+    expect(kernels.filter(({ bindings }) => bindings.filter(({ access }) => access !== 'uniform').length > profile.storageBuffers)).toEqual([]);
+  }, 240_000);
 
   it('of each packed form of weights', () => check(CHOSEN_TYPES.map(modelIn)), 240_000);
 

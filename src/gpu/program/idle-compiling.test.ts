@@ -57,3 +57,16 @@ it('who asks for all of them gets them beside work, and is not kept waiting by t
   await left;
   expect(other.begun.length).toBeLessThan(20);
 });
+
+it('what is added comes after the others, also where those are all there, and not after the end', async () => {
+  const { begun, compiling } = rig(2);
+  compiling.add([{ key: 'late' } as Kernel]);
+  await vi.advanceTimersByTimeAsync(300);
+  expect(begun).toEqual(['0', '1', 'late']);
+  compiling.add([{ key: 'later' } as Kernel]);
+  await compiling.finish();
+  await compiling.close();
+  compiling.add([{ key: 'too late' } as Kernel]);
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(begun).toEqual(['0', '1', 'late', 'later']);
+});

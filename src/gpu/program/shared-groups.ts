@@ -8,7 +8,7 @@ import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipelines } from '../device/pipeline-cache.ts';
 import { withTextOf } from '../kernel.ts';
 import type { BindingAccess, Kernel, Workgroups } from '../kernel.ts';
-import { isWhole, textWithStructs } from '../wgsl/struct-bindings.ts';
+import { checkPlaces, isWhole, textWithStructs } from '../wgsl/struct-bindings.ts';
 import type { Placed } from '../wgsl/struct-bindings.ts';
 import type { BoundUse, Dispatch } from './bound-plan.ts';
 import { cutGroups } from './group-cuts.ts';
@@ -111,6 +111,7 @@ function placedKernel(kernel: Kernel, seen: readonly Seen[], members: readonly M
     const binding = members.findIndex((member) => isSame(member, own));
     return { name, type, binding, offset: offset - (members[binding] as Member).from, sizeBytes };
   });
+  checkPlaces(places);
   const accesses = members.map(({ access }) => access);
   // The size of what a text sees as a whole is no part of it: states grow.
   const placeText = ({ binding, offset, sizeBytes }: Placed) =>

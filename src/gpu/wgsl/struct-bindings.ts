@@ -49,6 +49,32 @@ export function isWhole(own: readonly Placed[]): boolean {
   return own.length === 1 && own[0]?.offset === 0;
 }
 
+/** @throws Error for arrays of one binding that lie in each other, and for what is no array: a struct has no place for them */
+export function checkPlaces(places: readonly Placed[]): void {
+  for (const binding of new Set(places.map((place) => place.binding))) {
+    const own = places.filter((place) => place.binding === binding);
+    if (isWhole(own)) continue;
+    for (const [i, place] of distinctOf(own).entries()) {
+      elementOf(place);
+      const before = distinctOf(own)[i - 1];
+      if (before !== undefined && place.offset < before.offset + before.sizeBytes)
+        throw new Error(`${before.name} of ${before.sizeBytes} bytes at ${before.offset} leaves ${place.name} no place at ${place.offset}`);
+    }
+  }
+}
+
+/** By place, those that lie at one place as one type once. */
+function distinctOf(places: readonly Placed[]): readonly Placed[] {
+  const sorted = places.toSorted((a, b) => a.offset - b.offset);
+  return sorted.filter(({ offset, type }, i) => offset !== sorted[i - 1]?.offset || type !== sorted[i - 1]?.type);
+}
+
+function elementOf({ name, type }: Placed): string {
+  const [, element] = /^array<(.+)>$/.exec(type) ?? [];
+  if (element === undefined) throw new Error(`${name} is no array, but ${type}`);
+  return element;
+}
+
 function withoutBindings({ wgsl, bindings, label }: Kernel): string {
   return bindings.reduce((text, { name, access, type }, i) => {
     const line = `@group(0) @binding(${i}) ${ACCESS[access]} ${name}: ${type};\n`;
@@ -60,17 +86,12 @@ function withoutBindings({ wgsl, bindings, label }: Kernel): string {
 /** Arrays at their places, and by name the member that it is; the last one goes on to the end of what is bound. */
 function structOf(places: readonly Placed[], { name, wgsl }: { readonly name: string; readonly wgsl: string }) {
   const sorted = places.toSorted((a, b) => a.offset - b.offset);
-  const distinct = sorted.filter(({ offset, type }, i) => offset !== sorted[i - 1]?.offset || type !== sorted[i - 1]?.type);
+  const distinct = distinctOf(places);
   const fields = distinct.map((place, i) => {
     const next = distinct[i + 1];
-    const [, element] = /^array<(.+)>$/.exec(place.type) ?? [];
-    if (element === undefined) throw new Error(`${place.name} is no array, but ${place.type}`);
     if (next === undefined) return `${place.name}: ${place.type}`;
-    const { stride } = typeSize(element, wgsl);
-    const count = Math.floor(place.sizeBytes / stride);
-    if (count === 0 || next.offset < place.offset + count * stride)
-      throw new Error(`${place.name} of ${place.sizeBytes} bytes at ${place.offset} leaves ${next.name} no place at ${next.offset}`);
-    return `@size(${next.offset - place.offset}) ${place.name}: array<${element}, ${count}>`;
+    const element = elementOf(place);
+    return `@size(${next.offset - place.offset}) ${place.name}: array<${element}, ${Math.floor(place.sizeBytes / typeSize(element, wgsl).stride)}>`;
   });
   const before = distinct[0]?.offset ?? 0;
   const members = sorted.map((place) => {
