@@ -14,7 +14,7 @@ import { PROFILES } from '../dist/gpu/profile/profiles.js';
 import { createActivations } from '../dist/gpu/program/activations.js';
 import { sharesGroups } from '../dist/gpu/plan/group-choice.js';
 import { bindPlan, encodeDispatches } from '../dist/gpu/program/bound-plan.js';
-import { createSharedSteps } from '../dist/gpu/program/shared-steps.js';
+import { createSharedSteps, SHARED_MODES } from '../dist/gpu/program/shared-steps.js';
 import { sizesOf } from '../dist/graph/dims.js';
 import { tensorTypes } from '../dist/models/gguf-mixes.js';
 import { ARCHITECTURES } from '../dist/models/open-decoder.js';
@@ -75,7 +75,7 @@ async function boundToken() {
   const { inputs, outputs } = plan.decoder.graph;
   const held = new Set([...inputs.values(), ...outputs.values()].map(({ id }) => id));
   const own = { device: gpu.device, createBuffer: (options) => gpu.createBuffer(options), limits: { ...gpu.limits, storageBuffers } };
-  return createSharedSteps({ gpu: own, pipelines, usesOf, plannedUsesOf: usesOf, held }).dispatches(mode.attention);
+  return createSharedSteps({ gpu: own, pipelines, usesOf, planned: SHARED_MODES.map(usesOf), held }).dispatches(mode.attention);
 }
 
 function profileWith(changes) {

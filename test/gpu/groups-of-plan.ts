@@ -29,7 +29,8 @@ export async function groupsOfPlan(
   if (decoder === undefined) throw new Error('a plan without a decoder');
   const { graph, one } = decoder;
   const limits = {
-    storageBuffers: storageBuffers ?? profile.storageBuffers, bindingBytes: bindingBytes ?? profile.maxBufferBindingBytes, bufferBytes: 2 ** 40,
+    storageBuffers: storageBuffers ?? profile.storageBuffers,
+    bindingBytes: bindingBytes ?? profile.maxBufferBindingBytes, bufferBytes: 2 ** 40,
   };
   const gpu = {
     name: 'numbers', limits, createBuffer: ({ size }: { size: number }) => ({ size: Math.ceil(size / 16) * 16 }),

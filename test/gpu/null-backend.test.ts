@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gpuLimits } from '../../src/gpu/device/adapter-facts.ts';
 import { kernelProblems } from '../../src/gpu/device/pipeline-cache.ts';
+import { storageBuffersOf } from '../../src/gpu/kernel.ts';
 import type { Kernel } from '../../src/gpu/kernel.ts';
 import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { ModelPlan } from '../../src/gpu/plan/model-plan.ts';
@@ -212,15 +213,15 @@ describe.each(PROFILE_NAMES)('the kernels of the profile %s', (name) => {
 
   it('compile where a layer shares a bind group', async () => {
     const { kernels, refused } = await sharedKernelsOf(profile, [...MODELS, ...CHOSEN_TYPES.map(modelIn)]);
-    // No decoder's: a sum with itself by two widths, and two uniforms in one buffer.
-    expect(refused.filter((problem) => !/leaves residual no place|step is no array, but Step/.test(problem))).toEqual([]);
+    // No decoder's: a sum of a value with itself, which it sees by two widths.
+    expect(refused.filter((problem) => !problem.includes('leaves residual no place'))).toEqual([]);
     expect(kernels.filter(({ wgsl }) => wgsl.includes('struct Shared')).length).toBeGreaterThan(50);
     const problems = (await Promise.all(kernels.map(moduleProblems))).flat();
     // What is read of a buffer that others write may differ between invocations, so that experts' kernels have no barrier behind it.
     const differing = problems.filter((problem) => problem.includes("'workgroupBarrier' must only be called from uniform control flow"));
     expect(problems.filter((problem) => !differing.includes(problem))).toEqual([]);
     expect(differing.length > 0).toBe(name === 'generic');
-    expect(kernels.filter(({ bindings }) => bindings.filter(({ access }) => access !== 'uniform').length > profile.storageBuffers)).toEqual([]);
+    expect(kernels.filter((kernel) => storageBuffersOf(kernel) > profile.storageBuffers)).toEqual([]);
   }, 240_000);
 
   it('of each packed form of weights', () => check(CHOSEN_TYPES.map(modelIn)), 240_000);

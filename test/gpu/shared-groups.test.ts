@@ -31,14 +31,16 @@ const PAGE_TOKENS = 4;
 const TOKENS = 18;
 const BURST = 3;
 
-const sharing = (profile: DeviceProfile, bytes = Infinity): DeviceProfile => ({ ...profile, knobs: { ...profile.knobs, groups: { bytes } } });
+const sharing = (profile: DeviceProfile, bytes = Infinity): DeviceProfile =>
+  ({ ...profile, knobs: { ...profile.knobs, groups: { bytes } } });
 
 async function load(path: string, profile: DeviceProfile): Promise<Program> {
   const executor = await softwareExecutor({ profile: { ...profile, stepsPerSubmit: BURST } });
   const checkpoint = await openCheckpoint(await locate(path));
   try {
     const { model, weights } = await openDecoder(checkpoint);
-    const program = await executor.load({ model, weights, kv: { type: 'f16', pageTokens: PAGE_TOKENS, maxPages: 1024 }, sizes: { rows: 8 } });
+    const kv = { type: 'f16', pageTokens: PAGE_TOKENS, maxPages: 1024 } as const;
+    const program = await executor.load({ model, weights, kv, sizes: { rows: 8 } });
     await program.prepare?.();
     return program;
   } finally {
@@ -69,7 +71,8 @@ function turnsOf(program: Program) {
   return {
     step: (n: number, start: number) =>
       submit({ ...rowsOf(n, start + 1), tokens: [(start * 37 + n * 11 + 5) % 50], start, wanted: 'logits' }).then(({ logits }) => logits!),
-    burst: (start: number) => submit({ ...rowsOf(0, start + BURST), tokens: [3], start, wanted: 'token' }, BURST).then(({ tokens }) => tokens),
+    burst: (start: number) =>
+      submit({ ...rowsOf(0, start + BURST), tokens: [3], start, wanted: 'token' }, BURST).then(({ tokens }) => tokens),
   };
 }
 
@@ -126,11 +129,11 @@ it('a device without room for the values runs plain dispatches', async () => {
 });
 
 it('small models alone share groups, and only by a profile that wants it', () => {
-  const isSharing = (model: 'qwen3-0.6b' | 'gemma-3-1b' | 'qwen3-4b', profile: DeviceProfile) => {
-    const config = { 'qwen3-0.6b': 28, 'gemma-3-1b': 26, 'qwen3-4b': 36 };
-    return sharesGroups(planOfShape({ model, type: 'q4_0', profile, config: { layers: config[model] } }));
-  };
-  expect((['qwen3-0.6b', 'gemma-3-1b', 'qwen3-4b'] as const).map((model) => isSharing(model, PROFILES.nvidia))).toEqual([true, true, false]);
+  const layers = { 'qwen3-0.6b': 28, 'gemma-3-1b': 26, 'qwen3-4b': 36 };
+  const isSharing = (model: keyof typeof layers, profile: DeviceProfile) =>
+    sharesGroups(planOfShape({ model, type: 'q4_0', profile, config: { layers: layers[model] } }));
+  const models = ['qwen3-0.6b', 'gemma-3-1b', 'qwen3-4b'] as const;
+  expect(models.map((model) => isSharing(model, PROFILES.nvidia))).toEqual([true, true, false]);
   expect(isSharing('qwen3-0.6b', sharing(PROFILES.nvidia, 0))).toBe(false);
   const others = Object.values(PROFILES).filter(({ name }) => name !== 'nvidia');
   expect(others.map(({ knobs }) => knobs.groups.bytes)).toEqual(others.map(() => 0));

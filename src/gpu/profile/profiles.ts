@@ -152,8 +152,8 @@ const NVIDIA: DeviceProfile = {
       'Half a layer of a small transformer in one dispatch of few workgroups, 200 kB of weights each: 2 to 3 us of reading beside the ' +
       '4 to 6 of each of the dispatches in its place, and a third of their calls (an estimate).',
     groups:
-      "Small models' tokens wait for the host while it is slow: with a bind group a layer Qwen3-0.6B (2.4 MB a dispatch) made 19 to 35% more " +
-      'of them there, for 1.3% of the device\'s time. Qwen3-4B (12 MB) waits for the device, and would lose 6.6% (H200).',
+      "Small models' tokens wait for the host while it is slow: with a bind group a layer Qwen3-0.6B (2.4 MB a dispatch) made 19 to 35% " +
+      "more of them there, for 1.3% of the device's time. Qwen3-4B (12 MB) waits for the device, and would lose 6.6% (H200).",
     matrixUnits:
       'Halves with sums in f32, for products of 5 rows and more: a register-only loop ran at 315 T multiply-adds a second (H200), ten ' +
       'times what dot4I8Packed gives. Rows are scaled by powers of two, so that halves hold whatever comes.',

@@ -14,7 +14,7 @@ import { createActivations } from './activations.ts';
 import type { Activations } from './activations.ts';
 import { bindPlan } from './bound-plan.ts';
 import type { BoundPlan, BufferResolver } from './bound-plan.ts';
-import { createSharedSteps } from './shared-steps.ts';
+import { createSharedSteps, SHARED_MODES } from './shared-steps.ts';
 import type { SharedSteps } from './shared-steps.ts';
 import { createSequenceInputs } from './sequence-inputs.ts';
 import type { SequenceInputs } from './sequence-inputs.ts';
@@ -149,9 +149,8 @@ async function sharedStepsOf(
   const held = new Set([...graph.inputs.values(), ...graph.outputs.values()].map(({ id }) => id));
   const usesOf = (attention: AttentionMode, resolver = resolve) => bound.bindings(modeOf(counts, attention), counts, resolver);
   try {
-    return await gpu.guard('Allocating the values of a token', () => createSharedSteps({
-      gpu, pipelines, usesOf, plannedUsesOf: (attention) => usesOf(attention, withStandIns(resolve)), held,
-    }));
+    const planned = SHARED_MODES.map((attention) => usesOf(attention, withStandIns(resolve)));
+    return await gpu.guard('Allocating the values of a token', () => createSharedSteps({ gpu, pipelines, usesOf, planned, held }));
   } catch {
     gpu.throwIfLost();
     return undefined;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Pipeline } from '../device/pipeline-cache.ts';
-import type { Binding, Kernel } from '../kernel.ts';
+import type { Binding, BindingAccess, Kernel } from '../kernel.ts';
 import { kernelHeader } from '../kernel.ts';
 import type { KernelUse } from '../plan/kernel-use.ts';
 import type { BoundUse } from './bound-plan.ts';
@@ -18,8 +18,8 @@ function kernelOf(key: string, bindings: readonly Binding[]): Kernel {
 const bufferOf = (size: number) => ({ size }) as GPUBuffer;
 
 /** A kernel that reads what is given, at offsets in one buffer each, as arrays of words. */
-function useOf(key: string, places: Readonly<Record<string, GPUBufferBinding & { readonly access?: 'read' | 'write' }>>): BoundUse {
-  const bindings = Object.entries(places).map(([name, { access = 'read' }]) => ({ name, access, type: 'array<u32>' }));
+function useOf(key: string, places: Readonly<Record<string, GPUBufferBinding & { readonly access?: BindingAccess }>>): BoundUse {
+  const bindings = Object.entries(places).map(([name, { access = 'read' }]) => ({ name, access, type: access === 'uniform' ? 'Sizes' : 'array<u32>' }));
   return { use: { kernel: kernelOf(key, bindings) } as unknown as KernelUse, workgroups: [1, 1, 1], resources: Object.values(places) };
 }
 
@@ -61,6 +61,17 @@ fn main() {
   _ = x[0];
 }
 `);
+});
+
+it('a uniform has a binding of its own, wherever it lies', () => {
+  const [sizes, others] = [bufferOf(4096), bufferOf(64)];
+  const use = (key: string, offset: number) =>
+    useOf(key, { s: { buffer: sizes, offset, size: 16, access: 'uniform' }, x: { buffer: others, size: 64 } });
+  const [group] = planGroups([use('one', 256), use('two', 512), use('three', 256)], asItIs, LIMITS);
+  expect(group?.members.map(({ access, from, to }) => [access, from, to])).toEqual([
+    ['uniform', 256, 272], ['read', 0, 64], ['uniform', 512, 528],
+  ]);
+  expect(group?.uses.map(({ kernel: { key } }) => key)).toEqual(['one in uru at 0 1', 'two in uru at 2 1', 'three in uru at 0 1']);
 });
 
 it('a group binds no more than the device lets it', () => {

@@ -84,9 +84,12 @@ function fits(members: readonly Member[], { storageBuffers, bindingBytes }: Grou
     members.every(({ from, to }) => to - from <= bindingBytes);
 }
 
-/** Whether a group sees both by one binding: a buffer is bound as storage once, whatever its kernels write of it. */
-function isSame(a: Pick<Member, 'buffer' | 'access'>, b: Pick<Member, 'buffer' | 'access'>): boolean {
-  return a.buffer === b.buffer && isUniform(a) === isUniform(b);
+/**
+ * Whether a group sees both by one binding: a buffer is bound as storage once, whatever its kernels write of it. A uniform is small and has a
+ * binding of its own, so that its place is in no text.
+ */
+function isSame(a: Omit<Member, 'to'>, b: Omit<Member, 'to'>): boolean {
+  return a.buffer === b.buffer && isUniform(a) === isUniform(b) && (!isUniform(a) || a.from === b.from);
 }
 
 /** What a group binds: ranges that hold all that its dispatches see, written where one of them writes. */
@@ -108,7 +111,7 @@ function membersOf(uses: readonly SeeingUse[]): readonly Member[] {
 /** A kernel as it is in a group; equal keys where all lies at the same places. */
 function placedKernel(kernel: Kernel, seen: readonly Seen[], members: readonly Member[]): Kernel {
   const places = seen.map(({ name, type, offset, sizeBytes, ...own }): Placed => {
-    const binding = members.findIndex((member) => isSame(member, own));
+    const binding = members.findIndex((member) => isSame(member, { ...own, from: offset }));
     return { name, type, binding, offset: offset - (members[binding] as Member).from, sizeBytes };
   });
   checkPlaces(places);

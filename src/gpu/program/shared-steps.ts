@@ -24,8 +24,8 @@ export interface SharedStepsOptions {
   readonly pipelines: Pick<Pipelines, 'ready'>;
   /** What a step binds by itself, as buffers are now. */
   readonly usesOf: (attention: AttentionMode) => readonly BoundUse[];
-  /** The same before there are states: other buffers may stand for theirs. */
-  readonly plannedUsesOf: (attention: AttentionMode) => readonly BoundUse[];
+  /** The same of each of {@link SHARED_MODES} before there are states: other buffers may stand for theirs. */
+  readonly planned: readonly (readonly BoundUse[])[];
   /** Ids of values that the host or the sampler write or read. */
   readonly held: ReadonlySet<number>;
 }
@@ -43,7 +43,7 @@ interface Step {
 const MOST_TEXTS = 64;
 
 /** How a row's keys may be attended to. */
-const MODES: readonly AttentionMode[] = ['whole', 'split'];
+export const SHARED_MODES: readonly AttentionMode[] = ['whole', 'split'];
 
 const kernelsOf = (groups: readonly SharedGroup[]) => groups.flatMap(({ uses }) => uses.map(({ kernel }) => kernel));
 
@@ -51,8 +51,7 @@ const kernelsOf = (groups: readonly SharedGroup[]) => groups.flatMap(({ uses }) 
  * Undefined where texts would be too many.
  * @throws CapacityError where there is no memory; Error for a step that has no such form
  */
-export function createSharedSteps({ gpu, pipelines, usesOf, plannedUsesOf, held }: SharedStepsOptions): SharedSteps | undefined {
-  const planned = MODES.map(plannedUsesOf);
+export function createSharedSteps({ gpu, pipelines, usesOf, planned, held }: SharedStepsOptions): SharedSteps | undefined {
   const arena = createValueArena(gpu, planned.flat(), held);
   const planGroupsOf = (uses: readonly BoundUse[]) => planGroups(uses, arena.placeOf, gpu.limits);
   const steps = new Map<AttentionMode, Step>();
@@ -73,7 +72,7 @@ export function createSharedSteps({ gpu, pipelines, usesOf, plannedUsesOf, held 
     sizeBytes: arena.buffer.size,
     kernels: [...kernels.values()],
     dispatches(attention) {
-      if (!MODES.includes(attention)) return undefined;
+      if (!SHARED_MODES.includes(attention)) return undefined;
       const step = stepOf(attention);
       for (const kernel of step.uncompiled) {
         if (pipelines.ready(kernel) === undefined) return undefined;

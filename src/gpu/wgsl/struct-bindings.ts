@@ -85,16 +85,16 @@ function withoutBindings({ wgsl, bindings, label }: Kernel): string {
 
 /** Arrays at their places, and by name the member that it is; the last one goes on to the end of what is bound. */
 function structOf(places: readonly Placed[], { name, wgsl }: { readonly name: string; readonly wgsl: string }) {
-  const sorted = places.toSorted((a, b) => a.offset - b.offset);
   const distinct = distinctOf(places);
   const fields = distinct.map((place, i) => {
     const next = distinct[i + 1];
     if (next === undefined) return `${place.name}: ${place.type}`;
     const element = elementOf(place);
-    return `@size(${next.offset - place.offset}) ${place.name}: array<${element}, ${Math.floor(place.sizeBytes / typeSize(element, wgsl).stride)}>`;
+    const count = Math.floor(place.sizeBytes / typeSize(element, wgsl).stride);
+    return `@size(${next.offset - place.offset}) ${place.name}: array<${element}, ${count}>`;
   });
   const before = distinct[0]?.offset ?? 0;
-  const members = sorted.map((place) => {
+  const members = places.map((place) => {
     const member = distinct.find(({ offset, type }) => offset === place.offset && type === place.type);
     return [place.name, member?.name ?? place.name] as const;
   });
