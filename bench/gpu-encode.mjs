@@ -47,8 +47,8 @@ const runs = [];
 for (let i = 0; i < 15; i++) runs.push(await several());
 const us = summarise(runs);
 const groups = new Set(dispatches.map(({ group }) => group)).size;
-console.log(`${flags.model}, ${rows} rows: ${dispatches.length} dispatches, ${groups} groups, encode and submit ${us.median.toFixed(0)} us, ` +
-  `${(us.median / dispatches.length).toFixed(2)} a dispatch (least ${us.min.toFixed(0)})`);
+console.log(`${flags.model}, ${rows} rows: ${dispatches.length} dispatches, ${groups} groups, ` +
+  `encode and submit ${us.median.toFixed(0)} us, ${(us.median / dispatches.length).toFixed(2)} a dispatch (least ${us.min.toFixed(0)})`);
 gpu.destroy();
 
 /** The dispatches of a step of one row, over buffers of nothing. */

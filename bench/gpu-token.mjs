@@ -101,10 +101,9 @@ async function measure(keys, streams) {
   const isLast = ({ label }) => /^(argmax-pick|draw-token)/.test(label);
   const all = [...steps, ...sampling.filter((dispatch) => !isLast(dispatch))];
   const of = { keys, streams };
-  const bound = new Set(all.map(({ group }) => group)).size + 1;
-  console.log(
-    `${gpu.name}, ${model.name}, ${streams} of ${keys} keys, ${all.length + 1} dispatches of ${bound} groups a step, the sampler's last left out`,
-  );
+  const bound = new Set(all.map(({ group }) => group)).size;
+  const what = `${all.length} dispatches of ${bound} groups a step, and the sampler's last`;
+  console.log(`${gpu.name}, ${model.name}, ${streams} of ${keys} keys, ${what}`);
   const sum = await measureKinds(gpu, all, of);
   // About as long for few rows as for many.
   const tokens = flags.device === 'software' ? 1 : streams > 4 ? 15 : 60;

@@ -19,7 +19,8 @@ const bufferOf = (size: number) => ({ size }) as GPUBuffer;
 
 /** A kernel that reads what is given, at offsets in one buffer each, as arrays of words. */
 function useOf(key: string, places: Readonly<Record<string, GPUBufferBinding & { readonly access?: BindingAccess }>>): BoundUse {
-  const bindings = Object.entries(places).map(([name, { access = 'read' }]) => ({ name, access, type: access === 'uniform' ? 'Sizes' : 'array<u32>' }));
+  const bindings = Object.entries(places).map(([name, { access = 'read' }]) =>
+    ({ name, access, type: access === 'uniform' ? 'Sizes' : 'array<u32>' }));
   return { use: { kernel: kernelOf(key, bindings) } as unknown as KernelUse, workgroups: [1, 1, 1], resources: Object.values(places) };
 }
 

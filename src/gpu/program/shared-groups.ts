@@ -85,8 +85,8 @@ function fits(members: readonly Member[], { storageBuffers, bindingBytes }: Grou
 }
 
 /**
- * Whether a group sees both by one binding: a buffer is bound as storage once, whatever its kernels write of it. A uniform is small and has a
- * binding of its own, so that its place is in no text.
+ * Whether a group sees both by one binding: a buffer is bound as storage once, whatever its kernels write of it. A uniform is small and
+ * has a binding of its own, so that its place is in no text.
  */
 function isSame(a: Omit<Member, 'to'>, b: Omit<Member, 'to'>): boolean {
   return a.buffer === b.buffer && isUniform(a) === isUniform(b) && (!isUniform(a) || a.from === b.from);
