@@ -1,7 +1,7 @@
 /** What all calls on one loaded model share: the program, its pages, the scheduler, and room for sampling. */
 import { decoderSteps, encoderStates } from '../graph/decoder-steps.ts';
 import type { SequenceStep, StepBatch, StepResult } from '../graph/decoder-steps.ts';
-import type { KvLayout, Program, TokenChooser, WeightSource } from '../graph/executor.ts';
+import type { KvLayout, Program, WeightSource } from '../graph/executor.ts';
 import { attendsToMemory, sequenceDim } from '../graph/run-check.ts';
 import { graphOf, textGraphOf } from '../graph/model-graphs.ts';
 import { stateGroups } from '../graph/state.ts';
@@ -9,14 +9,15 @@ import { mostPages, mostSlots } from '../graph/state-sizes.ts';
 import { SEEING } from '../models/vision.ts';
 import type { VisionTower } from '../models/vision.ts';
 import { InputError } from '../tensor/errors.ts';
-import type { CapacityError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import { untilAborted } from '../tensor/until-aborted.ts';
 import { resolveCallLimits } from './admission.ts';
 import type { ResolvedLimits } from './admission.ts';
 import { createCandidates } from './candidates.ts';
 import type { Candidates } from './candidates.ts';
+import { OpenProgram } from './open-program.ts';
 import { createPictureRunner } from './picture-runner.ts';
+import type { PictureRunner } from './picture-runner.ts';
 import { createPictures } from './pictures.ts';
 import type { Pictures } from './pictures.ts';
 import { createPrefillPace } from './prefill-pace.ts';
@@ -98,70 +99,69 @@ export function pagesFor(contextLength: number, pageTokens: number): number {
 
 /** @throws Error for a graph of texts that attends to a memory, whose pages and length the engine does not know */
 export function createModelCore(options: ModelCoreOptions): ModelCore {
-  const { program, vocabSize, contextLength, maxRows, causal, kv, snapshots = 0, hostTable } = options;
+  const { program, vocabSize, contextLength, modelContextLength, maxRows, causal, kv, hostTable } = options;
   const { model } = program;
   const graph = textGraphOf(model);
   if (attendsToMemory(graph))
     throw new Error(`model ${model.name}: its decoder attends to a memory; its steps are runs of its program, not of the engine`);
-  const { encoder } = model;
-  const steps = model.decoder && decoderSteps(program, hostTable);
-  const tapped = program.limits(graph.name, true)[sequenceDim(graph) ?? ''];
+  const open = new OpenProgram(program, options.release);
+  const { run, encode } = stepsOf(options, open);
   const pages = mostPages(model, kv, maxRows);
-  const running = new Set<Promise<unknown>>();
-  let closing: Promise<void> | undefined;
-  let closedBy: Error | undefined;
-
-  const checkOpen = () => {
-    if (closedBy !== undefined) throw closedBy;
-  };
-  const tracked = async <Result>(step: Promise<Result>): Promise<Result> => {
-    running.add(step);
-    try {
-      return await step;
-    } finally {
-      running.delete(step);
-    }
-  };
-  /**
-   * Submits are refused once the program closes. What a device of its own has under way then ends with it; threads are waited for, which
-   * end with the step that runs, since nobody waits for its tokens.
-   */
-  const trackedChooser = (own: TokenChooser): TokenChooser => ({
-    mostSequences: own.mostSequences,
-    mostSteps: own.mostSteps,
-    followsGrammars: own.followsGrammars,
-    choosesLikeliestOnly: own.choosesLikeliestOnly,
-    sharesCores: own.sharesCores,
-    open: (choice) => own.open(choice),
-    close: (choice) => own.close(choice),
-    prepare: (batch) => own.prepare(batch),
-    async submit(batch) {
-      checkOpen();
-      const { results, choose } = await tracked(own.submit(batch));
-      if (own.sharesCores === true) tracked(results).catch(() => {});
-      const open = results.then((chosen) => (checkOpen(), chosen), (error: unknown) => {
-        checkOpen();
-        throw error;
-      });
-      open.catch(() => {});
-      return { results: open, choose };
-    },
+  const state = openStates(options, pages);
+  const pace = createPrefillPace({ maxRows, isFixed: options.hasFixedPace === true });
+  // A program that runs ahead would need the rows of tokens that it has not chosen yet.
+  const chooser = model.decoder === undefined || hostTable !== undefined ? undefined : program.chooser && open.chooser(program.chooser);
+  const pictures = options.vision && createPictures(options.vision);
+  const scheduler = createScheduler({
+    pictures: pictures && pictureSteps(pictures, program, open), maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES),
+    causal, pace, run, chooser, makeRoom: (refusal) => state.makeRoom(refusal),
+    ...(options.limits ?? resolveCallLimits({})),
   });
-  const free = async () => {
-    try {
-      await program.dispose();
-    } finally {
-      await options.release?.();
-    }
+  return {
+    vocabSize, contextLength, modelContextLength, maxRows, causal, pace, state, scheduler, pictures, run, encode,
+    maxTapRows: Math.min(maxRows, program.limits(graph.name, true)[sequenceDim(graph) ?? ''] ?? maxRows),
+    candidates: createCandidates(vocabSize),
+    followsGrammars: chooser?.followsGrammars === true,
+    tables: createTableFinder(),
+    choosesLikeliestOnly: chooser?.choosesLikeliestOnly === true,
+    stepPages: Math.min(...pages, kv.maxPages),
+    checkOpen: () => open.check(),
+    async prepare(signal) {
+      open.check();
+      await untilAborted(Promise.resolve(program.prepare?.()), signal);
+      open.check();
+    },
+    close() {
+      scheduler.close(open.refuse(new InputError('The model was disposed: load it again, or dispose it only after its last call.')));
+      return open.free();
+    },
   };
-  const run = async (batch: StepBatch) => {
-    checkOpen();
-    if (steps === undefined) throw new Error(`model ${model.name}: it has no decoder to run`);
-    return tracked(steps.run(batch));
+}
+
+/** The steps of a model of texts, of its decoder and its encoder. */
+function stepsOf({ program, hostTable }: ModelCoreOptions, open: OpenProgram): Pick<ModelCore, 'run' | 'encode'> {
+  const { name, decoder, encoder } = program.model;
+  const steps = decoder && decoderSteps(program, hostTable);
+  return {
+    async run(batch) {
+      open.check();
+      if (steps === undefined) throw new Error(`model ${name}: it has no decoder to run`);
+      return open.track(steps.run(batch));
+    },
+    async encode(sequences) {
+      open.check();
+      if (encoder === undefined) throw new Error(`model ${name}: it has no encoder to run`);
+      return open.track(encoderStates(program, encoder, sequences));
+    },
   };
-  const state = createStatePool({
+}
+
+/** @param pages most pages, by group */
+function openStates({ program, maxRows, kv, snapshots = 0, spareMemory }: ModelCoreOptions, pages: readonly number[]): StatePool {
+  const { model } = program;
+  return createStatePool({
     program,
-    spare: options.spareMemory && spareMemoryOf(model, kv, options.spareMemory),
+    spare: spareMemory && spareMemoryOf(model, kv, spareMemory),
     groups: stateGroups(model.states),
     pageTokens: kv.pageTokens,
     maxPages: kv.maxPages,
@@ -170,56 +170,15 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     soonPages: mostPages(model, { ...kv, sequences: 1 }, maxRows),
     mostSnapshots: snapshots,
   });
-  const pace = createPrefillPace({ maxRows, isFixed: options.hasFixedPace === true });
-  // A program that runs ahead would need the rows of tokens that it has not chosen yet.
-  const chooser = steps === undefined || hostTable !== undefined ? undefined : program.chooser && trackedChooser(program.chooser);
-  const makeRoom = (refusal: CapacityError) => state.makeRoom(refusal);
-  const pictures = options.vision && createPictures(options.vision);
-  const see = pictures && createPictureRunner({
-    tower: pictures.tower,
-    graph: graphOf(model, SEEING.tower.graph),
+}
+
+function pictureSteps({ tower }: Pictures, program: Program, open: OpenProgram): PictureRunner {
+  return createPictureRunner({
+    tower,
+    graph: graphOf(program.model, SEEING.tower.graph),
     run(runs, signal) {
-      checkOpen();
-      return tracked(program.run(runs, signal));
+      open.check();
+      return open.track(program.run(runs, signal));
     },
   });
-  const scheduler = createScheduler({
-    pictures: see, maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES), causal, pace, run, chooser, makeRoom,
-    ...(options.limits ?? resolveCallLimits({})),
-  });
-  return {
-    vocabSize,
-    contextLength,
-    modelContextLength: options.modelContextLength,
-    maxRows,
-    maxTapRows: Math.min(maxRows, tapped ?? maxRows),
-    causal,
-    scheduler,
-    pace,
-    candidates: createCandidates(vocabSize),
-    followsGrammars: chooser?.followsGrammars === true,
-    tables: createTableFinder(),
-    choosesLikeliestOnly: chooser?.choosesLikeliestOnly === true,
-    pictures,
-    state,
-    checkOpen,
-    stepPages: Math.min(...pages, kv.maxPages),
-    run,
-    async encode(sequences) {
-      checkOpen();
-      if (encoder === undefined) throw new Error(`model ${model.name}: it has no encoder to run`);
-      return tracked(encoderStates(program, encoder, sequences));
-    },
-    async prepare(signal) {
-      checkOpen();
-      await untilAborted(Promise.resolve(program.prepare?.()), signal);
-      checkOpen();
-    },
-    close() {
-      closedBy ??= new InputError('The model was disposed: load it again, or dispose it only after its last call.');
-      scheduler.close(closedBy);
-      closing ??= Promise.allSettled(running).then(free);
-      return closing;
-    },
-  };
 }
