@@ -1,9 +1,7 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
 import { TALK } from '../models/lfm2-audio-graphs.ts';
-import type { Executor } from '../graph/executor.ts';
+import type { Executor, Program } from '../graph/executor.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
-import { decoderGraphOf } from '../graph/model-graphs.ts';
-import type { ModelGraphs } from '../graph/model-graphs.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
 import { openDecoder } from '../models/open-decoder.ts';
@@ -17,31 +15,25 @@ import type { NamesOf } from '../tensor/option-names.ts';
 import type { ImageDecoder } from '../image/image-decoder.ts';
 import type { ImageLimits } from './images/image-cache.ts';
 import { openSeeing } from './images/open-seeing.ts';
+import type { Seeing } from './images/see-messages.ts';
 import type { Pictures } from './pictures.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
-import type { ForwardOptions, ForwardResult, Model } from './api.ts';
+import type { Model } from './api.ts';
 import { resolveCallLimits } from './admission.ts';
 import type { CallLimits } from './admission.ts';
-import { createChatSession, loadChatSession } from './chat.ts';
 import type { ChatFiles } from './chat-file.ts';
-import { embedTexts } from './embed.ts';
-import { forwardPass } from './forward.ts';
 import { absentTokenizer } from '../text/absent-tokenizer.ts';
 import { withFittingAdvice } from './fitting-type.ts';
-import { generateAnswers } from './choices.ts';
-import { generatePieces } from './generate.ts';
-import { generateObject } from './generate-object.ts';
+import { answeringCalls, stateCalls } from './model-calls.ts';
 import { createModelCore } from './model-core.ts';
+import type { ModelCore } from './model-core.ts';
 import { modelInfo } from './model-info.ts';
 import type { ModelParts } from './model-parts.ts';
 import { kvLayoutOf, refusedModel, resolveContextLength, resolveRoom, resolveSequences } from './model-room.ts';
-import { FORWARD_NAMES, READY_NAMES } from './option-names.ts';
-import { countPrompt, preparedIds, prepareSeen } from './prepare-generation.ts';
-import { prepareInfill } from './prepare-infill.ts';
+import type { ModelRoom } from './model-room.ts';
+import { READY_NAMES } from './option-names.ts';
 import { promptHint } from './prompt-hint.ts';
-import { rerankDocuments } from './rerank.ts';
-import { runTools } from './run-tools.ts';
 import { openTextSide } from './text-side.ts';
 
 export interface ModelOptions extends CallLimits {
@@ -114,12 +106,6 @@ const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
 /** Most patches of a picture where a tower's products take the time of the host. */
 const PATCHES_OF_HOST = 4096;
 
-/** @throws InputError for a model that makes embeddings only */
-function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
-  if (decoder === undefined)
-    throw new InputError(`${call} needs a model that predicts tokens; this one (${name}) makes embeddings: use embed.`);
-}
-
 function nameOf(checkpoint: Checkpoint): string {
   const name = checkpoint.metadata.get('general.name');
   return typeof name === 'string' && name !== '' ? name : checkpoint.name;
@@ -163,100 +149,18 @@ export async function createModel({ checkpoint, ...options }: CreateModelOptions
  * @throws InputError for a model that hears, whose tokens are of a sound
  */
 export async function createModelFromParts(parts: ModelParts, options: ModelOptions): Promise<Model> {
-  const { decoder, text } = parts;
-  if (decoder.model.graphs.has(TALK.vocoder.graph))
-    throw new InputError(`${parts.name} (${decoder.model.name}) hears and speaks: it is for loadTalkModel, or "ingot talk".`);
-  if (decoder.model.listener !== undefined || isParakeet(decoder.config.architecture))
-    throw new InputError(`${parts.name} (${decoder.model.name}) hears speech and answers no text: use transcribe.`, {
-      modelKind: 'speech',
-    });
-  const { executor, signal, onProgress } = options;
-  const limits = resolveCallLimits(options);
-  const { model, weights, config } = decoder;
-  const { contextLength, kvTypes, causal, maxRows, snapshots } = resolveRoom(decoder, options);
-  const layout = kvLayoutOf(contextLength, kvTypes);
-  const room = { decoder, kv: layout, rows: maxRows, snapshots, maxConcurrent: limits.maxConcurrent };
-  const kv = { ...layout, sequences: resolveSequences(options.memoryBudget, executor.memoryBytes, room) };
-  const { vision } = decoder;
-  const sizes = { rows: maxRows, ...(vision && visionSizes(vision)) };
-  const idOf: Pictures['idOf'] = (picture) => (core.pictures as Pictures).idOf(picture);
-  const seeing = openSeeing({ vision: vision?.info, idOf, limits: options.images, decoder: options.imageDecoder });
-  const toLoad = { model, weights, kv, sizes, snapshots, signal, onProgress };
-  const program = await withFittingAdvice(() => refusedModel(room), () => executor.load(toLoad));
-  const core = createModelCore({
-    program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,
-    hasFixedPace: executor.prefillRows !== undefined, kv, snapshots, hostTable: decoder.hostTable, vision, limits,
-    spareMemory: options.spareMemory, release: parts.release,
-  });
-
-  function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;
-  function forward(ids: ArrayLike<number>, pass?: ForwardOptions & { readonly hidden?: undefined }): Promise<Float32Array>;
-  async function forward(ids: ArrayLike<number>, pass: ForwardOptions = {}): Promise<ForwardResult | Float32Array> {
-    checkDecoder(model, 'forward');
-    checkOptionNames(pass, FORWARD_NAMES, 'forward');
-    checkOperation(pass);
-    const result = await forwardPass(core, decoderGraphOf(model), ids, pass);
-    return pass.hidden === undefined ? result.logits : result;
-  }
-  const info = modelInfo({ parts, executor, program, contextLength, kvTypes, core });
-  const host = { core, text, seeing, model: info, files: options.chatFiles };
+  checkAnswersText(parts);
+  const { text, decoder } = parts;
   const hint = promptHint(text, options.onHint);
+  const { core, seeing, ...loaded } = await loadCore(parts, options);
+  const info = modelInfo({ parts, executor: options.executor, core, ...loaded });
+  const host = { core, text, seeing, model: info, files: options.chatFiles };
   return {
     info,
-    vision: vision?.info,
+    vision: decoder.vision?.info,
     tokenizer: text.tokenizer ?? absentTokenizer(),
-    generate(request) {
-      const prepare = () => {
-        checkDecoder(model, 'generate');
-        const job = prepareSeen(host, request);
-        hint(request);
-        return job;
-      };
-      return generateAnswers(prepare, request ?? {});
-    },
-    generateObject: (request) => generateObject((asked) => generatePieces(() => {
-      checkDecoder(model, 'generateObject');
-      return prepareSeen(host, asked);
-    }), request),
-    runTools: (request) => runTools(() => {
-      checkDecoder(model, 'runTools');
-      return host;
-    }, request),
-    infill(request) {
-      return generatePieces(() => {
-        checkDecoder(model, 'infill');
-        return prepareInfill(core, text, request);
-      });
-    },
-    promptIds(request) {
-      checkDecoder(model, 'promptIds');
-      return preparedIds(host, request);
-    },
-    countTokens(request) {
-      checkDecoder(model, 'countTokens');
-      return countPrompt(host, request);
-    },
-    forward,
-    createChat(chat = {}) {
-      checkDecoder(model, 'createChat');
-      return createChatSession(host, chat);
-    },
-    async loadChat(from) {
-      checkDecoder(model, 'loadChat');
-      return loadChatSession(host, from);
-    },
-    async rerank(query, documents, ranking = {}) {
-      checkDecoder(model, 'rerank');
-      return rerankDocuments({ core, text }, query, documents, ranking);
-    },
-    async embed(texts, embedding = {}) {
-      const { encoder } = model;
-      if (encoder === undefined || info.embedding === undefined)
-        throw new InputError(
-          `embed needs a model of embeddings; the files of this one (${model.name}) do not say how its states are pooled.`,
-        );
-      return embedTexts({ core, encoder, width: info.embedding.dimensions, text }, texts, embedding);
-    },
+    ...answeringCalls(decoder.model, host, hint),
+    ...stateCalls(decoder.model, host, info.embedding),
     async ready(waiting = {}) {
       checkOptionNames(waiting, READY_NAMES, 'ready');
       await core.prepare(waiting.signal);
@@ -264,4 +168,39 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     dispose: () => core.close(),
     [Symbol.asyncDispose]: () => core.close(),
   };
+}
+
+/** @throws InputError for a model that hears */
+function checkAnswersText({ name, decoder: { model, config } }: ModelParts): void {
+  if (model.graphs.has(TALK.vocoder.graph))
+    throw new InputError(`${name} (${model.name}) hears and speaks: it is for loadTalkModel, or "ingot talk".`);
+  if (model.listener !== undefined || isParakeet(config.architecture))
+    throw new InputError(`${name} (${model.name}) hears speech and answers no text: use transcribe.`, { modelKind: 'speech' });
+}
+
+interface LoadedCore extends Pick<ModelRoom, 'contextLength' | 'kvTypes'> {
+  readonly program: Program;
+  readonly core: ModelCore;
+  readonly seeing: Seeing | undefined;
+}
+
+/** Finds room for the model, and loads it there. */
+async function loadCore({ decoder, release }: ModelParts, options: ModelOptions): Promise<LoadedCore> {
+  const { executor, signal, onProgress, spareMemory } = options;
+  const { model, weights, config, vision, hostTable } = decoder;
+  const limits = resolveCallLimits(options);
+  const { contextLength, kvTypes, causal, maxRows, snapshots } = resolveRoom(decoder, options);
+  const layout = kvLayoutOf(contextLength, kvTypes);
+  const room = { decoder, kv: layout, rows: maxRows, snapshots, maxConcurrent: limits.maxConcurrent };
+  const kv = { ...layout, sequences: resolveSequences(options.memoryBudget, executor.memoryBytes, room) };
+  const sizes = { rows: maxRows, ...(vision && visionSizes(vision)) };
+  const idOf: Pictures['idOf'] = (picture) => (core.pictures as Pictures).idOf(picture);
+  const seeing = openSeeing({ vision: vision?.info, idOf, limits: options.images, decoder: options.imageDecoder });
+  const toLoad = { model, weights, kv, sizes, snapshots, signal, onProgress };
+  const program = await withFittingAdvice(() => refusedModel(room), () => executor.load(toLoad));
+  const core = createModelCore({
+    program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,
+    hasFixedPace: executor.prefillRows !== undefined, kv, snapshots, hostTable, vision, limits, spareMemory, release,
+  });
+  return { program, core, seeing, contextLength, kvTypes };
 }

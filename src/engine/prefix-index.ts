@@ -49,81 +49,101 @@ function keyOf(parent: Entry | undefined, tokens: ArrayLike<number>, from: numbe
   return `${parent?.id ?? 0}:${hash >>> 0}`;
 }
 
-export function createPrefixIndex({ pageTokens, hold, drop }: PrefixIndexOptions): PrefixIndex {
+export function createPrefixIndex(options: PrefixIndexOptions): PrefixIndex {
+  return new Index(options);
+}
+
+class Index implements PrefixIndex {
+  readonly #options: PrefixIndexOptions;
   /** The oldest first. A prefix is no older than what goes on from it. */
-  const entries = new Map<string, Entry>();
-  const roots = new Set<Entry>();
-  let last = 0;
-  const siblingsAfter = (parent: Entry | undefined) => parent?.children ?? roots;
-  const holds = (block: Block) => entries.get((block as Entry).key) === block;
-  const get = (parent: Entry | undefined, ids: ArrayLike<number>, from: number): Entry | undefined => {
-    const entry = entries.get(keyOf(parent, ids, from, pageTokens));
+  readonly #entries = new Map<string, Entry>();
+  readonly #roots = new Set<Entry>();
+  #last = 0;
+
+  constructor(options: PrefixIndexOptions) {
+    this.#options = options;
+  }
+
+  #after(parent: Entry | undefined): Set<Entry> {
+    return parent?.children ?? this.#roots;
+  }
+
+  #get(parent: Entry | undefined, ids: ArrayLike<number>, from: number): Entry | undefined {
+    const entry = this.#entries.get(keyOf(parent, ids, from, this.#options.pageTokens));
     return entry !== undefined && entry.parent === parent && entry.tokens.every((token, i) => token === ids[from + i]) ? entry : undefined;
-  };
-  const touch: PrefixIndex['touch'] = (prefix) => {
+  }
+
+  holds(block: Block): boolean {
+    return this.#entries.get((block as Entry).key) === block;
+  }
+
+  touch(prefix: readonly Block[]): void {
     for (let at = prefix.length - 1; at >= 0; at--) {
       const entry = prefix[at] as Entry;
-      if (!holds(entry)) continue;
-      entries.delete(entry.key);
-      entries.set(entry.key, entry);
+      if (!this.holds(entry)) continue;
+      this.#entries.delete(entry.key);
+      this.#entries.set(entry.key, entry);
     }
-  };
-  const remove = (entry: Entry) => {
-    if (!holds(entry)) return;
-    entries.delete(entry.key);
-    siblingsAfter(entry.parent).delete(entry);
-    drop(entry);
-    for (const child of entry.children) remove(child);
-  };
-  const find = (ids: ArrayLike<number>): Entry[] => {
+  }
+
+  find(ids: ArrayLike<number>): Entry[] {
+    const { pageTokens } = this.#options;
     const found: Entry[] = [];
     for (let from = 0; from + pageTokens <= ids.length; from += pageTokens) {
-      const next = get(found.at(-1), ids, from);
+      const next = this.#get(found.at(-1), ids, from);
       if (next === undefined) break;
       found.push(next);
     }
     return found;
-  };
-  return {
-    holds,
-    touch,
-    find,
-    parting(ids) {
-      const found = find(ids);
-      const from = found.length * pageTokens;
-      let most = 0;
-      for (const { tokens } of siblingsAfter(found.at(-1))) {
-        let common = 0;
-        while (common < pageTokens && tokens[common] === ids[from + common]) common++;
-        most = Math.max(most, common);
-      }
-      const isOver = from + most === ids.length;
-      return siblingsAfter(found.at(-1)).size === 0 || isOver ? 0 : from + most;
-    },
-    add(parent, tokens, page) {
-      const before = parent as Entry | undefined;
-      const known = get(before, tokens, 0);
-      if (known !== undefined) return known;
-      const key = keyOf(before, tokens, 0, pageTokens);
-      const entry: Entry = { parent: before, tokens: Int32Array.from(tokens), page, id: ++last, key, children: new Set() };
-      // Behind what has gone nobody would find it; in the place of another of the same hash neither would be found.
-      if ((before !== undefined && !holds(before)) || entries.has(key)) return entry;
-      entries.set(key, entry);
-      siblingsAfter(before).add(entry);
-      hold(entry);
-      const chain: Entry[] = [];
-      for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) chain.unshift(at);
-      touch(chain);
-      return entry;
-    },
-    remove: (block) => remove(block as Entry),
-    evict(isUnused) {
-      for (const entry of entries.values()) {
-        if (!isUnused(entry.page)) continue;
-        remove(entry);
-        return true;
-      }
-      return false;
-    },
-  };
+  }
+
+  parting(ids: ArrayLike<number>): number {
+    const { pageTokens } = this.#options;
+    const found = this.find(ids);
+    const from = found.length * pageTokens;
+    const others = this.#after(found.at(-1));
+    let most = 0;
+    for (const { tokens } of others) {
+      let common = 0;
+      while (common < pageTokens && tokens[common] === ids[from + common]) common++;
+      most = Math.max(most, common);
+    }
+    const isOver = from + most === ids.length;
+    return others.size === 0 || isOver ? 0 : from + most;
+  }
+
+  add(parent: Block | undefined, tokens: ArrayLike<number>, page: number): Block {
+    const before = parent as Entry | undefined;
+    const known = this.#get(before, tokens, 0);
+    if (known !== undefined) return known;
+    const key = keyOf(before, tokens, 0, this.#options.pageTokens);
+    const entry: Entry = { parent: before, tokens: Int32Array.from(tokens), page, id: ++this.#last, key, children: new Set() };
+    // Behind what has gone nobody would find it; in the place of another of the same hash neither would be found.
+    if ((before !== undefined && !this.holds(before)) || this.#entries.has(key)) return entry;
+    this.#entries.set(key, entry);
+    this.#after(before).add(entry);
+    this.#options.hold(entry);
+    const chain: Entry[] = [];
+    for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) chain.unshift(at);
+    this.touch(chain);
+    return entry;
+  }
+
+  remove(block: Block): void {
+    const entry = block as Entry;
+    if (!this.holds(entry)) return;
+    this.#entries.delete(entry.key);
+    this.#after(entry.parent).delete(entry);
+    this.#options.drop(entry);
+    for (const child of entry.children) this.remove(child);
+  }
+
+  evict(isUnused: (page: number) => boolean): boolean {
+    for (const entry of this.#entries.values()) {
+      if (!isUnused(entry.page)) continue;
+      this.remove(entry);
+      return true;
+    }
+    return false;
+  }
 }
