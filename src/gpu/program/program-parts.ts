@@ -93,9 +93,9 @@ export function resolverOf(
       case 'pageTable':
         return { buffer: inputs.pageTable(ref.group) };
       case 'size':
-        return inputs.sizeOf(ref.dim);
+        return inputs.uniforms.sizeOf(ref.dim);
       case 'sizes':
-        return inputs.uniformOf(ref.words);
+        return inputs.uniforms.of(ref.words);
       case 'partials':
         return { buffer: partials };
       case 'halves':

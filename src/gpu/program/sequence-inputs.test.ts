@@ -14,7 +14,7 @@ it('sizes that never change are in memory that was there with the plan, each onc
   } as unknown as GpuDevice;
   const inputs = createSequenceInputs({ gpu, sizes: { rows: 4 }, rows: 4, maxPages: 1, groups: 1, tileRows: 16 });
   const before = made.length;
-  const found = [inputs.uniformOf([1, 2, 3, 4, 5]), inputs.sizeOf(7), inputs.uniformOf([1, 2, 3, 4, 5])];
+  const found = [inputs.uniforms.of([1, 2, 3, 4, 5]), inputs.uniforms.sizeOf(7), inputs.uniforms.of([1, 2, 3, 4, 5])];
   expect(made).toHaveLength(before);
   expect(found.map(({ offset, size }) => [offset, size])).toEqual([[0, 32], [256, 16], [0, 32]]);
   expect(written).toEqual([{ offset: 0, words: [1, 2, 3, 4, 5] }, { offset: 256, words: [7] }]);
