@@ -105,16 +105,21 @@ function loadText({ to, from, count, pieces, rows, first, stride, head, invocati
   }`;
 }
 
+/** Statements for those `j` of `most` that are an invocation's own among `lanes` of a row, at most `count`, the i-th of which is `j`. */
+function eachText({ count, most, lanes, body }: Record<'count' | 'most' | 'lanes', number> & { readonly body: string }): string {
+  return `    for (var i = 0u; i < ${count}u; i++) {
+      let j = i * ${lanes}u + part;
+      if (j < ${most}u) { ${body} }
+    }`;
+}
+
 function mainFunction(variant: FullAttentionVariant): string {
   const { heads, kvHeads, scale, invocations } = variant;
   const { rows, keys, lanes, type, keyPieces, valuePieces } = tileOf(variant);
   const [own, parts] = [Math.ceil(keys / lanes), Math.ceil(valuePieces / lanes)];
   const load = (of: Omit<Load, 'invocations' | 'type'>) => loadText({ ...of, invocations, type });
   const tile = { count: keys, rows: 'keys.rows', first: 'first', stride: kvHeads, head: 'kvHead' };
-  const each = (count: number, most: number, body: string) => `    for (var i = 0u; i < ${count}u; i++) {
-      let j = i * ${lanes}u + part;
-      if (j < ${most}u) { ${body} }
-    }`;
+  const each = (count: number, most: number, body: string) => eachText({ count, most, lanes, body });
   return `var<workgroup> queries: array<${type}, ${rows * keyPieces}>;
 var<workgroup> tileKeys: array<${type}, ${keys * keyPieces}>;
 var<workgroup> tileValues: array<${type}, ${keys * valuePieces}>;

@@ -32,34 +32,60 @@ export interface RouteVariant extends RowsVariant, Pick<RouteOp, 'used' | 'score
 /** A logit that is far below all others of its row: its score is nothing beside theirs, and exp stays in range. */
 const LEAST_EXPONENT = -80;
 
-export function routeKernel(variant: RouteVariant): Kernel {
-  const { experts, used, scores, normalise, scale, selectionBias, expertScale, shared = false, logitScale, invocations } = variant;
+/** Statements that make an expert's score, and the key by which it is compared with the others where that is known with the score. */
+function scoresText({ experts, scores, selectionBias, logitScale, invocations }: RouteVariant): string {
+  const isSoftmax = scores === 'softmax';
   const logitAt = (e: string) => `logits[at + ${e}]${logitScale === undefined ? '' : ` * ${logitScale}`}`;
+  const score = isSoftmax ? `exp(max(logit - most, ${LEAST_EXPONENT}.0))` : 'sigmoid(logit)';
+  const most = `  var most = -3e38;
+  for (var e = 0u; e < ${experts}u; e++) { most = max(most, ${logitAt('e')}); }
+`;
+  // The softmax keeps the order of the logits, which tell apart what it would round to one score.
+  const key = `    keys[k] = ${isSoftmax ? 'logit' : `score${selectionBias ? ' + selectionBias[k]' : ''}`};`;
+  return `${isSoftmax ? most : ''}${laneLoop(experts, invocations, `    let logit = ${logitAt('k')};
+    let score = ${score};
+    scored[k] = score;
+${isSoftmax && selectionBias ? '' : key}`)}`;
+}
+
+/** Statements that make the keys of a softmax with a bias: those wait for the sum of all scores. */
+function biasedKeysText({ experts, invocations }: RouteVariant): string {
+  return `  workgroupBarrier();
+  var sum = 0.0;
+  for (var e = 0u; e < ${experts}u; e++) { sum += scored[e]; }
+${laneLoop(experts, invocations, '    keys[k] = scored[k] / sum + selectionBias[k];')}
+`;
+}
+
+/** Statements that write the weights and numbers of the chosen. */
+function chosenText({ experts, used, scores, normalise, scale, expertScale, shared = false, invocations }: RouteVariant): string {
   const places = used + (shared ? 1 : 0);
+  const isSoftmax = scores === 'softmax';
+  const divisor = normalise === undefined
+    ? (isSoftmax ? 'all' : undefined)
+    : `(chosen + ${normalise.eps}${isSoftmax ? ' * all' : ''})`;
+  const factors = [...(scale === 1 ? [] : [`* ${scale}`]), ...(expertScale ? ['* expertScale[e]'] : [])].join(' ');
+  return `${isSoftmax ? `  var all = 0.0;
+  for (var e = 0u; e < ${experts}u; e++) { all += scored[e]; }
+` : ''}${normalise ? `  var chosen = 0.0;
+  for (var i = 0u; i < ${used}u; i++) { chosen += scored[places[i]]; }
+` : ''}${laneLoop(used, invocations, `    let e = places[k];
+    y[row * ${2 * places}u + k] = scored[e]${divisor ? ` / ${divisor}` : ''}${factors === '' ? '' : ` ${factors}`};
+    y[row * ${2 * places}u + ${places}u + k] = f32(e);`)}${shared ? `
+  if (lane == 0u) {
+    y[row * ${2 * places}u + ${used}u] = sigmoid(logits[at + ${experts}u]);
+    y[row * ${2 * places}u + ${places + used}u] = ${experts}.0;
+  }` : ''}`;
+}
+
+export function routeKernel(variant: RouteVariant): Kernel {
+  const { experts, used, scores, selectionBias, expertScale, shared = false, invocations } = variant;
   const isSoftmax = scores === 'softmax';
   const read = (name: string): Binding => ({ name, access: 'read', type: 'array<f32>' });
   const bindings: readonly Binding[] = [
     read('logits'), ...(selectionBias ? [read('selectionBias')] : []), ...(expertScale ? [read('expertScale')] : []),
     { name: 'y', access: 'write', type: 'array<f32>' }, ...stepBindings(variant),
   ];
-  const score = isSoftmax ? `exp(max(logit - most, ${LEAST_EXPONENT}.0))` : 'sigmoid(logit)';
-  // The softmax keeps the order of the logits, which tell apart what it would round to one score.
-  const keyed = (text: string) => laneLoop(experts, invocations, text);
-  const divisor = normalise === undefined
-    ? (isSoftmax ? 'all' : undefined)
-    : `(chosen + ${normalise.eps}${isSoftmax ? ' * all' : ''})`;
-  const factors = [...(scale === 1 ? [] : [`* ${scale}`]), ...(expertScale ? ['* expertScale[e]'] : [])].join(' ');
-  const most = `  var most = -3e38;
-  for (var e = 0u; e < ${experts}u; e++) { most = max(most, ${logitAt('e')}); }
-`;
-  const softmaxKeys = isSoftmax && selectionBias
-    ? `  workgroupBarrier();
-  var sum = 0.0;
-  for (var e = 0u; e < ${experts}u; e++) { sum += scored[e]; }
-${keyed('    keys[k] = scored[k] / sum + selectionBias[k];')}
-`
-    : '';
-  const key = softmaxKeys !== '' ? '' : `    keys[k] = ${isSoftmax ? 'logit' : `score${selectionBias ? ' + selectionBias[k]' : ''}`};`;
   return {
     key: kernelKey('route', variant),
     label: `route [${experts}] x${used} ${scores}${shared ? ' +shared' : ''}`,
@@ -72,13 +98,10 @@ fn main(${MAIN_ARGUMENTS}) {
   let row = ${LINEAR_WORKGROUP};
   if (row >= ${rowsExpression(variant)}) { return; }
   let at = row * ${experts + (shared ? 1 : 0)}u;
-${isSoftmax ? most : ''}${keyed(`    let logit = ${logitAt('k')};
-    let score = ${score};
-    scored[k] = score;
-${key}`)}
+${scoresText(variant)}
 ${laneLoop(used, invocations, '    places[k] = 0u;')}
-${softmaxKeys}  workgroupBarrier();
-${keyed(`    let own = keys[k];
+${isSoftmax && selectionBias ? biasedKeysText(variant) : ''}  workgroupBarrier();
+${laneLoop(experts, invocations, `    let own = keys[k];
     var place = 0u;
     for (var e = 0u; e < ${experts}u; e++) {
       let other = keys[e];
@@ -86,17 +109,7 @@ ${keyed(`    let own = keys[k];
     }
     if (place < ${used}u) { places[place] = k; }`)}
   workgroupBarrier();
-${divisor?.includes('all') ? `  var all = 0.0;
-  for (var e = 0u; e < ${experts}u; e++) { all += scored[e]; }
-` : ''}${normalise ? `  var chosen = 0.0;
-  for (var i = 0u; i < ${used}u; i++) { chosen += scored[places[i]]; }
-` : ''}${laneLoop(used, invocations, `    let e = places[k];
-    y[row * ${2 * places}u + k] = scored[e]${divisor ? ` / ${divisor}` : ''}${factors === '' ? '' : ` ${factors}`};
-    y[row * ${2 * places}u + ${places}u + k] = f32(e);`)}${shared ? `
-  if (lane == 0u) {
-    y[row * ${2 * places}u + ${used}u] = sigmoid(logits[at + ${experts}u]);
-    y[row * ${2 * places}u + ${places + used}u] = ${experts}.0;
-  }` : ''}
+${chosenText(variant)}
 }
 `,
     bindings,

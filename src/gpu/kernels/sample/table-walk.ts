@@ -26,13 +26,8 @@ export function tableBindings(places: BindingAccess): readonly Binding[] {
   ];
 }
 
-/**
- * `beginAt(place)`: takes up a place, a word's number in `places`; false where it has no grammar. `takeToken(token)`: goes on with a
- * token's bytes; false where they cannot follow. `mayEnd()`. Then the place is `state`, the lowest `depth` states of the old stack, and on
- * them `pushes` of `pushed`.
- */
-export function tableWalk(vocab: number): string {
-  return `var<private> table: u32;
+/** Up to one byte of a token, whatever the vocabulary. */
+const BYTE_WALK = `var<private> table: u32;
 var<private> classes: u32;
 var<private> stack: u32;
 var<private> state: u32;
@@ -77,7 +72,15 @@ fn takeByte(byte: u32) -> bool {
   pushes += count;
   return true;
 }
-fn takeToken(token: u32) -> bool {
+`;
+
+/**
+ * `beginAt(place)`: takes up a place, a word's number in `places`; false where it has no grammar. `takeToken(token)`: goes on with a
+ * token's bytes; false where they cannot follow. `mayEnd()`. Then the place is `state`, the lowest `depth` states of the old stack, and on
+ * them `pushes` of `pushed`.
+ */
+export function tableWalk(vocab: number): string {
+  return `${BYTE_WALK}fn takeToken(token: u32) -> bool {
   let span = spans[token];
   if (span == 0u || span == ${END_SPAN}u) { return false; }
   let first = ${vocab}u + (span >> ${SPAN_LENGTH_BITS}u);
