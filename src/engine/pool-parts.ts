@@ -4,8 +4,7 @@ import type { StateGroup } from '../graph/state.ts';
 import { EMPTY_SLOT } from '../graph/state-sizes.ts';
 import { cache, createNumberPool, uncache } from './number-pool.ts';
 import type { NumberPool } from './number-pool.ts';
-import { createPrefixIndex } from './prefix-index.ts';
-import type { PrefixIndex } from './prefix-index.ts';
+import { PrefixIndex } from './prefix-index.ts';
 import type { SequenceState } from './sequence-state.ts';
 import { createSnapshots } from './snapshots.ts';
 import type { KeptState, Snapshots } from './snapshots.ts';
@@ -76,7 +75,7 @@ export function createPoolParts({ program, groups, mostSlots, spare, ...options 
   const snapshots = createSnapshots({ most, hold: each(cache), drop: each(uncache) });
   const whole = windows.indexOf(undefined);
   const shared = pages[whole];
-  const index = shared && createPrefixIndex({
+  const index = shared && new PrefixIndex({
     pageTokens: options.pageTokens,
     hold: ({ page }) => cache(shared, page),
     drop(block) {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { createPrefixIndex } from './prefix-index.ts';
+import { PrefixIndex } from './prefix-index.ts';
 import type { Block } from './prefix-index.ts';
 
 function indexOf() {
   const held = new Set<number>();
-  const index = createPrefixIndex({ pageTokens: 2, hold: ({ page }) => void held.add(page), drop: ({ page }) => void held.delete(page) });
+  const index = new PrefixIndex({ pageTokens: 2, hold: ({ page }) => void held.add(page), drop: ({ page }) => void held.delete(page) });
   const add = (tokens: readonly number[], firstPage: number) => {
     const blocks: Block[] = [];
     for (let at = 0; at < tokens.length; at += 2) blocks.push(index.add(blocks.at(-1), tokens.slice(at, at + 2), firstPage + at / 2));

@@ -11,23 +11,6 @@ export interface Block {
   readonly page: number;
 }
 
-export interface PrefixIndex {
-  /** The blocks of the longest prefix of `ids` that there is, of whole pages. */
-  find(ids: ArrayLike<number>): readonly Block[];
-  /** How many of the ids the tokens of some block begin with, where those go on in another way, or the ids do not go on so far; else 0. */
-  parting(ids: ArrayLike<number>): number;
-  /** The block of these tokens behind `parent`, which is the newest then: the one that is there already, or one of `page`. */
-  add(parent: Block | undefined, tokens: ArrayLike<number>, page: number): Block;
-  /** Makes the blocks of a prefix the newest, in whose order they go. */
-  touch(prefix: readonly Block[]): void;
-  /** Whether it is still in the index. */
-  holds(block: Block): boolean;
-  /** Takes a block out whose page is about to be written, and all behind it. */
-  remove(block: Block): void;
-  /** Takes the oldest block out that `isUnused` says yes to; false where there is none. */
-  evict(isUnused: (page: number) => boolean): boolean;
-}
-
 export interface PrefixIndexOptions {
   readonly pageTokens: number;
   /** Called for each block that comes in, whose page the index holds then, and for each that goes. */
@@ -49,11 +32,7 @@ function keyOf(parent: Entry | undefined, tokens: ArrayLike<number>, from: numbe
   return `${parent?.id ?? 0}:${hash >>> 0}`;
 }
 
-export function createPrefixIndex(options: PrefixIndexOptions): PrefixIndex {
-  return new Index(options);
-}
-
-class Index implements PrefixIndex {
+export class PrefixIndex {
   readonly #options: PrefixIndexOptions;
   /** The oldest first. A prefix is no older than what goes on from it. */
   readonly #entries = new Map<string, Entry>();
@@ -73,10 +52,12 @@ class Index implements PrefixIndex {
     return entry !== undefined && entry.parent === parent && entry.tokens.every((token, i) => token === ids[from + i]) ? entry : undefined;
   }
 
+  /** Whether it is still in the index. */
   holds(block: Block): boolean {
     return this.#entries.get((block as Entry).key) === block;
   }
 
+  /** Makes the blocks of a prefix the newest, in whose order they go. */
   touch(prefix: readonly Block[]): void {
     for (let at = prefix.length - 1; at >= 0; at--) {
       const entry = prefix[at] as Entry;
@@ -86,7 +67,12 @@ class Index implements PrefixIndex {
     }
   }
 
-  find(ids: ArrayLike<number>): Entry[] {
+  /** The blocks of the longest prefix of `ids` that there is, of whole pages. */
+  find(ids: ArrayLike<number>): readonly Block[] {
+    return this.#find(ids);
+  }
+
+  #find(ids: ArrayLike<number>): Entry[] {
     const { pageTokens } = this.#options;
     const found: Entry[] = [];
     for (let from = 0; from + pageTokens <= ids.length; from += pageTokens) {
@@ -97,9 +83,10 @@ class Index implements PrefixIndex {
     return found;
   }
 
+  /** How many of the ids the tokens of some block begin with, where those go on in another way, or the ids do not go on so far; else 0. */
   parting(ids: ArrayLike<number>): number {
     const { pageTokens } = this.#options;
-    const found = this.find(ids);
+    const found = this.#find(ids);
     const from = found.length * pageTokens;
     const others = this.#after(found.at(-1));
     let most = 0;
@@ -112,6 +99,7 @@ class Index implements PrefixIndex {
     return others.size === 0 || isOver ? 0 : from + most;
   }
 
+  /** The block of these tokens behind `parent`, which is the newest then: the one that is there already, or one of `page`. */
   add(parent: Block | undefined, tokens: ArrayLike<number>, page: number): Block {
     const before = parent as Entry | undefined;
     const known = this.#get(before, tokens, 0);
@@ -129,6 +117,7 @@ class Index implements PrefixIndex {
     return entry;
   }
 
+  /** Takes a block out whose page is about to be written, and all behind it. */
   remove(block: Block): void {
     const entry = block as Entry;
     if (!this.holds(entry)) return;
@@ -138,6 +127,7 @@ class Index implements PrefixIndex {
     for (const child of entry.children) this.remove(child);
   }
 
+  /** Takes the oldest block out that `isUnused` says yes to; false where there is none. */
   evict(isUnused: (page: number) => boolean): boolean {
     for (const entry of this.#entries.values()) {
       if (!isUnused(entry.page)) continue;

@@ -16,8 +16,7 @@ import { bindPlan } from './bound-plan.ts';
 import type { BoundPlan, BufferResolver } from './bound-plan.ts';
 import { createSharedSteps, SHARED_MODES } from './shared-steps.ts';
 import type { SharedSteps } from './shared-steps.ts';
-import { createSequenceInputs } from './sequence-inputs.ts';
-import type { SequenceInputs } from './sequence-inputs.ts';
+import { SequenceInputs } from './sequence-inputs.ts';
 import type { StateMemory } from './state-memory.ts';
 
 export interface LogitsBuffer {
@@ -118,7 +117,7 @@ export async function createRunnablePlan(
   const own = new Map<number, GPUBuffer>(graph.name === logits?.graph ? [[logits.valueId, logits.buffer]] : []);
   const { activations, inputs } = await gpu.guard('Allocating activations', () => ({
     activations: createActivations({ gpu, plan: steps.plan, sizes, shared: own }),
-    inputs: createSequenceInputs({
+    inputs: new SequenceInputs({
       gpu,
       sizes,
       rows: dim === undefined ? 0 : (sizes[dim] as number),

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { createSequenceInputs } from './sequence-inputs.ts';
+import { SequenceInputs } from './sequence-inputs.ts';
 
 it('sizes that never change are in memory that was there with the plan, each once', () => {
   const made: string[] = [];
@@ -12,7 +12,7 @@ it('sizes that never change are in memory that was there with the plan, each onc
     },
     queue: { writeBuffer: (_: unknown, offset: number, words: Uint32Array) => void written.push({ offset, words: [...words] }) },
   } as unknown as GpuDevice;
-  const inputs = createSequenceInputs({ gpu, sizes: { rows: 4 }, rows: 4, maxPages: 1, groups: 1, tileRows: 16 });
+  const inputs = new SequenceInputs({ gpu, sizes: { rows: 4 }, rows: 4, maxPages: 1, groups: 1, tileRows: 16 });
   const before = made.length;
   const found = [inputs.uniforms.of([1, 2, 3, 4, 5]), inputs.uniforms.sizeOf(7), inputs.uniforms.of([1, 2, 3, 4, 5])];
   expect(made).toHaveLength(before);

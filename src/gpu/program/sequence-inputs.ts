@@ -21,22 +21,6 @@ export interface SequenceInputsOptions {
   readonly tileRows: number;
 }
 
-export interface SequenceInputs {
-  readonly sizeBytes: number;
-  readonly buffers: Readonly<Record<SequenceBuffer, GPUBuffer>>;
-  readonly uniforms: Uniforms;
-  pageTable(group: number): GPUBuffer;
-  /** Counts of a run. */
-  countsOf(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts;
-  /** Enqueues the writes for a run. */
-  write(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts;
-  /** Enqueues, of sequences of one row each, page numbers from an index on, the same for all groups, and the slots of their next rows. */
-  writePlaces(places: readonly StatePlace[], from: readonly number[]): void;
-  /** Encodes that further rows of such sequences go on in the slots that the rows before have written. */
-  keepSlots(encoder: GPUCommandEncoder, places: readonly StatePlace[]): void;
-  destroy(): void;
-}
-
 /** Bytes of a tile: four words. */
 const TILE_BYTES = 16;
 /** Bytes of a sequence's first row, rows, and slots read and written. */
@@ -64,11 +48,7 @@ function countsOf(sizes: DimSizes, sequences: readonly SequenceRows[], tiles: Ui
   return { sizes, tiles: tiles.length / 4, singles, keys: Math.max(0, ...keys) };
 }
 
-export function createSequenceInputs(options: SequenceInputsOptions): SequenceInputs {
-  return new Inputs(options);
-}
-
-class Inputs implements SequenceInputs {
+export class SequenceInputs {
   readonly sizeBytes: number;
   readonly buffers: Readonly<Record<SequenceBuffer, GPUBuffer>>;
   readonly uniforms: Uniforms;
@@ -102,10 +82,12 @@ class Inputs implements SequenceInputs {
     return buffer;
   }
 
+  /** Counts of a run. */
   countsOf(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts {
     return countsOf(sizes, sequences, this.#tilesOf(sequences));
   }
 
+  /** Enqueues the writes for a run. */
   write(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts {
     this.uniforms.write(sizes);
     const { rowSequence, slots: slotsBuffer, memory: memories, tiles: tilesBuffer } = this.buffers;
@@ -121,6 +103,7 @@ class Inputs implements SequenceInputs {
     return countsOf(sizes, sequences, tiles);
   }
 
+  /** Enqueues, of sequences of one row each, page numbers from an index on, the same for all groups, and the slots of their next rows. */
   writePlaces(places: readonly StatePlace[], from: readonly number[]): void {
     for (const [n, { pages }] of places.entries()) {
       const first = from[n] as number;
@@ -133,6 +116,7 @@ class Inputs implements SequenceInputs {
       this.#put(this.buffers.slots, slotWords(places.map((place) => ({ ...place, rows: 1 }))));
   }
 
+  /** Encodes that further rows of such sequences go on in the slots that the rows before have written. */
   keepSlots(encoder: GPUCommandEncoder, places: readonly StatePlace[]): void {
     const kept = places.map(({ slots }) => ({ rows: 1, slots: slots && { read: slots.write, write: slots.write } }));
     this.#put(this.#keptSlots, slotWords(kept));

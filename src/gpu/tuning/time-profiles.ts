@@ -20,7 +20,7 @@ import { createActivations } from '../program/activations.ts';
 import { bindUse, compileKernels, encodeDispatches } from '../program/bound-plan.ts';
 import type { BufferResolver, Dispatch } from '../program/bound-plan.ts';
 import { resolverOf } from '../program/program-parts.ts';
-import { createSequenceInputs } from '../program/sequence-inputs.ts';
+import { SequenceInputs } from '../program/sequence-inputs.ts';
 import { createStateMemory } from '../program/state-memory.ts';
 import type { LoadedWeights } from '../weights/weight-request.ts';
 import type { TimeProfiles } from './tune-knobs.ts';
@@ -91,7 +91,7 @@ function takeMemory(
     const state = createStateMemory({ gpu, model, kv, rows: 1, snapshots: 0 });
     for (const [arena, count] of [...state.groups.map((group) => [group, pages] as const), [state.slots, 2], [state.tables, keys]] as const)
       arena.grow(count)?.keep();
-    const inputs = createSequenceInputs({
+    const inputs = new SequenceInputs({
       gpu, sizes: all, rows: 1, maxPages: pages, groups: state.groups.length, tileRows: decoder.tileRows,
     });
     const size = Math.max(decoder.one.partialBytes, ...profiles.map((profile) => partialsBytes(decoder.graph, { profile, rows: 1 })));
