@@ -30,7 +30,9 @@ function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
 }
 
 /** @param hint told of what `generate` is asked, once that was found good */
-export function answeringCalls(model: ModelGraphs, host: SavingHost & PreparingHost, hint: (request: GenerateOptions) => void): AnsweringCalls {
+export function answeringCalls(
+  model: ModelGraphs, host: SavingHost & PreparingHost, hint: (request: GenerateOptions) => void,
+): AnsweringCalls {
   return {
     generate(request) {
       const prepare = () => {

@@ -46,6 +46,7 @@ const forbidden: readonly (readonly [string, string, string])[] = [
   ['src/text/bad-buffer.ts', 'export const a = Buffer.alloc(1);', 'no-restricted-globals'],
   ['app/state/bad.ts', "import { a } from '../../src/engine/a.ts';", 'no-restricted-imports'],
   ['app/views/bad.tsx', "import { a } from '../transport/create-server-transport.ts';", 'no-restricted-imports'],
+  ['src/engine/bad-length.ts', `export function a() {${'\n'.repeat(60)}}`, 'max-lines-per-function'],
   ['app/views/bad-database.ts', "import { a } from '../state/database.ts';", 'no-restricted-imports'],
 ];
 
