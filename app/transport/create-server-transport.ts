@@ -180,6 +180,17 @@ async function* answerOf(events: AsyncGenerator<object>): AsyncGenerator<AnswerP
   if (!isWhole) throw new Error(BROKEN_OFF);
 }
 
+async function chatBody({ model, messages, sampling, tools }: AnswerRequest): Promise<object> {
+  return {
+    model,
+    messages: await requestMessages(messages),
+    ...samplingOf(sampling),
+    tools: tools.length === 0 ? undefined : tools,
+    stream: true,
+    stream_options: { include_usage: true },
+  };
+}
+
 /** @param keyOf the API key as it is now; empty: none */
 export function createServerTransport(keyOf: () => string): Transport {
   const { ask, post, events } = createAsking(keyOf);
@@ -210,16 +221,8 @@ export function createServerTransport(keyOf: () => string): Transport {
     place: 'on the server',
     nameable: 'owner/name of Hugging Face, or a short name',
     listModels,
-    async *answer({ model, messages, sampling, tools, signal }: AnswerRequest) {
-      const body = {
-        model,
-        messages: await requestMessages(messages),
-        ...samplingOf(sampling),
-        tools: tools.length === 0 ? undefined : tools,
-        stream: true,
-        stream_options: { include_usage: true },
-      };
-      yield* answerOf(events('v1/chat/completions', body, signal));
+    async *answer(request: AnswerRequest) {
+      yield* answerOf(events('v1/chat/completions', await chatBody(request), request.signal));
     },
     async load(id, options: LoadOptions) {
       const model = served.has(id) ? id : await download(id, options);

@@ -54,7 +54,6 @@ export function configFields(checkpoint: Checkpoint): ConfigFields {
   };
   const listed = (name: FieldName) =>
     listOf(checkpoint.format === 'gguf' ? checkpoint.metadata.get(keyOf(name)) : checkpoint.config?.[name.hf]);
-  const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST;
   const countWhere = (name: FieldName, { what, has }: LayersWith) => {
     const values = listed(name);
     if (values === undefined) return count(name);
@@ -90,14 +89,14 @@ export function configFields(checkpoint: Checkpoint): ConfigFields {
     return value;
   };
   return {
-    count,
-    layerCount,
-    layerCounts,
-    countWhere,
+    count, layerCount, layerCounts, countWhere, positive,
     requiredCount: (name, most) => count(name, most) ?? raise(bad(name, 'present', 'nothing')),
-    positive,
     requiredPositive: (name) => positive(name) ?? raise(bad(name, 'present', 'nothing')),
   };
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST;
 }
 
 function listOf(value: JsonValue | MetadataValue | undefined): readonly unknown[] | undefined {

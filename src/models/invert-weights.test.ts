@@ -8,10 +8,10 @@ import { invertWeights } from './invert-weights.ts';
 import { llama } from './llama.ts';
 import { openDecoder } from './open-decoder.ts';
 import {
-  apply, expert, permuteHeads, plus, printExpression, reshape, slice, sliceOfHeads, stack, tensor, timesRows, transpose, transposeHeads,
-  VALUE_FUNCTIONS,
+  apply, expert, permuteHeads, plus, printExpression, reshape, slice, stack, tensor, timesRows, transpose, transposeHeads, VALUE_FUNCTIONS,
 } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
+import { sliceOfHeads } from './weight-shape.ts';
 import { weightReader } from './weight-reader.ts';
 
 describe('a family whose two formats store things otherwise', () => {

@@ -4,9 +4,10 @@
  */
 import { FormatError } from '../tensor/errors.ts';
 import {
-  apply, permuteHeads, plus, printExpression, reshape, rowsOf, shapeOf, slice, stack, transpose, transposeHeads, VALUE_FUNCTIONS,
+  apply, permuteHeads, plus, printExpression, reshape, rowsOf, slice, stack, transpose, transposeHeads, VALUE_FUNCTIONS,
 } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
+import { shapeOf } from './weight-shape.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
 
 export interface InvertibleWeight {

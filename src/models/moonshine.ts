@@ -38,8 +38,9 @@ import { decoderSettings } from './decoder-settings.ts';
 import type { FamilySettings } from './decoder-settings.ts';
 import { parseRope, ropeTable } from './rope-frequencies.ts';
 import { checkSettings } from './setting-table.ts';
-import { permuteHeads, reshape, slice, sliceOfHeads, stack, tensor, transpose } from './weight-expression.ts';
+import { permuteHeads, reshape, slice, stack, tensor, transpose } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
+import { sliceOfHeads } from './weight-shape.ts';
 import { tensorSpec } from './weight-spec.ts';
 import type { WeightSpec } from './weight-spec.ts';
 

@@ -33,8 +33,9 @@ import { ropeTable } from './rope-frequencies.ts';
 import { interleavedAxes, ropeSectionsOf } from './rope-sections.ts';
 import { checkSettings } from './setting-table.ts';
 import { draftLayersOf } from './text-part.ts';
-import { apply, plus, reshape, slice, sliceOfHeads, stack, tensor, transposeHeads } from './weight-expression.ts';
+import { apply, plus, reshape, slice, stack, tensor, transposeHeads } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
+import { sliceOfHeads } from './weight-shape.ts';
 import type { WeightSpec } from './weight-spec.ts';
 
 // Config.

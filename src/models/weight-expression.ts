@@ -10,7 +10,6 @@
  * Rows are counted along the last dimension but one: those of a matrix [rows, cols], those of every expert of [experts, rows, cols],
  * and of a vector [n] its single values.
  */
-import { FormatError } from '../tensor/errors.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
 
 export type WeightExpression =
@@ -130,12 +129,6 @@ export function stackExperts(parts: readonly WeightExpression[], shape: readonly
   return reshape(stack(parts), [parts.length, ...shape]);
 }
 
-/** Rows [start, end) of every of `heads` heads: of a tensor whose heads each hold the rows of several weights. */
-export function sliceOfHeads(of: WeightExpression, heads: number, start: number, end: number): WeightExpression {
-  const { rows, inner } = rowsOf(shapeOf(of, 'sliceOfHeads'));
-  return reshape(slice(reshape(of, [heads, rows / heads, ...inner]), start, end), [heads * (end - start), ...inner]);
-}
-
 /** How a shape is cut into rows. */
 export interface RowShape {
   /** Dimensions before the rows. */
@@ -168,129 +161,6 @@ export function permutedRow(row: number, headRows: number, to: HeadOrder): numbe
 export function transposedRow(row: number, headRows: number, { outer, inner }: { readonly outer: number; readonly inner: number }): number {
   const head = Math.floor(row / headRows);
   return ((head % outer) * inner + Math.floor(head / outer)) * headRows + (row % headRows);
-}
-
-/**
- * The shape of an expression's value.
- * @throws FormatError that begins with `where` for what has none: the numbers come from a file's settings
- */
-export function shapeOf(expression: WeightExpression, where: string): readonly number[] {
-  const fail = (expected: string, found: string): never => {
-    throw new FormatError(
-      `${where}: expected ${expected}, found ${found} in ${printExpression(expression)}. ` +
-        "The file's settings and its tensors do not belong together, or it is of a variant that is not supported.",
-    );
-  };
-  switch (expression.kind) {
-    case 'tensor':
-      return expression.shape;
-    case 'stack':
-      return stackedShape(expression.parts.map((part) => shapeOf(part, where)), fail);
-    case 'slice':
-      return slicedShape(expression, shapeOf(expression.of, where), fail);
-    case 'permuteHeads':
-      return permutedShape(expression.heads, shapeOf(expression.of, where), fail);
-    case 'transposeHeads': {
-      const shape = shapeOf(expression.of, where);
-      const { outer, inner } = expression;
-      const { rows } = rowsOf(shape);
-      if (!isCount(outer) || !isCount(inner) || rows % (outer * inner) !== 0)
-        fail(`numbers of heads that divide ${rows} rows`, `${outer} and ${inner}`);
-      return shape;
-    }
-    case 'expert':
-      return expertShape(expression.index, shapeOf(expression.of, where), fail);
-    case 'reshape': {
-      const shape = shapeOf(expression.of, where);
-      if (!expression.shape.every(isCount) || elementsOf(shape) !== elementsOf(expression.shape))
-        fail(`a shape of ${elementsOf(shape)} values`, `[${expression.shape.join(', ')}]`);
-      return expression.shape;
-    }
-    case 'transpose': {
-      const shape = shapeOf(expression.of, where);
-      if (shape.length < 2) fail('a matrix to transpose', `shape [${shape.join(', ')}]`);
-      return [...shape.slice(0, -2), shape.at(-1) as number, shape.at(-2) as number];
-    }
-    case 'padded': {
-      const { shape } = expression;
-      const from = shapeOf(expression.of, where);
-      if (from.length > 2 || from.length !== shape.length || !shape.every((size, i) => isCount(size) && (from[i] as number) <= size))
-        fail(`a matrix or a vector within [${shape.join(', ')}]`, `shape [${from.join(', ')}]`);
-      return shape;
-    }
-    case 'plus': {
-      const shape = shapeOf(expression.of, where);
-      if (!Number.isFinite(Math.fround(expression.value))) fail('a finite number to add', `${expression.value}`);
-      if (shape.length !== 1) fail('a vector to add to', `shape [${shape.join(', ')}]`);
-      return shape;
-    }
-    case 'apply': {
-      const shape = shapeOf(expression.of, where);
-      if (shape.length !== 1) fail('a vector', `shape [${shape.join(', ')}]`);
-      return shape;
-    }
-    case 'sum': {
-      const [first, ...others] = expression.parts.map((part) => shapeOf(part, where));
-      if (first?.length !== 1) fail('vectors to add up', `shape [${first?.join(', ') ?? ''}]`);
-      const unlike = others.find((other) => other.join() !== first?.join());
-      if (unlike !== undefined) fail(`vectors of ${first?.[0]} values`, `shape [${unlike.join(', ')}]`);
-      return first as readonly number[];
-    }
-    case 'timesRows': {
-      const shape = shapeOf(expression.of, where);
-      const by = shapeOf(expression.by, where);
-      if (shape.length > 2 || by.length !== 1 || by[0] !== shape[0])
-        fail('a matrix or a vector, and a factor for each of its rows', `shapes [${shape.join(', ')}] and [${by.join(', ')}]`);
-      return shape;
-    }
-    case 'weightNorm': {
-      const [shape, lengths] = [shapeOf(expression.of, where), shapeOf(expression.by, where)];
-      if (elementsOf(lengths) !== shape[0]) fail(`a length for each of ${shape[0]} entries`, `shape [${lengths.join(', ')}]`);
-      return shape;
-    }
-    default:
-      throw new Error(`expression without a shape: ${JSON.stringify(expression satisfies never)}`);
-  }
-}
-
-type Fail = (expected: string, found: string) => never;
-
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 1;
-}
-
-function stackedShape(shapes: readonly (readonly number[])[], fail: Fail): readonly number[] {
-  const [first] = shapes;
-  if (first === undefined) return fail('at least one part to stack', 'none');
-  const axis = Math.max(0, first.length - 2);
-  for (const shape of shapes) {
-    if (shape.length !== first.length || shape.some((size, i) => i !== axis && size !== first[i]))
-      fail(`parts that differ in their rows alone, like [${first.join(', ')}]`, `[${shape.join(', ')}]`);
-  }
-  return first.map((size, i) => (i === axis ? shapes.reduce((sum, shape) => sum + (shape[axis] as number), 0) : size));
-}
-
-function slicedShape({ start, end, step }: { start: number; end: number; step: number }, shape: readonly number[], fail: Fail) {
-  const { outer, rows, inner } = rowsOf(shape);
-  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || start >= end || end > rows)
-    fail(`rows within 0 to ${rows}`, `${start} to ${end}`);
-  if (!isCount(step)) fail('a step of at least 1', `${step}`);
-  return [...outer, Math.ceil((end - start) / step), ...inner];
-}
-
-function permutedShape(heads: number, shape: readonly number[], fail: Fail): readonly number[] {
-  const { rows } = rowsOf(shape);
-  if (shape.length > 2) fail('a matrix or a vector with heads', `shape [${shape.join(', ')}]`);
-  if (!isCount(heads) || rows % heads !== 0) fail(`a number of heads that divides ${rows} rows`, `${heads}`);
-  if ((rows / heads) % 2 !== 0) fail('heads with an even number of rows', `${rows / heads}`);
-  return shape;
-}
-
-function expertShape(index: number, shape: readonly number[], fail: Fail): readonly number[] {
-  const [experts = 0] = shape;
-  if (shape.length < 2) fail('experts along the first of at least two dimensions', `shape [${shape.join(', ')}]`);
-  if (!Number.isSafeInteger(index) || index < 0 || index >= experts) fail(`an expert within 0 to ${experts - 1}`, `${index}`);
-  return shape.slice(1);
 }
 
 /** Names of the tensors that an expression reads. */

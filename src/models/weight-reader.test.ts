@@ -8,10 +8,10 @@ import { FormatError } from '../tensor/errors.ts';
 import { bytesOfElements, elementsOf, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 import type { TensorType, WeightType } from '../tensor/tensor-type.ts';
 import {
-  added, apply, expert, padded, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor, timesRows, transpose,
-  transposeHeads,
+  added, apply, expert, padded, permuteHeads, plus, reshape, slice, stack, stackExperts, tensor, timesRows, transpose, transposeHeads,
 } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
+import { sliceOfHeads } from './weight-shape.ts';
 import { GATHER_BYTES, weightReader } from './weight-reader.ts';
 
 type Rows = readonly (readonly number[])[];

@@ -13,8 +13,9 @@ import { bytesOfElements, elementsOf, isQuantized } from '../tensor/tensor-type.
 import { checkWeightType } from './check-weight-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 import { weightNormReader } from './weight-norm-reader.ts';
-import { permutedRow, printExpression, rowsOf, shapeOf, tensorsOf, transposedRow, VALUE_FUNCTIONS } from './weight-expression.ts';
+import { permutedRow, printExpression, rowsOf, tensorsOf, transposedRow, VALUE_FUNCTIONS } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
+import { shapeOf } from './weight-shape.ts';
 
 /** Most bytes that a read holds beside the caller's memory; two rows where those are longer. */
 export const GATHER_BYTES = 1024 * 1024;

@@ -5,8 +5,9 @@
 import type { WeightSource } from '../graph/executor.ts';
 import type { Checkpoint, CheckpointFormat } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { printExpression, shapeOf, tensor, tensorsOf } from './weight-expression.ts';
+import { printExpression, tensor, tensorsOf } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
+import { shapeOf } from './weight-shape.ts';
 import { weightReader } from './weight-reader.ts';
 
 /** One weight, and what it is of a file's tensors in each format. */

@@ -135,33 +135,20 @@ function checkOptions(options: object, names: Readonly<Record<string, true>>, ca
   checkSwitches(options);
 }
 
+function checkId(id: number, vocabSize: number): void {
+  if (!Number.isInteger(id) || id < 0 || id >= vocabSize)
+    throw new InputError(`expected a token id from 0 to ${vocabSize - 1}, found ${String(id)}`);
+}
+
 export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const { vocabSize, special, prefixIds, suffixIds } = parts;
-  const checkId = (id: number): void => {
-    if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
-      throw new InputError(`expected a token id from 0 to ${vocabSize - 1}, found ${String(id)}`);
-    }
-  };
-  const tokenBytes = (id: number): Uint8Array => {
-    checkId(id);
-    return parts.tokenBytes(id);
-  };
-  let vocabularyBytes: VocabularyBytes | undefined;
-  const isSpecial = (id: number): boolean => {
-    checkId(id);
-    return parts.isSpecial(id);
-  };
+  const check = (id: number) => checkId(id, vocabSize);
   const streamDecoder = (options: StreamDecoderOptions = {}): StreamDecoder => {
     checkOptions(options, STREAM_NAMES, 'streamDecoder');
     const stream = parts.streamDecoder?.(options) ?? createByteStreamDecoder(parts, options);
-    return {
-      push(id) {
-        checkId(id);
-        return stream.push(id);
-      },
-      flush: () => stream.flush(),
-    };
+    return { push: (id) => (check(id), stream.push(id)), flush: () => stream.flush() };
   };
+  let vocabularyBytes: VocabularyBytes | undefined;
   return {
     kind: parts.kind,
     vocabSize,
@@ -192,14 +179,11 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
       return pieces.join('');
     },
     joining: parts.joining ?? 'bytes',
-    tokenBytes,
+    tokenBytes: (id) => (check(id), parts.tokenBytes(id)),
     vocabularyBytes: () => (vocabularyBytes ??= joinTokens(parts)),
-    tokenText(id) {
-      checkId(id);
-      return parts.tokenText(id);
-    },
+    tokenText: (id) => (check(id), parts.tokenText(id)),
     idOf: (tokenText) => parts.idOf(tokenText),
-    isSpecial,
+    isSpecial: (id) => (check(id), parts.isSpecial(id)),
     streamDecoder,
   };
 }
