@@ -22,8 +22,7 @@ import type { DeviceProfile } from './profile/device-profile.ts';
 import { withoutMatrixUnits } from './profile/profile-for.ts';
 import { compileKernels } from './program/bound-plan.ts';
 import type { PipelineMap } from './program/bound-plan.ts';
-import { createIdleCompiling } from './program/idle-compiling.ts';
-import type { IdleCompiling } from './program/idle-compiling.ts';
+import { IdleCompiling } from './program/idle-compiling.ts';
 import { GpuProgram, SPLIT_ROWS } from './program/gpu-program.ts';
 import type { RunnableDecoder, RunnableGraph } from './program/gpu-program.ts';
 import { createStateMemory } from './program/state-memory.ts';
@@ -145,7 +144,7 @@ async function buildProgram(gpu: GpuDevice, { areRight, ...build }: BuildOptions
   const { signal, onProgress } = request;
   const pipelines = createPipelines(gpu);
   const { first, later } = kernelsByNeed(model);
-  const idle = createIdleCompiling(pipelines, later);
+  const idle = new IdleCompiling(pipelines, later);
   try {
     // Kernels compile while weights load: the driver works on other cores, and takes first what weights wait for.
     const compiling = compileKernels(pipelines, first, (loaded, total) => onProgress?.({ phase: 'compile', loaded, total }));

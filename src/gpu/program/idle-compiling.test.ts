@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Pipelines } from '../device/pipeline-cache.ts';
 import type { Kernel } from '../kernel.ts';
-import { createIdleCompiling } from './idle-compiling.ts';
+import { IdleCompiling } from './idle-compiling.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -10,7 +10,7 @@ function rig(count: number) {
   const begun: string[] = [];
   const pipelines = { get: async ({ key }: Kernel) => void begun.push(key) } as unknown as Pipelines;
   const kernels = Array.from({ length: count }, (_, i) => ({ key: `${i}` }) as Kernel);
-  return { begun, compiling: createIdleCompiling(pipelines, kernels) };
+  return { begun, compiling: new IdleCompiling(pipelines, kernels) };
 }
 
 it('beside work kernels are begun one by one, when the first answer has had its time', async () => {

@@ -2,19 +2,6 @@
 import type { Pipelines } from '../device/pipeline-cache.ts';
 import type { Kernel } from '../kernel.ts';
 
-export interface IdleCompiling {
-  /** Kernels that are wanted after the others: forms of what runs without them. */
-  add(kernels: readonly Kernel[]): void;
-  /** Goes on without a pause until {@link rest}. */
-  start(): void;
-  /** The program is at work: until it has not been for {@link IDLE_MS}, kernels are begun one at a time, after {@link FIRST_MS}. */
-  rest(): void;
-  /** Goes on whatever the program does, and resolves when all kernels are there, or the compiling is closed. */
-  finish(): Promise<void>;
-  /** Begins no more, and settles when nothing is under way: a device should not be closed below what it compiles. */
-  close(): Promise<void>;
-}
-
 /** Translating a kernel's text stops the thread for some milliseconds, which a token would wait for. */
 const IDLE_MS = 200;
 const MOST_UNDER_WAY = 4;
@@ -25,72 +12,91 @@ const MOST_UNDER_WAY = 4;
 const FIRST_MS = 1000;
 
 /** A kernel that does not compile is told to who needs it. */
-export function createIdleCompiling(pipelines: Pipelines, first: readonly Kernel[]): IdleCompiling {
-  const kernels = [...first];
-  const underWay = new Set<Promise<unknown>>();
-  let next = 0;
-  let isOn = false;
-  let isWanted = false;
-  let isClosed = false;
-  let usedAt = 0;
-  let firstUsedAt = Infinity;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stop = () => {
-    isOn = false;
-    clearTimeout(timer);
-    timer = undefined;
-  };
-  const mayBegin = () => (isOn || isWanted) && next < kernels.length && underWay.size < MOST_UNDER_WAY;
-  const begin = () => {
-    const compiling: Promise<unknown> = pipelines.get(kernels[next++] as Kernel).catch(() => {}).finally(() => {
-      underWay.delete(compiling);
-      go();
+export class IdleCompiling {
+  readonly #pipelines: Pipelines;
+  readonly #kernels: Kernel[];
+  readonly #underWay = new Set<Promise<unknown>>();
+  #next = 0;
+  #isOn = false;
+  #isWanted = false;
+  #isClosed = false;
+  #usedAt = 0;
+  #firstUsedAt = Infinity;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(pipelines: Pipelines, first: readonly Kernel[]) {
+    this.#pipelines = pipelines;
+    this.#kernels = [...first];
+  }
+
+  /** Kernels that are wanted after the others: forms of what runs without them. */
+  add(more: readonly Kernel[]): void {
+    if (this.#isClosed) return;
+    this.#kernels.push(...more);
+    this.#go();
+    if (!this.#isOn) this.#wait(IDLE_MS);
+  }
+
+  /** Goes on without a pause until {@link rest}. */
+  start(): void {
+    this.#isOn = true;
+    this.#go();
+  }
+
+  /** The program is at work: until it has not been for {@link IDLE_MS}, kernels are begun one at a time, after {@link FIRST_MS}. */
+  rest(): void {
+    this.#usedAt = performance.now();
+    this.#firstUsedAt = Math.min(this.#firstUsedAt, this.#usedAt);
+    this.#isOn = false;
+    this.#wait(IDLE_MS);
+  }
+
+  /** Goes on whatever the program does, and resolves when all kernels are there, or the compiling is closed. */
+  async finish(): Promise<void> {
+    this.#isWanted = true;
+    this.#go();
+    while (this.#underWay.size > 0) await Promise.race(this.#underWay);
+  }
+
+  /** Begins no more, and settles when nothing is under way: a device should not be closed below what it compiles. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#isOn = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#next = this.#kernels.length;
+    await Promise.all(this.#underWay);
+  }
+
+  get #areLeft(): boolean {
+    return this.#next < this.#kernels.length;
+  }
+
+  #go(): void {
+    while ((this.#isOn || this.#isWanted) && this.#areLeft && this.#underWay.size < MOST_UNDER_WAY) this.#begin();
+  }
+
+  #begin(): void {
+    const kernel = this.#kernels[this.#next++] as Kernel;
+    const compiling: Promise<unknown> = this.#pipelines.get(kernel).catch(() => {}).finally(() => {
+      this.#underWay.delete(compiling);
+      this.#go();
     });
-    underWay.add(compiling);
-  };
-  const go = () => {
-    while (mayBegin()) begin();
-  };
-  const start = () => {
-    isOn = true;
-    go();
-  };
-  const wait = (milliseconds: number) => {
-    timer = setTimeout(() => {
-      timer = undefined;
+    this.#underWay.add(compiling);
+  }
+
+  /** Looks again by then whether the program is at work, where nobody does yet. */
+  #wait(milliseconds: number): void {
+    if (this.#timer !== undefined || !this.#areLeft) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
       const now = performance.now();
-      const left = usedAt + IDLE_MS - now;
-      if (left <= 0) return start();
-      if (now - firstUsedAt >= FIRST_MS && next < kernels.length && underWay.size === 0) begin();
-      if (next < kernels.length) wait(left);
+      const left = this.#usedAt + IDLE_MS - now;
+      if (left <= 0) return this.start();
+      if (now - this.#firstUsedAt >= FIRST_MS && this.#areLeft && this.#underWay.size === 0) this.#begin();
+      this.#wait(left);
     }, milliseconds);
     // Nor does it keep a process alive (browsers' timers are numbers).
-    (timer as { unref?: () => void }).unref?.();
-  };
-  return {
-    add(more) {
-      if (isClosed) return;
-      kernels.push(...more);
-      go();
-      if (timer === undefined && !isOn && next < kernels.length) wait(IDLE_MS);
-    },
-    start,
-    rest() {
-      usedAt = performance.now();
-      firstUsedAt = Math.min(firstUsedAt, usedAt);
-      isOn = false;
-      if (timer === undefined && next < kernels.length) wait(IDLE_MS);
-    },
-    async finish() {
-      isWanted = true;
-      go();
-      while (underWay.size > 0) await Promise.race(underWay);
-    },
-    async close() {
-      isClosed = true;
-      stop();
-      next = kernels.length;
-      await Promise.all(underWay);
-    },
-  };
+    (this.#timer as { unref?: () => void }).unref?.();
+  }
 }
