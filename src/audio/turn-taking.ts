@@ -55,6 +55,22 @@ export interface TurnTaking {
   close(): readonly TurnEvent[];
 }
 
+/** Speech that is no turn yet: its first frame, how many are speech, and how many of silence came last. */
+interface Candidate {
+  readonly from: number;
+  readonly speech: number;
+  readonly silence: number;
+}
+
+type Bounds = Pick<ReturnType<typeof framesOf>, 'threshold' | 'release'>;
+
+function candidateAfter(before: Candidate | undefined, at: number, probability: number, bounds: Bounds): Candidate | undefined {
+  if (probability >= bounds.threshold) return { from: before?.from ?? at, speech: (before?.speech ?? 0) + 1, silence: 0 };
+  if (before === undefined || (probability >= bounds.release && before.silence === 0)) return before;
+  // A frame of silence between two of speech belongs to a word; two end it.
+  return before.silence > 0 ? undefined : { ...before, silence: 1 };
+}
+
 /** @throws InputError for options that cannot be meant; `push` throws it for what is no probability */
 export function createTurnTaking(options: TurnOptions = {}): TurnTaking {
   const frames = framesOf(options);
@@ -62,10 +78,10 @@ export function createTurnTaking(options: TurnOptions = {}): TurnTaking {
   let isOtherSpeaking = false;
   /** First frame that no turn has. */
   let free = 0;
-  /** Of speech that is no turn yet: its first frame, and how many are speech. */
-  let candidate: { from: number; speech: number; silence: number } | undefined;
+  let candidate: Candidate | undefined;
   let turn: Turn | undefined;
 
+  const endOf = ({ lastSpeech }: Turn) => Math.min(count, lastSpeech + 1 + frames.postRoll);
   const begin = (from: number, events: TurnEvent[], lastSpeech: number): void => {
     turn = { from, lastSpeech, probabilities: [] };
     candidate = undefined;
@@ -77,14 +93,7 @@ export function createTurnTaking(options: TurnOptions = {}): TurnTaking {
     turn = undefined;
   };
   const waitForTurn = (at: number, probability: number, events: TurnEvent[]): void => {
-    if (probability >= frames.threshold) {
-      candidate ??= { from: at, speech: 0, silence: 0 };
-      candidate.speech++;
-      candidate.silence = 0;
-    } else if (candidate !== undefined && (probability < frames.release || candidate.silence > 0)) {
-      // A frame of silence between two of speech belongs to a word; two end it.
-      if (++candidate.silence > 1) candidate = undefined;
-    }
+    candidate = candidateAfter(candidate, at, probability, frames);
     if (candidate === undefined || candidate.speech < (isOtherSpeaking ? frames.bargeIn : frames.minSpeech)) return;
     const from = Math.max(free, candidate.from - frames.preRoll);
     if (isOtherSpeaking) events.push({ kind: 'barge-in', from });
@@ -94,7 +103,7 @@ export function createTurnTaking(options: TurnOptions = {}): TurnTaking {
     open.probabilities.push(probability);
     if (probability >= frames.release) open.lastSpeech = at;
     if (at - open.lastSpeech >= frames.endSilence) {
-      end(open, Math.min(at + 1, open.lastSpeech + 1 + frames.postRoll), 'silence', events);
+      end(open, endOf(open), 'silence', events);
     } else if (at + 1 - open.from >= frames.maxTurn) {
       const cut = leastProbable(open, at + 1, Math.ceil(frames.maxTurn / 3));
       const { lastSpeech, probabilities } = open;
@@ -114,15 +123,11 @@ export function createTurnTaking(options: TurnOptions = {}): TurnTaking {
       else goOn(turn, at, probability, events);
       return events;
     },
-    open() {
-      if (turn === undefined) return undefined;
-      const { from, lastSpeech } = turn;
-      return { from, to: Math.min(count, lastSpeech + 1 + frames.postRoll), quiet: count - 1 - lastSpeech };
-    },
+    open: () => turn && { from: turn.from, to: endOf(turn), quiet: count - 1 - turn.lastSpeech },
     setOtherSpeaking: (isSpeaking) => void (isOtherSpeaking = isSpeaking),
     close() {
       const events: TurnEvent[] = [];
-      if (turn !== undefined) end(turn, Math.min(count, turn.lastSpeech + 1 + frames.postRoll), 'closed', events);
+      if (turn !== undefined) end(turn, endOf(turn), 'closed', events);
       return events;
     },
   };

@@ -20,13 +20,6 @@ export interface BatchRunnerOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export interface BatchRunner {
-  /** There may be something new to do. */
-  wake(): void;
-  /** Begins nothing more, and resolves when what is under way has ended and is kept. */
-  stop(): Promise<void>;
-}
-
 /** How soon it looks again where it could not go on. */
 const AGAIN_MS = 1000;
 /** How often it looks for what another server with the same store has begun, or has left. */
@@ -55,31 +48,56 @@ function later(work: () => void, ms: number): ReturnType<typeof setTimeout> {
   return timer;
 }
 
-export function startBatchRunner({ store, concurrency, run, onError }: BatchRunnerOptions): BatchRunner {
-  const running = new Map<string, { readonly batchId: string; readonly controller: AbortController; readonly ended: Promise<void> }>();
-  const keyOf = ({ batchId, line }: PendingItem) => `${batchId} ${line}`;
-  const stopped = new AbortController();
-  let [isLooking, isAsked] = [false, false];
-  let next: { readonly timer: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
+const keyOf = ({ batchId, line }: PendingItem) => `${batchId} ${line}`;
 
-  /** One that has to be run again later has no answer. */
-  const runItem = async (item: PendingItem, signal: AbortSignal): Promise<void> => {
-    try {
-      const answer = await run(item, signal);
-      if (answer === undefined) return;
-      const { batchId, line } = item;
-      await store.finish({ batchId, line, isError: answer.status >= 300, text: resultLine(item, answer) });
-      running.delete(keyOf(item));
-      wake();
-    } catch (error) {
-      onError(error);
-    } finally {
-      running.delete(keyOf(item));
-      lookIn(AGAIN_MS);
+interface RunningItem {
+  readonly batchId: string;
+  readonly controller: AbortController;
+  readonly ended: Promise<void>;
+}
+
+/** Is at work from its beginning. */
+export class BatchRunner {
+  readonly #options: BatchRunnerOptions;
+  readonly #running = new Map<string, RunningItem>();
+  #isStopped = false;
+  #isLooking = false;
+  #isAsked = false;
+  #next: { readonly timer: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
+
+  constructor(options: BatchRunnerOptions) {
+    this.#options = options;
+    this.wake();
+  }
+
+  /** There may be something new to do. */
+  wake(): void {
+    this.#isAsked = true;
+    if (this.#isLooking || this.#isStopped) return;
+    this.#isLooking = true;
+    void this.#lookWhileAsked().catch(this.#options.onError).finally(() => {
+      this.#isLooking = false;
+      this.#lookIn(LOOK_MS);
+    });
+  }
+
+  /** Begins nothing more, and resolves when what is under way has ended and is kept. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#next?.timer);
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+  }
+
+  async #lookWhileAsked(): Promise<void> {
+    while (this.#isAsked && !this.#isStopped) {
+      this.#isAsked = false;
+      await this.#look();
     }
-  };
+  }
 
-  const look = async (): Promise<void> => {
+  async #look(): Promise<void> {
+    const { store, concurrency } = this.#options;
+    const running = this.#running;
     if (!(await store.acquire())) return;
     for (const batch of await store.settled(Date.now())) {
       for (const { batchId, controller } of running.values()) if (batchId === batch.id) controller.abort();
@@ -88,46 +106,39 @@ export function startBatchRunner({ store, concurrency, run, onError }: BatchRunn
     const wanted = concurrency - running.size;
     if (wanted <= 0) return;
     const pending = (await store.pending(concurrency)).filter((item) => !running.has(keyOf(item)));
-    if (stopped.signal.aborted) return;
+    if (this.#isStopped) return;
     for (const item of pending.slice(0, wanted)) {
       const controller = new AbortController();
-      running.set(keyOf(item), { batchId: item.batchId, controller, ended: runItem(item, controller.signal) });
+      running.set(keyOf(item), { batchId: item.batchId, controller, ended: this.#run(item, controller.signal) });
     }
-  };
+  }
 
-  function lookIn(ms: number): void {
+  /** One that has to be run again later has no answer. */
+  async #run(item: PendingItem, signal: AbortSignal): Promise<void> {
+    const { store, run, onError } = this.#options;
+    try {
+      const answer = await run(item, signal);
+      if (answer === undefined) return;
+      const { batchId, line } = item;
+      await store.finish({ batchId, line, isError: answer.status >= 300, text: resultLine(item, answer) });
+      this.#running.delete(keyOf(item));
+      this.wake();
+    } catch (error) {
+      onError(error);
+    } finally {
+      this.#running.delete(keyOf(item));
+      this.#lookIn(AGAIN_MS);
+    }
+  }
+
+  #lookIn(ms: number): void {
     const at = performance.now() + ms;
-    if (stopped.signal.aborted || (next !== undefined && next.at <= at)) return;
-    clearTimeout(next?.timer);
+    if (this.#isStopped || (this.#next !== undefined && this.#next.at <= at)) return;
+    clearTimeout(this.#next?.timer);
     const timer = later(() => {
-      next = undefined;
-      wake();
+      this.#next = undefined;
+      this.wake();
     }, ms);
-    next = { timer, at };
+    this.#next = { timer, at };
   }
-
-  function wake(): void {
-    isAsked = true;
-    if (isLooking || stopped.signal.aborted) return;
-    isLooking = true;
-    void (async () => {
-      while (isAsked && !stopped.signal.aborted) {
-        isAsked = false;
-        await look();
-      }
-    })().catch(onError).finally(() => {
-      isLooking = false;
-      lookIn(LOOK_MS);
-    });
-  }
-
-  wake();
-  return {
-    wake,
-    async stop() {
-      stopped.abort();
-      clearTimeout(next?.timer);
-      await Promise.all([...running.values()].map(({ ended }) => ended));
-    },
-  };
 }

@@ -6,8 +6,8 @@ import { failureOf, invalid } from '../failure.ts';
 import { errorBody } from '../openai/error-form.ts';
 import { ROUTES } from '../routes.ts';
 import type { PendingItem, ServerStore } from '../store.ts';
-import { startBatchRunner } from './batch-runner.ts';
-import type { BatchRunner, ItemAnswer } from './batch-runner.ts';
+import { BatchRunner } from './batch-runner.ts';
+import type { ItemAnswer } from './batch-runner.ts';
 
 /** Below every priority that a key may have. */
 const PRIORITY = -100;
@@ -33,7 +33,7 @@ async function runItem(state: ServerState, { endpoint, body, keyId }: PendingIte
 }
 
 export function startBatches(state: ServerState, { batches }: ServerStore, onError: (error: unknown) => void = () => {}): BatchRunner {
-  return startBatchRunner({
+  return new BatchRunner({
     store: batches, concurrency: state.limits.batchConcurrency, onError, run: (item, signal) => runItem(state, item, signal),
   });
 }
