@@ -41,7 +41,9 @@ const forbidden: readonly (readonly [string, string, string])[] = [
   ['src/core.ts', "export { a } from './node/a.ts';", 'no-restricted-imports'],
   ['src/core-evaluation.ts', "export { a } from './evaluation/a.ts';", 'no-restricted-imports'],
   ['src/files/bad-node.ts', "import { readFileSync } from 'node:fs';", 'no-restricted-imports'],
-  ['src/cpu/bad-node.ts', "import { Worker } from 'worker_threads';", 'no-restricted-imports'],
+  // By its bare name a module of Node is refused anywhere, with the prefix in these folders.
+  ['src/cpu/bad-node.ts', "import { Worker } from 'worker_threads';", 'prefer-node-protocol'],
+  ['src/cpu/bad-prefixed.ts', "import { Worker } from 'node:worker_threads';", 'no-restricted-imports'],
   ['src/engine/bad-process.ts', 'export const a = process.argv;', 'no-restricted-globals'],
   ['src/text/bad-buffer.ts', 'export const a = Buffer.alloc(1);', 'no-restricted-globals'],
   ['app/state/bad.ts', "import { a } from '../../src/engine/a.ts';", 'no-restricted-imports'],
