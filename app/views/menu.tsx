@@ -45,28 +45,38 @@ export function Menu({ label, items }: { readonly label: string; readonly items:
         aria-expanded={isOpen}
         onClick={() => setOpen(!isOpen)}
       >
-        <svg class="icon dots" viewBox="0 0 24 24" aria-hidden="true">
-          <path d="M6 12h.01M12 12h.01M18 12h.01" />
-        </svg>
+        <Dots />
       </button>
       {isOpen && (
         <div class="menu-items" role="menu" aria-label={label}>
-          {items.map((item) => (
-            <button
-              key={item.label}
-              type="button"
-              role="menuitem"
-              tabIndex={-1}
+          {items.map(({ label: text, run }) => (
+            <Entry
+              key={text}
+              label={text}
               onClick={() => {
                 close();
-                item.run();
+                run();
               }}
-            >
-              {item.label}
-            </button>
+            />
           ))}
         </div>
       )}
     </div>
+  );
+}
+
+function Dots() {
+  return (
+    <svg class="icon dots" viewBox="0 0 24 24" aria-hidden="true">
+      <path d="M6 12h.01M12 12h.01M18 12h.01" />
+    </svg>
+  );
+}
+
+function Entry({ label, onClick }: { readonly label: string; readonly onClick: () => void }) {
+  return (
+    <button type="button" role="menuitem" tabIndex={-1} onClick={onClick}>
+      {label}
+    </button>
   );
 }

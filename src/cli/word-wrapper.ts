@@ -66,6 +66,15 @@ function takeUnfinished(units: Unit[]): string {
   return unfinished;
 }
 
+function gapWidth(gap: string, column: number): number {
+  return [...gap].reduce((width, space) => width + (space === '\t' ? TAB_COLUMNS - ((column + width) % TAB_COLUMNS) : 1), 0);
+}
+
+/** The terminal broke the line; one that is exactly full has not been broken yet. */
+function columnAfter(end: number, columns: number): number {
+  return end <= columns ? end : ((end - 1) % columns) + 1;
+}
+
 /**
  * A word that is wider than the terminal (a URL) begins a line of its own and is left to the terminal to break, so that it can be
  * copied whole; so are the lines of a fenced code block.
@@ -80,13 +89,6 @@ export function createWordWrapper({ columns, write }: WordWrapperOptions): WordW
   let isLongWord = false;
   let out = '';
 
-  const gapWidth = () =>
-    [...gap].reduce((width, space) => width + (space === '\t' ? TAB_COLUMNS - ((column + width) % TAB_COLUMNS) : 1), 0);
-  const advance = (width: number) => {
-    column += width;
-    // The terminal broke the line; one that is exactly full has not been broken yet.
-    while (column > columns()) column -= columns();
-  };
   const newline = () => {
     if (/^\s*(```|~~~)/.test(line.replace(STYLE_MARKS, ''))) isCode = !isCode;
     out += '\n';
@@ -94,17 +96,14 @@ export function createWordWrapper({ columns, write }: WordWrapperOptions): WordW
   };
   const word = (text: string) => {
     const width = widthOf(text);
-    const mustBreak = !isCode && !isLongWord && column > 0 && column + gapWidth() + width >= columns();
+    const indent = gapWidth(gap, column);
+    const mustBreak = !isCode && !isLongWord && column > 0 && column + indent + width >= columns();
     if (mustBreak) [out, column] = [`${out}\n`, 0];
-    else {
-      const indent = gapWidth();
-      out += gap;
-      advance(indent);
-    }
+    else [out, column] = [out + gap, columnAfter(column + indent, columns())];
     line += gap + text;
     gap = '';
     out += text;
-    advance(width);
+    column = columnAfter(column + width, columns());
   };
   const take = ({ kind, text }: Unit) => {
     if (kind === 'newline') return newline();

@@ -38,78 +38,97 @@ interface OpenStream {
 }
 
 /** One timer looks after a whole stream: two for each event would cost a tenth of what an event costs. */
-function sourceOf({ call, events, first, options }: OpenStream): UnderlyingDefaultSource<Uint8Array> {
-  const { heartbeatMs, limits: { stallMs } } = call.state;
-  const { failureEvents, heartbeat = COMMENT } = options;
-  const encoder = new TextEncoder();
-  let pending: OpenStream['first'] | undefined = first;
-  let [isOver, quietSince, dueMs] = [false, performance.now(), Infinity];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const end = (error?: unknown) => {
-    clearTimeout(timer);
-    return call.end(200, error);
-  };
-  const leave = (by: 'client' | 'stall') => {
-    call.stop(by);
-    pending?.catch(() => {});
+class EventSource implements UnderlyingDefaultSource<Uint8Array> {
+  readonly #call: Call;
+  readonly #events: Events;
+  readonly #options: EventStreamOptions;
+  readonly #encoder = new TextEncoder();
+  #pending: OpenStream['first'] | undefined;
+  #isOver = false;
+  #quietSince = performance.now();
+  #dueMs = Infinity;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor({ call, events, first, options }: OpenStream) {
+    this.#call = call;
+    this.#events = events;
+    this.#options = options;
+    this.#pending = first;
+  }
+
+  start(controller: Controller): void {
+    this.#watch(controller);
+  }
+
+  async pull(controller: Controller): Promise<void> {
+    this.#quietSince = performance.now();
+    try {
+      this.#pending ??= this.#events.next();
+      const { done, value } = await this.#pending;
+      this.#pending = undefined;
+      if (this.#isOver) return;
+      if (done !== true) return this.#give(controller, value);
+      // The end of a stream says that the request is in the log.
+      await this.#end();
+      controller.close();
+    } catch (error) {
+      const failure = failureOf(error);
+      await this.#end(failure).catch(() => {});
+      this.#finish(controller, failure);
+    }
+  }
+
+  cancel(): void {
+    this.#isOver = true;
+    this.#leave('client');
+  }
+
+  #end(error?: unknown) {
+    clearTimeout(this.#timer);
+    return this.#call.end(200, error);
+  }
+
+  #leave(by: 'client' | 'stall'): void {
+    this.#call.stop(by);
+    this.#pending?.catch(() => {});
     // A generator that waits for a piece hears the signal; one that does not is ended by this.
-    events.return().catch(() => {});
-    end().catch(() => {});
-  };
-  const give = (controller: Controller, part: string | Uint8Array) => {
-    quietSince = performance.now();
-    if (part.length > 0) controller.enqueue(typeof part === 'string' ? encoder.encode(part) : part);
-  };
+    this.#events.return().catch(() => {});
+    this.#end().catch(() => {});
+  }
+
+  #give(controller: Controller, part: string | Uint8Array): void {
+    this.#quietSince = performance.now();
+    if (part.length > 0) controller.enqueue(typeof part === 'string' ? this.#encoder.encode(part) : part);
+  }
+
   /** An error of the stream would be told to the platform, which may print it: one that nobody reads any more just ends. */
-  const finish = (controller: Controller, failure: Failure) => {
-    if (isOver || controller.desiredSize === null) return;
-    isOver = true;
-    const text = failureEvents(failure);
+  #finish(controller: Controller, failure: Failure): void {
+    if (this.#isOver || controller.desiredSize === null) return;
+    this.#isOver = true;
+    const text = this.#options.failureEvents(failure);
     // Bytes that just ended would look whole.
     if (text === undefined) return controller.error(failure);
-    controller.enqueue(encoder.encode(text));
+    controller.enqueue(this.#encoder.encode(text));
     controller.close();
-  };
+  }
+
   /** Where the client has taken all, the next event is waited for; else the client is. */
-  const watch = (controller: Controller) => {
+  #watch(controller: Controller): void {
+    const { heartbeatMs, limits: { stallMs } } = this.#call.state;
     const isTaken = (controller.desiredSize ?? 0) > 0;
     // A process that stood still itself knows nothing of its client: what the client took meanwhile is not seen yet.
-    if (performance.now() - dueMs > stallMs / 2) quietSince = performance.now();
-    const quietMs = performance.now() - quietSince;
+    if (performance.now() - this.#dueMs > stallMs / 2) this.#quietSince = performance.now();
+    const quietMs = performance.now() - this.#quietSince;
     if (!isTaken && quietMs >= stallMs) {
-      leave('stall');
-      return finish(controller, failureOf(call.signal.reason));
+      this.#leave('stall');
+      return this.#finish(controller, failureOf(this.#call.signal.reason));
     }
-    if (isTaken && quietMs >= heartbeatMs) give(controller, heartbeat);
-    const left = (isTaken ? heartbeatMs : stallMs) - (performance.now() - quietSince);
+    if (isTaken && quietMs >= heartbeatMs) this.#give(controller, this.#options.heartbeat ?? COMMENT);
+    const left = (isTaken ? heartbeatMs : stallMs) - (performance.now() - this.#quietSince);
     const waitMs = Math.max(1, Math.min(left, heartbeatMs, stallMs));
-    dueMs = performance.now() + waitMs;
-    timer = setTimeout(() => watch(controller), waitMs);
-  };
-  return {
-    start: watch,
-    async pull(controller) {
-      quietSince = performance.now();
-      try {
-        pending ??= events.next();
-        const { done, value } = await pending;
-        pending = undefined;
-        if (isOver) return;
-        if (done !== true) return give(controller, value);
-        // The end of a stream says that the request is in the log.
-        await end();
-        controller.close();
-      } catch (error) {
-        const failure = failureOf(error);
-        await end(failure).catch(() => {});
-        finish(controller, failure);
-      }
-    },
-    cancel: () => {
-      isOver = true;
-      leave('client');
-    },
-  };
+    this.#dueMs = performance.now() + waitMs;
+    this.#timer = setTimeout(() => this.#watch(controller), waitMs);
+  }
 }
 
 /**
@@ -121,7 +140,7 @@ export async function eventStream(call: Call, events: Events, options: EventStre
   await waitAtMost(first, call.state.heartbeatMs);
   call.isStreaming = true;
   const { contentType = 'text/event-stream; charset=utf-8' } = options;
-  return new Response(new ReadableStream(sourceOf({ call, events, first, options })), {
+  return new Response(new ReadableStream(new EventSource({ call, events, first, options })), {
     headers: { 'content-type': contentType, 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' },
   });
 }

@@ -29,43 +29,56 @@ export interface Exports {
 
 export const ROOT = 0;
 
+interface ScopeOptions {
+  /** Of all scopes, by their ids. */
+  readonly functions: Map<number, AnyFunction>;
+  readonly newId: () => number;
+  readonly tellAbort: (signal: number, reason: unknown) => void;
+}
+
+function openScope({ functions, newId, tellAbort }: ScopeOptions): Scope {
+  const ids: number[] = [];
+  const signals = new Map<number, AbortSignal>();
+  const ending = new AbortController();
+  return {
+    exportFunction(value) {
+      const id = newId();
+      ids.push(id);
+      functions.set(id, value);
+      return id;
+    },
+    exportSignal(value) {
+      const id = newId();
+      signals.set(id, value);
+      value.addEventListener('abort', () => tellAbort(id, value.reason), { once: true, signal: ending.signal });
+      return id;
+    },
+    exportPieces(value) {
+      const id = this.exportFunction(() => {
+        functions.delete(id);
+        return value;
+      });
+      return id;
+    },
+    signalOf: (id) => signals.get(id),
+    release() {
+      ending.abort();
+      for (const id of ids) functions.delete(id);
+    },
+  };
+}
+
 export function createExports(post: (message: Message) => void, root: ServedObject | undefined): Exports {
   const objects = new Map<number, ServedObject>(root === undefined ? [] : [[ROOT, root]]);
   const functions = new Map<number, AnyFunction>();
   let last = ROOT;
 
-  function scope(): Scope {
-    const ids: number[] = [];
-    const signals = new Map<number, AbortSignal>();
-    const ending = new AbortController();
-    return {
-      exportFunction(value) {
-        ids.push(++last);
-        functions.set(last, value);
-        return last;
-      },
-      exportSignal(value) {
-        const id = ++last;
-        signals.set(id, value);
-        const tell = () => post({ type: 'abort', signal: id, reason: encode(value.reason, permanent) });
-        value.addEventListener('abort', tell, { once: true, signal: ending.signal });
-        return id;
-      },
-      exportPieces(value) {
-        const id = this.exportFunction(() => {
-          functions.delete(id);
-          return value;
-        });
-        return id;
-      },
-      signalOf: (id) => signals.get(id),
-      release() {
-        ending.abort();
-        for (const id of ids) functions.delete(id);
-      },
-    };
-  }
+  const newId = () => ++last;
+  const scope = () => openScope({ functions, newId, tellAbort });
   const permanent = scope();
+  function tellAbort(signal: number, reason: unknown): void {
+    post({ type: 'abort', signal, reason: encode(reason, permanent) });
+  }
 
   function factsOf({ value, shape }: ServedObject): Facts {
     const facts: Record<string, Encoded> = {};
@@ -75,7 +88,7 @@ export function createExports(post: (message: Message) => void, root: ServedObje
   }
 
   function open(served: ServedObject): Opened {
-    const target = ++last;
+    const target = newId();
     objects.set(target, served);
     const inner = Object.entries(served.shape).flatMap(([name, member]) =>
       typeof member === 'object' && 'object' in member
