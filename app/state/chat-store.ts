@@ -49,102 +49,141 @@ function seenOf({ revision, ...conversation }: KeptConversation): Seen {
 }
 
 export function createChatStore(tab: TabChats): ChatStore {
-  const seen = new Map<string, Seen>();
   const channel = new BroadcastChannel('ingot chats');
-  /** By chat: the writing that has not begun, and the last one. */
-  const waiting = new Map<string, Promise<void>>();
-  const last = new Map<string, Promise<void>>();
-  /**
-   * How often this tab has deleted a chat, or all of them. What was asked of the disk before a deletion tells nothing of what comes after
-   * it, as when the deletion is undone.
-   */
-  const deletions = new Map<string | undefined, number>();
-  const deletionsOf = (id: string) => (deletions.get(id) ?? 0) + (deletions.get(undefined) ?? 0);
-  const countDeletion = (id?: string) => deletions.set(id, (deletions.get(id) ?? 0) + 1);
+  const chats = new SharedChats(tab, (word) => channel.postMessage(word));
+  channel.addEventListener('message', ({ data }) => void chats.hear(data as Word));
+  const writings = new Writings((id) => chats.write(id));
+  return {
+    readAll: () => chats.readAll(),
+    write: (id) => writings.ask(id),
+    remove: (id) => chats.remove(id),
+    removeAll: () => chats.removeAll(),
+  };
+}
 
-  const drop = (id: string) => {
-    seen.delete(id);
-    tab.drop(id);
-  };
-  /** What the disk is to have; undefined: what it has, since the chat was deleted here or there. */
-  const nextOf = (id: string, stored: KeptConversation | undefined): Conversation | undefined => {
-    const [ours, before] = [tab.get(id), seen.get(id)];
-    if (ours === undefined || (stored === undefined && before !== undefined)) return undefined;
-    if (stored === undefined || isAsSeen(stored, before)) return ours;
-    return mergeConversations({ base: before?.conversation, theirs: seenOf(stored).conversation, ours });
-  };
-  const writeNow = async (id: string) => {
-    const ours = tab.get(id);
+/** One writing of a chat at a time, and one that waits for it: who asks for another meanwhile has that one. */
+class Writings {
+  readonly #write: (id: string) => Promise<void>;
+  readonly #waiting = new Map<string, Promise<void>>();
+  readonly #last = new Map<string, Promise<void>>();
+
+  constructor(write: (id: string) => Promise<void>) {
+    this.#write = write;
+  }
+
+  ask(id: string): Promise<void> {
+    const there = this.#waiting.get(id);
+    if (there !== undefined) return there;
+    const job = (this.#last.get(id) ?? Promise.resolve()).then(() => {
+      this.#waiting.delete(id);
+      return this.#write(id);
+    });
+    this.#waiting.set(id, job);
+    this.#last.set(id, job.catch(() => {}));
+    return job;
+  }
+}
+
+/**
+ * How often this tab has deleted a chat, or all of them. What was asked of the disk before a deletion tells nothing of what comes after it,
+ * as when the deletion is undone.
+ */
+class Deletions {
+  readonly #counts = new Map<string | undefined, number>();
+
+  add(id?: string): void {
+    this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
+  }
+
+  of(id: string): number {
+    return (this.#counts.get(id) ?? 0) + (this.#counts.get(undefined) ?? 0);
+  }
+}
+
+/** What the disk has, as this tab saw it last, and what follows for the tab's own chats. */
+class SharedChats {
+  readonly #tab: TabChats;
+  readonly #tell: (word: Word) => void;
+  readonly #seen = new Map<string, Seen>();
+  readonly #deletions = new Deletions();
+
+  constructor(tab: TabChats, tell: (word: Word) => void) {
+    this.#tab = tab;
+    this.#tell = tell;
+  }
+
+  async readAll(): Promise<readonly Conversation[]> {
+    const all = (await readConversations()).map(seenOf);
+    for (const one of all) this.#seen.set(one.conversation.id, one);
+    return all.map(({ conversation }) => conversation);
+  }
+
+  async write(id: string): Promise<void> {
+    const ours = this.#tab.get(id);
     const revision = newId();
-    const deleted = deletionsOf(id);
+    const deleted = this.#deletions.of(id);
     const written = await updateConversation(id, (stored) => {
-      const next = nextOf(id, stored);
+      const next = this.#nextOf(id, stored);
       return next && { ...next, revision };
     });
-    if (deletionsOf(id) !== deleted) return;
+    if (this.#deletions.of(id) !== deleted) return;
     if (written === undefined) {
-      if (seen.has(id)) drop(id);
+      if (this.#seen.has(id)) this.#drop(id);
       return;
     }
     const { conversation } = seenOf(written);
-    const now = tab.get(id);
+    const now = this.#tab.get(id);
     // Another tab deleted it while it was written: what is imported by its id later is not taken for what that tab deleted.
     if (now === undefined) return;
-    seen.set(id, { revision, conversation });
+    this.#seen.set(id, { revision, conversation });
     if (ours !== undefined && conversation.turns !== ours.turns)
-      tab.take(mergeConversations({ base: ours, theirs: conversation, ours: now }));
-    channel.postMessage({ id, isGone: false } satisfies Word);
-  };
-  const hear = async ({ id, isGone }: Word) => {
+      this.#tab.take(mergeConversations({ base: ours, theirs: conversation, ours: now }));
+    this.#tell({ id, isGone: false });
+  }
+
+  /** What the disk is to have; undefined: what it has, since the chat was deleted here or there. */
+  #nextOf(id: string, stored: KeptConversation | undefined): Conversation | undefined {
+    const [ours, before] = [this.#tab.get(id), this.#seen.get(id)];
+    if (ours === undefined || (stored === undefined && before !== undefined)) return undefined;
+    if (stored === undefined || isAsSeen(stored, before)) return ours;
+    return mergeConversations({ base: before?.conversation, theirs: seenOf(stored).conversation, ours });
+  }
+
+  /** What another tab tells. */
+  async hear({ id, isGone }: Word): Promise<void> {
     if (id === undefined) {
-      seen.clear();
-      return tab.drop(undefined);
+      this.#seen.clear();
+      return this.#tab.drop(undefined);
     }
-    const deleted = deletionsOf(id);
+    const deleted = this.#deletions.of(id);
     const stored = isGone ? undefined : await readConversation(id);
-    if (deletionsOf(id) !== deleted) return;
+    if (this.#deletions.of(id) !== deleted) return;
     // One that never was on the disk, or is not there again yet, is not gone.
-    if (stored === undefined) return isGone || seen.has(id) ? drop(id) : undefined;
-    const [ours, before] = [tab.get(id), seen.get(id)];
+    if (stored === undefined) return isGone || this.#seen.has(id) ? this.#drop(id) : undefined;
+    const [ours, before] = [this.#tab.get(id), this.#seen.get(id)];
     if (isAsSeen(stored, before)) return;
     const read = seenOf(stored);
-    seen.set(id, read);
+    this.#seen.set(id, read);
     const theirs = read.conversation;
-    tab.take(ours === undefined ? theirs : mergeConversations({ base: before?.conversation, theirs, ours }));
-  };
-  channel.addEventListener('message', ({ data }) => void hear(data as Word));
+    this.#tab.take(ours === undefined ? theirs : mergeConversations({ base: before?.conversation, theirs, ours }));
+  }
 
-  return {
-    async readAll() {
-      const all = (await readConversations()).map(seenOf);
-      for (const one of all) seen.set(one.conversation.id, one);
-      return all.map(({ conversation }) => conversation);
-    },
-    write(id) {
-      const there = waiting.get(id);
-      if (there !== undefined) return there;
-      const job = (last.get(id) ?? Promise.resolve()).then(() => {
-        waiting.delete(id);
-        return writeNow(id);
-      });
-      waiting.set(id, job);
-      last.set(
-        id,
-        job.catch(() => {}),
-      );
-      return job;
-    },
-    async remove(id) {
-      seen.delete(id);
-      countDeletion(id);
-      await deleteConversation(id);
-      channel.postMessage({ id, isGone: true } satisfies Word);
-    },
-    async removeAll() {
-      seen.clear();
-      countDeletion();
-      await deleteAllConversations();
-      channel.postMessage({ isGone: true } satisfies Word);
-    },
-  };
+  async remove(id: string): Promise<void> {
+    this.#seen.delete(id);
+    this.#deletions.add(id);
+    await deleteConversation(id);
+    this.#tell({ id, isGone: true });
+  }
+
+  async removeAll(): Promise<void> {
+    this.#seen.clear();
+    this.#deletions.add();
+    await deleteAllConversations();
+    this.#tell({ isGone: true });
+  }
+
+  #drop(id: string): void {
+    this.#seen.delete(id);
+    this.#tab.drop(id);
+  }
 }
