@@ -2,12 +2,14 @@
 import { EDITS, insertText } from './edit-buffer.ts';
 import type { KeyAction } from './edit-keys.ts';
 import { createEditPainter } from './edit-painter.ts';
+import type { EditPainter } from './edit-painter.ts';
 import { createKeyReader } from './key-reader.ts';
 import { clearText, edit, newEdit, press } from './message-edit.ts';
+import type { EditState } from './message-edit.ts';
 import { LEAVE_HINT } from './message-source.ts';
 import type { MessageEvent, MessageSource } from './message-source.ts';
 import { createRawTerminal } from './raw-terminal.ts';
-import type { TerminalStreams } from './raw-terminal.ts';
+import type { RawTerminal, TerminalStreams } from './raw-terminal.ts';
 import { createTerminal } from './terminal.ts';
 
 export interface TerminalMessagesOptions extends TerminalStreams {
@@ -51,111 +53,141 @@ function createEventQueue(): EventQueue {
 }
 
 /** What keys do: to the text, to the screen, and to those who wait for a message. */
-function createConversationKeys({ input, output, complete, lines, onLine, edit: editText }: TerminalMessagesOptions) {
-  const state = newEdit(lines);
-  const painter = createEditPainter(createTerminal(output), () => output.rows || 24);
-  const terminal = createRawTerminal({ input, output });
-  const queue = createEventQueue();
+class ConversationKeys {
+  readonly painter: EditPainter;
+  readonly terminal: RawTerminal;
+  readonly queue = createEventQueue();
+  /** Called where nobody waits for a message. */
+  onInterrupt: (() => void) | undefined;
+  readonly #options: TerminalMessagesOptions;
+  readonly #state: EditState;
   /** Ctrl-C was pressed, and nothing since. */
-  let isLeaving = false;
-  let interrupted: (() => void) | undefined;
-  const paint = (note = '') => void (queue.isWaiting() && painter.paint(state.buffer, note));
-  const finish = (buffer = state.buffer) => void (queue.isWaiting() && painter.finish(buffer));
-  const interrupt = () => {
-    if (!queue.isWaiting()) return interrupted?.();
-    if (isLeaving && state.buffer.text === '') {
-      finish();
-      return queue.emit('leave');
+  #isLeaving = false;
+  /** Told under the text with the next painting. */
+  #note = '';
+
+  constructor(options: TerminalMessagesOptions) {
+    const { input, output, lines } = options;
+    this.#options = options;
+    this.#state = newEdit(lines);
+    this.painter = createEditPainter(createTerminal(output), () => output.rows || 24);
+    this.terminal = createRawTerminal({ input, output });
+  }
+
+  /** A prompt begins anew. */
+  begin(): void {
+    this.#isLeaving = false;
+  }
+
+  paint(note = ''): void {
+    if (this.queue.isWaiting()) this.painter.paint(this.#state.buffer, note);
+  }
+
+  resize(): void {
+    if (this.queue.isWaiting()) this.painter.resize(this.#state.buffer);
+  }
+
+  #finish(buffer = this.#state.buffer): void {
+    if (this.queue.isWaiting()) this.painter.finish(buffer);
+  }
+
+  end(): void {
+    this.#finish();
+    if (!this.queue.isEnded()) this.queue.emit(undefined);
+  }
+
+  interrupt(): void {
+    if (!this.queue.isWaiting()) return this.onInterrupt?.();
+    if (this.#isLeaving && this.#state.buffer.text === '') {
+      this.#finish();
+      return this.queue.emit('leave');
     }
-    clearText(state);
-    isLeaving = true;
-    paint(LEAVE_HINT);
-  };
-  const suspend = () => {
-    if (process.platform === 'win32') return;
-    if (queue.isWaiting()) painter.leave();
-    terminal.restore();
-    process.once('SIGCONT', () => {
-      terminal.enter();
-      paint();
-    });
-    // The whole group, as the terminal itself would do it: `npm start` waits above this process.
-    process.kill(0, 'SIGTSTP');
-  };
-  const end = () => {
-    finish();
-    if (!queue.isEnded()) queue.emit(undefined);
-  };
-  const lend = <Result>(work: () => Result): Result => {
-    terminal.restore();
+    clearText(this.#state);
+    this.#isLeaving = true;
+    this.paint(LEAVE_HINT);
+  }
+
+  lend<Result>(work: () => Result): Result {
+    this.terminal.restore();
     try {
       return work();
     } finally {
-      terminal.enter();
+      this.terminal.enter();
     }
-  };
-  const openEditor = () => {
-    if (!queue.isWaiting()) return;
-    painter.leave();
-    try {
-      const text = lend(() => editText(state.buffer.text));
-      edit(state, { ...state.buffer, text, cursor: text.length });
-    } catch (error) {
-      note = (error as Error).message;
-    }
-  };
-  /** Nothing, where the text has become another meanwhile. */
-  const completeText = async () => {
-    const { text } = state.buffer;
-    const found = await complete(text).catch(() => undefined);
-    if (found === undefined || state.buffer.text !== text) return;
-    if (found.text !== text) edit(state, { ...state.buffer, text: found.text, cursor: found.text.length });
-    paint(columnsOf(found.candidates, createTerminal(output).columns() - 1));
-  };
-  /** Told under the text with the next painting. */
-  let note = '';
-  const act = (action: Exclude<KeyAction, 'interrupt'>) => {
+  }
+
+  onText(text: string): void {
+    this.#isLeaving = false;
+    edit(this.#state, insertText(this.#state.buffer, text));
+    this.paint();
+  }
+
+  onAction(action: KeyAction): void {
+    if (this.queue.isEnded()) return;
+    if (action === 'interrupt') return this.interrupt();
+    this.#isLeaving = false;
+    this.#note = '';
+    this.#act(action);
+    this.paint(this.#note);
+  }
+
+  #act(action: Exclude<KeyAction, 'interrupt'>): void {
+    const { buffer } = this.#state;
     switch (action) {
       case 'end':
-        return state.buffer.text === '' ? end() : edit(state, EDITS.deleteRight(state.buffer));
+        return buffer.text === '' ? this.end() : edit(this.#state, EDITS.deleteRight(buffer));
       case 'suspend':
-        return suspend();
+        return this.#suspend();
       case 'clear':
-        return void (queue.isWaiting() && painter.clearScreen());
+        return void (this.queue.isWaiting() && this.painter.clearScreen());
       case 'complete':
-        return void completeText();
+        return void this.#complete();
       case 'editor':
-        return openEditor();
+        return this.#openEditor();
       default: {
-        const { buffer } = state;
-        const text = press(state, action);
+        const text = press(this.#state, action);
         if (text === undefined) return;
-        finish(buffer);
-        if (text.trim() !== '') onLine?.(text);
-        queue.emit({ text });
+        this.#finish(buffer);
+        if (text.trim() !== '') this.#options.onLine?.(text);
+        this.queue.emit({ text });
       }
     }
-  };
-  return {
-    painter, terminal, queue, paint, interrupt, end, lend,
-    onInterrupt: (listener: (() => void) | undefined) => void (interrupted = listener),
-    /** A prompt begins anew. */
-    begin: () => void (isLeaving = false),
-    resize: () => void (queue.isWaiting() && painter.resize(state.buffer)),
-    onText(text: string) {
-      isLeaving = false;
-      edit(state, insertText(state.buffer, text));
-      paint();
-    },
-    onAction(action: KeyAction) {
-      if (queue.isEnded()) return;
-      if (action === 'interrupt') return interrupt();
-      isLeaving = false;
-      note = '';
-      act(action);
-      paint(note);
-    },
-  };
+  }
+
+  #suspend(): void {
+    if (process.platform === 'win32') return;
+    if (this.queue.isWaiting()) this.painter.leave();
+    this.terminal.restore();
+    process.once('SIGCONT', () => {
+      this.terminal.enter();
+      this.paint();
+    });
+    // The whole group, as the terminal itself would do it: `npm start` waits above this process.
+    process.kill(0, 'SIGTSTP');
+  }
+
+  #openEditor(): void {
+    if (!this.queue.isWaiting()) return;
+    this.painter.leave();
+    try {
+      this.#replace(this.lend(() => this.#options.edit(this.#state.buffer.text)));
+    } catch (error) {
+      this.#note = (error as Error).message;
+    }
+  }
+
+  /** Nothing, where the text has become another meanwhile. */
+  async #complete(): Promise<void> {
+    const { text } = this.#state.buffer;
+    const found = await this.#options.complete(text).catch(() => undefined);
+    if (found === undefined || this.#state.buffer.text !== text) return;
+    if (found.text !== text) this.#replace(found.text);
+    this.paint(columnsOf(found.candidates, createTerminal(this.#options.output).columns() - 1));
+  }
+
+  #replace(text: string): void {
+    edit(this.#state, { ...this.#state.buffer, text, cursor: text.length });
+  }
 }
 
 const MOST_NOTE_ROWS = 6;
@@ -176,9 +208,9 @@ function columnsOf(words: readonly string[], columns: number): string {
  */
 export function openTerminalMessages(options: TerminalMessagesOptions): MessageSource {
   const { input, output } = options;
-  const keys = createConversationKeys(options);
+  const keys = new ConversationKeys(options);
   const { queue, painter, terminal } = keys;
-  const reader = createKeyReader(keys);
+  const reader = createKeyReader({ onText: (text) => keys.onText(text), onAction: (action) => keys.onAction(action) });
   const onData = (chunk: Buffer) => reader.take(chunk);
   const onEnd = () => {
     reader.flush();
@@ -186,7 +218,8 @@ export function openTerminalMessages(options: TerminalMessagesOptions): MessageS
   };
   terminal.enter();
   input.on('data', onData).on('end', onEnd).on('error', onEnd);
-  output.on('resize', keys.resize);
+  const onResize = () => keys.resize();
+  output.on('resize', onResize);
   return {
     async next() {
       const early = queue.early();
@@ -199,12 +232,12 @@ export function openTerminalMessages(options: TerminalMessagesOptions): MessageS
       keys.paint();
       return event;
     },
-    onInterrupt: keys.onInterrupt,
-    interrupt: keys.interrupt,
-    lend: keys.lend,
+    onInterrupt: (listener) => void (keys.onInterrupt = listener),
+    interrupt: () => keys.interrupt(),
+    lend: (work) => keys.lend(work),
     close() {
       input.off('data', onData).off('end', onEnd).off('error', onEnd);
-      output.off('resize', keys.resize);
+      output.off('resize', onResize);
       if (queue.isWaiting()) painter.leave();
       terminal.close();
     },
