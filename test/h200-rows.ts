@@ -1,5 +1,6 @@
-/** Rows of bench/results/gpu-vs-llama.jsonl on an H200 beside what the model of a step makes of today's plans. */
+/** Rows of bench/results/archive/gpu-vs-llama-2026-11.jsonl.gz on an H200 beside what the model of a step makes of today's plans. */
 import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { planOfShape } from '../src/bench/plan-of-shape.ts';
 import { decodeOnH200, prefillOnH200 } from '../src/bench/published/h200.ts';
 import type { ModelPlan } from '../src/gpu/plan/model-plan.ts';
@@ -35,7 +36,7 @@ const LEAST_ROWS = 512;
 const ANSWER = 128;
 
 export function h200Rows(): readonly H200Row[] {
-  const text = readFileSync(new URL('../bench/results/gpu-vs-llama.jsonl', import.meta.url), 'utf8');
+  const text = gunzipSync(readFileSync(new URL('../bench/results/archive/gpu-vs-llama-2026-11.jsonl.gz', import.meta.url))).toString();
   const lines = text.trim().split('\n').map((line) => JSON.parse(line) as ResultLine).filter(
     ({ engine, commit }) => engine?.name === 'ingot' && COMMITS.includes(commit),
   );
