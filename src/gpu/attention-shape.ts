@@ -10,7 +10,7 @@ import type { CachedPart } from './coded-cache.ts';
 import type { Binding } from './kernel.ts';
 import { q8Bindings } from './linear-shape.ts';
 import { Q8_BLOCK } from './q8-layout.ts';
-import { CACHE_HALVES } from './wgsl/cache-halves.ts';
+import { cacheHalves } from './wgsl/cache-halves.ts';
 import { q8EpilogueFunctions } from './wgsl/q8-epilogue.ts';
 import { headPreparationFunctions } from './wgsl/head-preparation.ts';
 
@@ -38,6 +38,8 @@ export interface AttentionShape extends ScoreShape {
   readonly kv: KvType;
   /** Of values, where it is not that of keys. */
   readonly valueKv?: KvType | undefined;
+  /** What makes f16 of new keys and values (wgsl/cache-halves.ts); absent: their bits. */
+  readonly halves?: 'device' | 'bits' | undefined;
   /**
    * Set where keys and values are those of one run, in no cache: row by row, of each head the key and then the value, each in whole
    * matrices ({@link DENSE_WIDTH}). There are no pages, and no rows of other sequences.
@@ -310,9 +312,9 @@ ${keyAt} { return keyInPage(pageOf(sequence, position), kvHead, position); }`;
 }
 
 /** `fn kvRounded(quad) -> vec4<f32>`: a quad as the cache will hold it; of f16 with what {@link chunkOf} calls. */
-export function kvRounding({ kv }: AttentionShape): string {
+export function kvRounding({ kv, halves = 'bits' }: AttentionShape): string {
   if (kv === 'f32') return 'fn kvRounded(quad: vec4<f32>) -> vec4<f32> { return quad; }';
-  return `${CACHE_HALVES}
+  return `${cacheHalves(halves)}
 fn kvRounded(quad: vec4<f32>) -> vec4<f32> {
   let halves = cacheHalves(quad);
   return vec4<f32>(unpack2x16float(halves.x), unpack2x16float(halves.y));
@@ -324,7 +326,7 @@ export function chunkQuads({ kv }: AttentionShape, chunk: string): readonly stri
   return kv === 'f32' ? [chunk] : [`kvLow(${chunk})`, `kvHigh(${chunk})`];
 }
 
-/** WGSL expression of a chunk made of quads; of f16 it calls {@link CACHE_HALVES}. */
+/** WGSL expression of a chunk made of quads; of f16 it calls {@link cacheHalves}'s function. */
 export function chunkOf({ kv }: AttentionShape, quads: readonly string[]): string {
   if (kv === 'f32') return quads[0] as string;
   return `vec4<u32>(${quads.map((quad) => `cacheHalves(${quad})`).join(', ')})`;

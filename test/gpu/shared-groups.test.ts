@@ -133,7 +133,11 @@ it('small models alone share groups, and only by a profile that wants it', () =>
   const isSharing = (model: keyof typeof layers, profile: DeviceProfile) =>
     sharesGroups(planOfShape({ model, type: 'q4_0', profile, config: { layers: layers[model] } }));
   const models = ['qwen3-0.6b', 'gemma-3-1b', 'qwen3-4b'] as const;
-  expect(models.map((model) => isSharing(model, PROFILES.nvidia))).toEqual([true, true, false]);
+  expect(models.map((model) => isSharing(model, PROFILES.nvidia))).toEqual([true, false, false]);
+  expect(isSharing('gemma-3-1b', sharing(PROFILES.nvidia, 5e6))).toBe(true);
+  const plan = planOfShape({ model: 'qwen3-0.6b', type: 'q4_0', profile: PROFILES.nvidia, config: { layers: 28 } });
+  const coded = { ...plan, options: { ...plan.options, kv: { ...plan.options.kv, type: 'q8' as const } } };
+  expect([plan, coded].map(sharesGroups)).toEqual([true, false]);
   expect(isSharing('qwen3-0.6b', sharing(PROFILES.nvidia, 0))).toBe(false);
   const others = Object.values(PROFILES).filter(({ name }) => name !== 'nvidia');
   expect(others.map(({ knobs }) => knobs.groups.bytes)).toEqual(others.map(() => 0));

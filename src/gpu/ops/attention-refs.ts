@@ -1,5 +1,4 @@
 /** Attention of a plan as its kernels see it: its shape, and the buffers that it binds. */
-import type { KvLayout } from '../../graph/executor.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { windowWithin } from '../attention-scores.ts';
 import { cacheTypes } from '../attention-shape.ts';
@@ -36,15 +35,15 @@ function choicesOf({ softcap, sinks, temperature, causal, vNorm, ...op }: Attent
   };
 }
 
-export function shapeOf({ op, outputs }: AttentionStep, { kv }: AttentionOptions): AttentionShape {
-  return attentionShapeOf(op, (outputs[0] as GpuValue).dtype === 'f32' ? 'f32' : 'q8', kv);
+export function shapeOf({ op, outputs }: AttentionStep, { kv, profile }: AttentionOptions): AttentionShape {
+  return attentionShapeOf(op, (outputs[0] as GpuValue).dtype === 'f32' ? 'f32' : 'q8', { kv, profile });
 }
 
-export function attentionShapeOf(op: AttentionOp, output: AttentionShape['output'], kv: KvLayout): AttentionShape {
+export function attentionShapeOf(op: AttentionOp, output: AttentionShape['output'], { kv, profile }: AttentionOptions): AttentionShape {
   const { heads, scale, joined, stored, state: { heads: kvHeads, keyDim, valueDim } } = op;
   return {
     heads, kvHeads, keyDim, valueDim, scale,
-    ...cacheTypes(kv), pageTokens: kv.pageTokens, maxPages: kv.maxPages,
+    ...cacheTypes(kv), ...(profile.packsIeee && [kv.type, kv.valueType].includes('f16') && { halves: 'device' as const }), pageTokens: kv.pageTokens, maxPages: kv.maxPages,
     input: stored ? 'queries' : joined ? 'joined' : 'separate',
     q: preparationOf(op.q), k: preparationOf(op.k),
     output,

@@ -79,7 +79,7 @@ function middleOf({ op, width, options }: { readonly op: BlockOp; readonly width
     const values = largest(sizes, (size) => 3 * size * width, most);
     return values === undefined ? undefined : { kind: 'gated', fn: middle.fn, values } as const;
   }
-  const shape = attentionShapeOf(middle.attention, 'f32', options.kv);
+  const shape = attentionShapeOf(middle.attention, 'f32', options);
   const { group, key, value } = attentionSizes(shape);
   const keys = middle.attention.state.positions;
   const isWhole = key.paddedQuads === key.quads && value.paddedQuads === value.quads;

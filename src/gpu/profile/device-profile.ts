@@ -159,6 +159,8 @@ export interface DeviceProfile {
   /** Lanes of a subgroup; undefined: kernels without subgroup operations. */
   readonly subgroupSize: number | undefined;
   readonly hasF16: boolean;
+  /** Whether `pack2x16float` makes of values that f16 does not hold what IEEE 754 says: infinity, and NaN of NaN. */
+  readonly packsIeee: boolean;
   readonly activations: ActivationType;
   /** Sizes and types of the matrix units that products of many rows take; undefined: none. */
   readonly subgroupMatrix: MatrixConfig | undefined;

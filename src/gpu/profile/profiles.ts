@@ -50,7 +50,7 @@ const APPLE_KNOBS: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, f32: { ...K
 
 /** Metal as Dawn gives it: 10 storage buffers a kernel, bindings up to 4 GiB. */
 const APPLE: Omit<DeviceProfile, 'name' | 'matches'> = {
-  subgroupSize: 32, hasF16: true, activations: 'f32', subgroupMatrix: MATRIX_CONFIGS.metalF32,
+  subgroupSize: 32, hasF16: true, packsIeee: false, activations: 'f32', subgroupMatrix: MATRIX_CONFIGS.metalF32,
   storageBuffers: 10, maxBufferBindingBytes: 4 * GIB - 4, invocations: 1024, workgroupBytes: 32768,
   prefillRows: 512, chunkMultiplyAdds: 2e12, stepsPerSubmit: 8, knobs: APPLE_KNOBS,
   why: {
@@ -109,7 +109,7 @@ const EARLY_APPLE = {
 
 const NVIDIA: DeviceProfile = {
   name: 'nvidia', matches: [{ vendor: 'nvidia' }],
-  subgroupSize: 32, hasF16: true, activations: 'int8', subgroupMatrix: MATRIX_CONFIGS.nvidia,
+  subgroupSize: 32, hasF16: true, packsIeee: true, activations: 'int8', subgroupMatrix: MATRIX_CONFIGS.nvidia,
   storageBuffers: 12, maxBufferBindingBytes: 2 * GIB - 4, invocations: 1024, workgroupBytes: 49152,
   prefillRows: 1024, chunkMultiplyAdds: 9e12, stepsPerSubmit: 16,
   knobs: {
@@ -122,12 +122,14 @@ const NVIDIA: DeviceProfile = {
     attention: { ...KNOBS.attention, tileBytes: 49152 },
     sums: { mostValues: 2 ** 19 },
     blocks: { weights: 200_000 },
-    groups: { bytes: 5_000_000 },
+    groups: { bytes: 3_000_000 },
   },
   why: {
     profile: 'Any NVIDIA GPU.',
     subgroups: 'Warps have 32 lanes.',
-    f16: 'On, by a toggle of Dawn (vulkan_enable_f16_on_nvidia).',
+    f16:
+      'On, by a toggle of Dawn (vulkan_enable_f16_on_nvidia). Keys and values are packed as the device does it, which is IEEE 754 for 32 ' +
+      'wild values on Vulkan (H200); by their bits a token takes 13 us more.',
     activations:
       'int8: dot4I8Packed is one instruction; chains of GEMVs ran 1.4 to 1.9 times as fast as with f16 activations and 2 to ' +
       '3 times as fast as with f32.',
@@ -153,7 +155,8 @@ const NVIDIA: DeviceProfile = {
       '4 to 6 of each of the dispatches in its place, and a third of their calls (an estimate).',
     groups:
       "Small models' tokens wait for the host while it is slow: with a bind group a layer Qwen3-0.6B (2.4 MB a dispatch) made 19 to 35% " +
-      "more of them there, for 1.3% of the device's time. Qwen3-4B (12 MB) waits for the device, and would lose 6.6% (H200).",
+      "more of them there, for 0.3% of the device's time. Qwen3-4B (12 MB) waits for the device, and would lose 6.6% (H200); Gemma-3-1B " +
+      '(4.2 MB) was not measured.',
     matrixUnits:
       'Halves with sums in f32, for products of 5 rows and more: a register-only loop ran at 315 T multiply-adds a second (H200), ten ' +
       'times what dot4I8Packed gives. Rows are scaled by powers of two, so that halves hold whatever comes.',
@@ -191,7 +194,7 @@ const VULKAN_WHY: Omit<ProfileReasons, 'profile' | 'prefillRows' | 'stepsPerSubm
 const AMD: DeviceProfile = {
   ...VULKAN,
   name: 'amd', matches: [{ vendor: 'amd' }],
-  subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 512, chunkMultiplyAdds: 2e12, stepsPerSubmit: 8,
+  subgroupSize: undefined, hasF16: true, packsIeee: false, activations: 'int8', prefillRows: 512, chunkMultiplyAdds: 2e12, stepsPerSubmit: 8,
   knobs: KNOBS,
   why: {
     ...VULKAN_WHY, profile: 'Any AMD GPU.', prefillRows: 'Mostly GPUs with memory of their own.',
@@ -202,7 +205,7 @@ const AMD: DeviceProfile = {
 const INTEL: DeviceProfile = {
   ...VULKAN,
   name: 'intel', matches: [{ vendor: 'intel' }],
-  subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 256, chunkMultiplyAdds: 1e12, stepsPerSubmit: 4,
+  subgroupSize: undefined, hasF16: true, packsIeee: false, activations: 'int8', prefillRows: 256, chunkMultiplyAdds: 1e12, stepsPerSubmit: 4,
   knobs: KNOBS,
   why: {
     ...VULKAN_WHY, profile: 'Any Intel GPU.', prefillRows: 'Mostly integrated GPUs, which also draw the screen.',
@@ -213,7 +216,7 @@ const INTEL: DeviceProfile = {
 const SOFTWARE: DeviceProfile = {
   ...VULKAN,
   name: 'software', matches: [],
-  maxBufferBindingBytes: GIB, subgroupSize: undefined, hasF16: false, activations: 'int8', prefillRows: 64,
+  maxBufferBindingBytes: GIB, subgroupSize: undefined, hasF16: false, packsIeee: false, activations: 'int8', prefillRows: 64,
   chunkMultiplyAdds: 1e12, stepsPerSubmit: 2,
   knobs: { ...KNOBS, gemvFloat: { ...KNOBS.gemvFloat, arithmetic: 'integer', flatLanes: 1 } },
   why: {
@@ -232,7 +235,7 @@ const SOFTWARE: DeviceProfile = {
 
 const GENERIC: DeviceProfile = {
   name: 'generic', matches: [],
-  subgroupSize: undefined, hasF16: false, activations: 'f32', subgroupMatrix: undefined,
+  subgroupSize: undefined, hasF16: false, packsIeee: false, activations: 'f32', subgroupMatrix: undefined,
   storageBuffers: 10, maxBufferBindingBytes: 2 ** 27, invocations: 256, workgroupBytes: 16384,
   prefillRows: 128, chunkMultiplyAdds: 1e12, stepsPerSubmit: 4, knobs: KNOBS,
   why: {

@@ -53,7 +53,7 @@ fn main() {
   _ = y[0];
 }
 two in rw at 0+512:256 0+768:64 1
-struct Shared0 { @size(512) before: u32, @size(256) w: array<u32, 64>, s: array<u32> }
+struct Shared0 { gapBefore: array<u32, 128>, w: array<u32, 64>, s: array<u32> }
 @group(0) @binding(0) var<storage, read> shared0: Shared0;
 @group(0) @binding(1) var<storage, read_write> x: array<u32>;
 fn main() {

@@ -1,10 +1,15 @@
 /**
  * `fn cacheHalves(quad: vec4<f32>) -> vec2<u32>`: f16 of four values, as a cache holds them. From 65,520 on they are infinite, and NaN
- * stays NaN: both are made by their bits, as the CPU and the reference have them, since WGSL leaves open what `pack2x16float` makes of
- * values that f16 does not hold. All others are rounded as the device does it, by the branch that is taken nearly always: nothing more
- * than a comparison may stand on the way of a new key (docs/experiments.md).
+ * stays NaN, as the CPU and the reference have them. WGSL leaves open what `pack2x16float` makes of values that f16 does not hold: where a
+ * device is not known to make those of them, both are made by their bits, which costs 13 us of a token (docs/experiments.md).
  */
-export const CACHE_HALVES = `fn cacheHalves(quad: vec4<f32>) -> vec2<u32> {
+export function cacheHalves(by: 'device' | 'bits'): string {
+  return by === 'bits' ? BY_BITS : `fn cacheHalves(quad: vec4<f32>) -> vec2<u32> {
+  return vec2<u32>(pack2x16float(quad.xy), pack2x16float(quad.zw));
+}`;
+}
+
+const BY_BITS = `fn cacheHalves(quad: vec4<f32>) -> vec2<u32> {
   let bits = bitcast<vec4<u32>>(quad);
   let magnitude = bits & vec4<u32>(0x7fffffffu);
   if (max(max(magnitude.x, magnitude.y), max(magnitude.z, magnitude.w)) < 0x477ff000u) {

@@ -83,20 +83,29 @@ function withoutBindings({ wgsl, bindings, label }: Kernel): string {
   }, wgsl);
 }
 
-/** Arrays at their places, and by name the member that it is; the last one goes on to the end of what is bound. */
+/**
+ * Arrays at their places, and by name the member that it is; the last one goes on to the end of what is bound. What lies between is an
+ * array as well: Dawn refuses a struct with more than 10 MiB of padding.
+ */
 function structOf(places: readonly Placed[], { name, wgsl }: { readonly name: string; readonly wgsl: string }) {
   const distinct = distinctOf(places);
   const fields = distinct.map((place, i) => {
     const next = distinct[i + 1];
     if (next === undefined) return `${place.name}: ${place.type}`;
     const element = elementOf(place);
-    const count = Math.floor(place.sizeBytes / typeSize(element, wgsl).stride);
-    return `@size(${next.offset - place.offset}) ${place.name}: array<${element}, ${count}>`;
+    const { stride } = typeSize(element, wgsl);
+    const count = Math.floor(place.sizeBytes / stride);
+    return `${place.name}: array<${element}, ${count}>${gapText(i, next.offset - place.offset - count * stride)}`;
   });
-  const before = distinct[0]?.offset ?? 0;
+  const before = gapText('Before', distinct[0]?.offset ?? 0).slice(2);
   const members = places.map((place) => {
     const member = distinct.find(({ offset, type }) => offset === place.offset && type === place.type);
     return [place.name, member?.name ?? place.name] as const;
   });
-  return { text: `struct ${name} { ${[...(before > 0 ? [`@size(${before}) before: u32`] : []), ...fields].join(', ')} }`, members };
+  return { text: `struct ${name} { ${[...(before === '' ? [] : [before]), ...fields].join(', ')} }`, members };
+}
+
+/** What follows a member, up to the next one's place. */
+function gapText(name: number | string, bytes: number): string {
+  return bytes > 0 ? `, gap${name}: array<u32, ${bytes / 4}>` : '';
 }

@@ -8,7 +8,7 @@ import { attentionSizes, chunkOf, dividedBy, headBindings, kvBinding, kvText, re
 import type { AttentionShape, HeadSizes } from '../../attention-shape.ts';
 import { kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
-import { CACHE_HALVES } from '../../wgsl/cache-halves.ts';
+import { cacheHalves } from '../../wgsl/cache-halves.ts';
 import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowPieces } from '../../wgsl/row-pieces.ts';
 import { range } from '../../wgsl/expressions.ts';
@@ -41,7 +41,7 @@ export function matrixKeysKernel(shape: AttentionShape): Kernel {
     label: `matrix-keys ${kvText(shape)} [${kvHeads}, ${widthsText(shape)}]`,
     pieces: piecesOf(shape),
     bindings: [...headBindings(shape, ['k', 'v']), kvBinding(shape, 'write')],
-    functions: kv === 'f32' ? [] : [CACHE_HALVES],
+    functions: kv === 'f32' ? [] : [cacheHalves('bits')],
     body: `  let head = ${dividedBy('piece', key.chunks + value.chunks)};
   let chunk = ${remainderOf('piece', key.chunks + value.chunks)};
 ${each.map((i) => `  var x${i} = vec4<f32>();`).join('\n')}

@@ -29,7 +29,7 @@ import { CODING_FUNCTIONS, codedSpans, spanText } from '../../coded-cache.ts';
 import type { WrittenPart } from '../../coded-cache.ts';
 import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
-import { CACHE_HALVES } from '../../wgsl/cache-halves.ts';
+import { cacheHalves } from '../../wgsl/cache-halves.ts';
 import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowPieces } from '../../wgsl/row-pieces.ts';
 import { range } from '../../wgsl/expressions.ts';
@@ -63,7 +63,7 @@ export function kvWriteKernel(variant: KvWriteVariant): Kernel {
     bindings: [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, hasCodes(shape) ? WORDS : kvBinding(shape, 'write')],
     functions: [
       headFunctions(shape, ['k', 'v']), ...(hasCodes(shape) ? [placeFunctions(shape), CODING_FUNCTIONS] : [kvFunctions(shape)]),
-      ...([shape.kv, shape.valueKv].includes('f16') ? [CACHE_HALVES] : []),
+      ...([shape.kv, shape.valueKv].includes('f16') ? [cacheHalves(shape.halves ?? 'bits')] : []),
     ],
     body: hasCodes(shape) ? codedBody(shape) : writeBody(shape),
   });
