@@ -2,6 +2,8 @@
 //   node bench/matrix-attention.mjs [--seconds 55] [--json FILE] [--rows 31,128] [--before 0,1024] [--software]
 // Needs only dist/ and the GPU. A line per check: the largest difference from the other kernel's values, of values up to 1; `WRONG` beyond
 // 4e-3. Then microseconds of a layer (median of 5 runs of several layers' dispatches) for each number of rows and of keys before them.
+// --candidates: sizes of tiles for Qwen3-4B's heads in turns, from what a tile has in subgroups (8s), blocks of rows of each (2r), keys (32k)
+// and parts of values (1p); [--only 8s,64k]: those whose names have one of these; a value check of each, then a line each: median and least.
 // --software: emulated matrices and small cases on the software adapter, to test the script.
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -21,12 +23,14 @@ import { summarise } from './measurement.mjs';
 const { values: flags } = parseArgs({
   options: {
     seconds: { type: 'string', default: '55' }, json: { type: 'string' }, rows: { type: 'string' }, before: { type: 'string' },
-    software: { type: 'boolean', default: false },
+    software: { type: 'boolean', default: false }, candidates: { type: 'boolean', default: false }, only: { type: 'string' },
   },
 });
 const numbers = (text, otherwise) => text?.split(',').map(Number) ?? otherwise;
-const ROWS = numbers(flags.rows, flags.software ? [31] : [31, 128, 512, 2048]);
-const BEFORE = numbers(flags.before, flags.software ? [20] : [0, 1024, 4096]);
+const MODE_ROWS = flags.candidates ? [1024, 512] : [31, 128, 512, 2048];
+const MODE_BEFORE = flags.candidates ? [31744, 8192, 0] : [0, 1024, 4096];
+const ROWS = numbers(flags.rows, flags.software ? [31] : MODE_ROWS);
+const BEFORE = numbers(flags.before, flags.software ? [20] : MODE_BEFORE);
 const RUNS = flags.software ? 1 : 5;
 /** Rows from which a layer is long enough to be timed by itself. */
 const LAYERS = (rows) => (flags.software ? 1 : rows >= 512 ? 4 : 20);
@@ -243,23 +247,25 @@ const checks = [
 const smallChecks = [['4/2 x 32', { heads: 4, kvHeads: 2, headDim: 32 }, { tileHeads: 2, tileRows: 16 }],
   ['4/2 x 32, q8, keys over 3', { heads: 4, kvHeads: 2, headDim: 32, output: 'q8' }, { tileHeads: 1, tileRows: 16, keySplits: 3 }]];
 
-for (const [name, { queries, keyPower, ...of }, sizes] of flags.software ? smallChecks : checks) {
-  const [rows, before] = flags.software ? [21, 30] : [300, 300];
-  const shape = shapeOf({ ...of, positions: rows + before });
-  const buffers = buffersOf(shape, { rows, before, queries, keyPower });
-  await timeOnce(await todays(shape, buffers), 1);
-  const want = (await resultOf(shape, buffers)).slice();
-  device.queue.writeBuffer(buffers.y, 0, new Uint8Array(buffers.y.size));
-  if (problemsOf(shape, { ...PLAIN, ...sizes }).length > 0) {
-    console.log(`${name}: does not fit the device`);
+async function checkAll() {
+  for (const [name, { queries, keyPower, ...of }, sizes] of flags.software ? smallChecks : checks) {
+    const [rows, before] = flags.software ? [21, 30] : [300, 300];
+    const shape = shapeOf({ ...of, positions: rows + before });
+    const buffers = buffersOf(shape, { rows, before, queries, keyPower });
+    await timeOnce(await todays(shape, buffers), 1);
+    const want = (await resultOf(shape, buffers)).slice();
+    device.queue.writeBuffer(buffers.y, 0, new Uint8Array(buffers.y.size));
+    if (problemsOf(shape, { ...PLAIN, ...sizes }).length > 0) {
+      console.log(`${name}: does not fit the device`);
+      freeAll();
+      continue;
+    }
+    await timeOnce(await onMatrices(shape, buffers, { ...PLAIN, ...sizes }), 1);
+    compare(name, await resultOf(shape, buffers), want);
     freeAll();
-    continue;
   }
-  await timeOnce(await onMatrices(shape, buffers, { ...PLAIN, ...sizes }), 1);
-  compare(name, await resultOf(shape, buffers), want);
-  freeAll();
+  console.log(`${seconds().toFixed(1)} s`);
 }
-console.log(`${seconds().toFixed(1)} s`);
 
 /** Sizes to try for a shape, by what they are called. */
 function candidates({ group }, rows) {
@@ -274,36 +280,130 @@ function candidates({ group }, rows) {
   return rows > 128 ? each : [...each.slice(1, 3), split(4), split(8), split(16)];
 }
 
-const models = flags.software
-  ? { tiny: { heads: 4, kvHeads: 2, headDim: 32 } }
-  : { '32/8 x 128': { heads: 32, kvHeads: 8, headDim: 128 }, '16/8 x 128': { heads: 16, kvHeads: 8, headDim: 128 } };
-for (const [model, of] of Object.entries(models)) {
-  const shape = shapeOf({ ...of, positions: Math.max(...ROWS) + Math.max(...BEFORE) });
-  const filled = buffersOf(shape, { rows: Math.max(...ROWS), before: 0 });
-  for (const rows of ROWS)
-    for (const before of BEFORE) {
-      if (seconds() > Number(flags.seconds)) {
-        console.log(`stopped after ${flags.seconds} s before ${model}, ${rows} rows, ${before} keys before`);
-        process.exit(0);
+async function timeAll() {
+  const models = flags.software
+    ? { tiny: { heads: 4, kvHeads: 2, headDim: 32 } }
+    : { '32/8 x 128': { heads: 32, kvHeads: 8, headDim: 128 }, '16/8 x 128': { heads: 16, kvHeads: 8, headDim: 128 } };
+  for (const [model, of] of Object.entries(models)) {
+    const shape = shapeOf({ ...of, positions: Math.max(...ROWS) + Math.max(...BEFORE) });
+    const filled = buffersOf(shape, { rows: Math.max(...ROWS), before: 0 });
+    for (const rows of ROWS)
+      for (const before of BEFORE) {
+        if (seconds() > Number(flags.seconds)) {
+          console.log(`stopped after ${flags.seconds} s before ${model}, ${rows} rows, ${before} keys before`);
+          process.exit(0);
+        }
+        const buffers = { ...filled, rows, before };
+        const own = await timed(await todays(shape, buffers), rows);
+        const want = (await resultOf(shape, buffers)).slice();
+        const products = rows * (before + (rows + 1) / 2) * of.heads * of.headDim * 2;
+        const times = [];
+        for (const [name, sizes] of candidates(attentionSizes(shape), rows)) {
+          if (problemsOf(shape, { ...PLAIN, ...sizes }).length > 0) continue;
+          const us = await timed(await onMatrices(shape, buffers, { ...PLAIN, ...sizes }), rows);
+          const got = await resultOf(shape, buffers);
+          const isWrong = want.some((value, i) => !(Math.abs(got[i] - value) <= WRONG));
+          times.push(`${name} ${us.toFixed(1)} (${(products / us / 1e6).toFixed(0)})${isWrong ? ' WRONG' : ''}`);
+          record({ model, rows, before, variant: name, us, isWrong });
+        }
+        record({ model, rows, before, variant: 'without matrices', us: own });
+        console.log(`${model}, ${rows} rows, ${before} before: without ${own.toFixed(1)} us (${(products / own / 1e6).toFixed(0)} TMAC/s); ` +
+          times.join('; '));
       }
-      const buffers = { ...filled, rows, before };
-      const own = await timed(await todays(shape, buffers), rows);
-      const want = (await resultOf(shape, buffers)).slice();
-      const products = rows * (before + (rows + 1) / 2) * of.heads * of.headDim * 2;
-      const times = [];
-      for (const [name, sizes] of candidates(attentionSizes(shape), rows)) {
-        if (problemsOf(shape, { ...PLAIN, ...sizes }).length > 0) continue;
-        const us = await timed(await onMatrices(shape, buffers, { ...PLAIN, ...sizes }), rows);
-        const got = await resultOf(shape, buffers);
-        const isWrong = want.some((value, i) => !(Math.abs(got[i] - value) <= WRONG));
-        times.push(`${name} ${us.toFixed(1)} (${(products / us / 1e6).toFixed(0)})${isWrong ? ' WRONG' : ''}`);
-        record({ model, rows, before, variant: name, us, isWrong });
-      }
-      record({ model, rows, before, variant: 'without matrices', us: own });
-      console.log(`${model}, ${rows} rows, ${before} before: without ${own.toFixed(1)} us (${(products / own / 1e6).toFixed(0)} TMAC/s); ` +
-        times.join('; '));
+    freeAll();
+  }
+}
+
+/** Tiles for heads in groups of 4 that the device may take, by name. */
+function* tilesToTry() {
+  const [subgroups, keys] = flags.software ? [[2, 4], [16, 32]] : [[2, 4, 8, 16], [16, 32, 64]];
+  for (const valueParts of [1, 2])
+    for (const rowBlocks of [1, 2])
+      for (const count of subgroups)
+        for (const tileKeys of keys) {
+          const blocks = (count * rowBlocks) / valueParts;
+          const tileHeads = Math.min(flags.software ? 2 : 4, blocks);
+          const sizes = { tileHeads, tileRows: (16 * blocks) / tileHeads, tileKeys, valueParts, rowBlocks };
+          yield [`${count}s ${rowBlocks}r ${tileKeys}k ${valueParts}p`, sizes];
+        }
+}
+
+/** Those that fit, whose pipelines are tried and whose values are near the other kernel's. */
+async function checkedCandidates(shape, filled) {
+  const only = flags.only?.split(',') ?? [''];
+  const wanted = [...tilesToTry()].filter(([name]) => only.some((part) => name.includes(part)));
+  const [rows, before] = flags.software ? [21, 30] : [300, 300];
+  const buffers = { ...filled, rows, before };
+  await timeOnce(await todays(shape, buffers), 1);
+  const want = (await resultOf(shape, buffers)).slice();
+  const chosen = [];
+  // All compile at once.
+  const tried = await Promise.allSettled(wanted.map(async ([, sizes]) => {
+    const problems = problemsOf(shape, sizes);
+    if (problems.length > 0) throw new Error(problems.join('; '));
+    return await onMatrices(shape, buffers, sizes);
+  }));
+  for (const [i, { value, reason }] of tried.entries()) {
+    const [name, sizes] = wanted[i];
+    try {
+      if (reason) throw reason;
+      device.queue.writeBuffer(buffers.y, 0, new Uint8Array(buffers.y.size));
+      await timeOnce(value, 1);
+      compare(name, await resultOf(shape, buffers), want);
+      chosen.push([name, sizes]);
+    } catch (error) {
+      console.log(`${name}: ${error.message}`);
     }
-  freeAll();
+  }
+  console.log(`${seconds().toFixed(1)} s`);
+  return chosen;
+}
+
+/** Microseconds of a layer, by candidate, each in its turn a few times. */
+async function timeInTurns(shape, buffers, chosen, layers) {
+  const figures = new Map();
+  const bounds = new Map();
+  for (const [name, sizes] of chosen) bounds.set(name, await onMatrices(shape, buffers, sizes));
+  for (let round = 0; round < (flags.software ? 1 : 6) && (round < 3 || seconds() < Number(flags.seconds)); round++)
+    for (const [name, dispatches] of bounds)
+      try {
+        const us = (await timeOnce(dispatches, layers)) / layers;
+        // The first round only warms up.
+        if (round > 0 || flags.software) figures.set(name, [...(figures.get(name) ?? []), us]);
+      } catch (error) {
+        console.log(`${name}: ${error.message}`);
+      }
+  return figures;
+}
+
+async function compareCandidates() {
+  const of = flags.software ? { heads: 4, kvHeads: 2, headDim: 32 } : { heads: 32, kvHeads: 8, headDim: 128 };
+  const shape = shapeOf({ ...of, positions: Math.max(...ROWS) + Math.max(...BEFORE) });
+  const filled = buffersOf(shape, { rows: Math.max(300, ...ROWS), before: 0 });
+  const chosen = await checkedCandidates(shape, filled);
+  const warm = await onMatrices(shape, { ...filled, rows: ROWS[0], before: BEFORE[0] }, chosen[0][1]);
+  for (const from = seconds(); !flags.software && seconds() < from + 1;) await timeOnce(warm, 4);
+  for (const before of BEFORE)
+    for (const rows of ROWS) {
+      if (seconds() > Number(flags.seconds)) return console.log(`stopped before ${rows} rows, ${before} keys before`);
+      const products = rows * (before + (rows + 1) / 2) * of.heads * of.headDim * 2;
+      const layers = flags.software ? 1 : Math.min(20, Math.max(2, Math.ceil(4e11 / products)));
+      const figures = await timeInTurns(shape, { ...filled, rows, before }, chosen, layers);
+      for (const [name, all] of [...figures].sort(([, a], [, b]) => summarise(a).median - summarise(b).median)) {
+        const { median } = summarise(all);
+        const least = Math.min(...all);
+        console.log(`${rows} rows, ${before} before, ${name}: ${median.toFixed(1)} us (least ${least.toFixed(1)}), ` +
+          `${(products / median / 1e6).toFixed(1)} TMAC/s`);
+        record({ rows, before, variant: name, us: median, least });
+      }
+    }
+}
+
+device.lost.then(({ reason, message }) => reason !== 'destroyed' && console.log(`device lost: ${message}`));
+if (flags.candidates) await compareCandidates();
+else {
+  await checkAll();
+  await timeAll();
 }
 console.log(`${seconds().toFixed(1)} s`);
 gpu.destroy();

@@ -5,6 +5,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gpuLimits } from '../../src/gpu/device/adapter-facts.ts';
 import { kernelProblems } from '../../src/gpu/device/pipeline-cache.ts';
+import type { AttentionShape } from '../../src/gpu/attention-shape.ts';
+import { attentionMatrixKernel } from '../../src/gpu/kernels/attention-matrix/attention-matrix.ts';
 import { storageBuffersOf } from '../../src/gpu/kernel.ts';
 import type { Kernel } from '../../src/gpu/kernel.ts';
 import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
@@ -15,7 +17,7 @@ import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
 import type { KvType } from '../../src/graph/kv-types.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
-import { MATRIX_FEATURE } from '../../src/gpu/wgsl/subgroup-matrix.ts';
+import { MATRIX_CONFIGS, MATRIX_FEATURE } from '../../src/gpu/wgsl/subgroup-matrix.ts';
 import { WEIGHT_TYPES } from '../../src/tensor/formats/weight-formats.ts';
 import { isQuantized } from '../../src/tensor/tensor-type.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
@@ -243,6 +245,18 @@ describe.each(PROFILE_NAMES)('the kernels of the profile %s', (name) => {
     expect((await Promise.all(kernels.map(compileProblems))).flat()).toEqual([]);
     expect(kernels.filter(fitsNullDevice).length).toBeGreaterThan(kernels.length / 5);
   }
+});
+
+/** Sizes of tiles that no profile has as yet, or that some device might do without. */
+it('attention on matrices compiles in tiles of any size', async () => {
+  const q = { norm: { eps: 1e-6 }, rotaryDim: 128 };
+  const shape: AttentionShape = {
+    heads: 32, kvHeads: 8, keyDim: 128, valueDim: 128, scale: 0.1, kv: 'f16', pageTokens: 32, maxPages: 8, input: 'joined', q, k: q, output: 'q8',
+  };
+  const kernels = ([1, 2] as const).flatMap((rowBlocks) => ([1, 2] as const).flatMap((valueParts) => [16, 32, 64].flatMap((tileKeys) =>
+    [MATRIX_CONFIGS.nvidia, MATRIX_CONFIGS.metalF32].filter(({ n }) => tileKeys % (n * valueParts) === 0).map((matrix) =>
+      attentionMatrixKernel({ shape, matrix, tileHeads: 4, tileRows: 32, tileKeys, valueParts, rowBlocks })))));
+  expect((await Promise.all(kernels.map(moduleProblems))).flat()).toEqual([]);
 });
 
 it('finds what does not compile', async () => {

@@ -16,6 +16,8 @@ export interface AttentionMatrixVariant {
   readonly tileKeys: number;
   /** Subgroups that share rows: they divide the keys of a tile, then the values' columns. */
   readonly valueParts: 1 | 2 | 4;
+  /** Blocks of rows that a subgroup has: each matrix of keys or values is read once for all of them. Default 1. */
+  readonly rowBlocks?: 1 | 2 | undefined;
   /** Set where a row's keys are divided over this many workgroups, and attention-combine makes the result. */
   readonly keySplits?: number | undefined;
   /** Rows of the tiles that the host lists, where they are more than the kernel's own: a multiple of them. */
@@ -24,8 +26,10 @@ export interface AttentionMatrixVariant {
 
 /** Sizes that the text is made of. Places and strides count elements of 16 bytes of `staged`. */
 export interface MatrixTile extends AttentionMatrixVariant {
-  /** Rows of all of the tile's heads, head by head; a block of them is as many as a matrix has. */
+  readonly rowBlocks: 1 | 2;
+  /** Rows of all of the tile's heads, head by head, those of a subgroup, and in how many parts of those all are. */
   readonly allRows: number;
+  readonly ownRows: number;
   readonly blocks: number;
   readonly invocations: number;
   /** Lanes of a subgroup that share a row of scores. */
@@ -36,16 +40,22 @@ export interface MatrixTile extends AttentionMatrixVariant {
   readonly keyMatrices: number;
   readonly valueMatrices: number;
   /**
-   * Keys [tileKeys][keyStride], where the queries [allRows][keyStride] lie first, and values [tileKeys][valueStride]. Emulated matrices
-   * stay where they lie: the queries have a place of their own.
+   * Keys [tileKeys][keyStride] and values [tileKeys][valueStride]. Queries [allRows][keyStride] lie first where all else does later.
+   * Emulated matrices stay where they lie: the queries have a place of their own.
    */
   readonly keyStride: number;
   readonly valueStride: number;
   readonly valuesAt: number;
   readonly queriesAt: number;
-  /** Scores, f32 [allRows][scoreStride], and their weights [allRows][weightStride]. */
+  /**
+   * Scores, f32 [allRows][scoreStride], and their weights [allRows][weightStride]: those of a lane begin where its scores do, if whole
+   * matrices lie there and no other subgroup reads the scores.
+   */
   readonly scoreStride: number;
   readonly scoresAt: number;
+  readonly isInPlace: boolean;
+  /** From a lane's weights to those of the next lane of its row. */
+  readonly weightShare: number;
   readonly weightStride: number;
   readonly weightsAt: number;
   readonly elements: number;
@@ -55,35 +65,41 @@ export interface MatrixTile extends AttentionMatrixVariant {
 const PAD = 1;
 
 export function matrixTile(variant: AttentionMatrixVariant): MatrixTile {
-  const { shape, matrix, tileHeads, tileRows, tileKeys, valueParts } = variant;
+  const { shape, matrix, tileHeads, tileRows, tileKeys, valueParts, rowBlocks = 1 } = variant;
   const problem = tileProblem(variant);
   if (problem !== undefined) throw new Error(`attention-matrix: ${problem}`);
   const values = valuesOfVector(matrix);
   const allRows = tileHeads * tileRows;
-  const blocks = allRows / matrix.m;
+  const ownRows = matrix.m * rowBlocks;
+  const blocks = allRows / ownRows;
   const [keyWidth, valueWidth] = [keptWidth(shape, shape.keyDim), keptWidth(shape, shape.valueDim)];
   const keyStride = keyWidth / values + PAD;
   const valueStride = valueWidth / values + PAD;
   const scoreStride = tileKeys / 4 + PAD;
-  const weightStride = tileKeys / values + PAD;
+  const rowLanes = MATRIX_LANES / matrix.m;
+  const share = tileKeys / rowLanes;
+  const isInPlace = valueParts === 1 && (values === 4 || share % matrix.k === 0);
+  const weightStride = isInPlace ? scoreStride : tileKeys / values + PAD;
   const valuesAt = tileKeys * keyStride;
-  const valuesEnd = valuesAt + tileKeys * valueStride;
-  const queriesAt = matrix.emulated ? valuesEnd : 0;
-  const scoresAt = Math.max(queriesAt + allRows * keyStride, valuesEnd);
-  const weightsAt = scoresAt + allRows * scoreStride;
+  const scoresAt = valuesAt + tileKeys * valueStride;
+  const scoresEnd = scoresAt + allRows * scoreStride;
+  const weightsAt = isInPlace ? scoresAt : scoresEnd;
+  const weightsEnd = isInPlace ? scoresEnd : weightsAt + allRows * weightStride;
+  const queriesAt = matrix.emulated ? weightsEnd : 0;
   return {
-    ...variant, allRows, blocks, keyStride, valueStride, valuesAt, queriesAt, scoreStride, scoresAt, weightStride, weightsAt,
+    ...variant, rowBlocks, allRows, ownRows, blocks, keyStride, valueStride, valuesAt, queriesAt, scoreStride, scoresAt, isInPlace,
+    weightStride, weightsAt, rowLanes,
+    weightShare: share / (isInPlace ? 4 : values),
     invocations: blocks * valueParts * MATRIX_LANES,
-    rowLanes: MATRIX_LANES / matrix.m,
     elementValues: values,
     keyMatrices: keyWidth / matrix.k,
     valueMatrices: valueWidth / matrix.n / valueParts,
-    elements: weightsAt + allRows * weightStride,
+    elements: Math.max(weightsEnd, queriesAt + allRows * keyStride),
   };
 }
 
 /** Why there is no such tile, in words; undefined where there is. */
-function tileProblem({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts }: AttentionMatrixVariant): string | undefined {
+function tileProblem({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts, rowBlocks = 1 }: AttentionMatrixVariant): string | undefined {
   const { kv, output } = shape;
   const [keyDim, valueDim] = [keptWidth(shape, shape.keyDim), keptWidth(shape, shape.valueDim)];
   const { m, n, k, input } = matrix;
@@ -95,6 +111,7 @@ function tileProblem({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts 
   if (hasCodes(shape) && (keyDim % 16 !== 0 || valueDim % 16 !== 0)) return `codes of ${keyDim} and ${valueDim} in groups of 16`;
   if (tileKeys % 16 !== 0 || tileKeys % across !== 0 || tileKeys % k !== 0) return `tiles of ${tileKeys} keys`;
   if (tileRows % m !== 0) return `tiles of ${tileRows} rows`;
+  if ((tileHeads * tileRows) % (m * rowBlocks) !== 0) return `${tileHeads * tileRows} rows, ${m * rowBlocks} a subgroup`;
   if (attentionSizes(shape).group % tileHeads !== 0) return `${tileHeads} heads of a group of ${attentionSizes(shape).group}`;
   if (output === 'q8' && valueDim % 16 !== 0) return `values of ${valueDim} in blocks of 16`;
   return undefined;

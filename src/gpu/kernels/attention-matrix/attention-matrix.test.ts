@@ -52,6 +52,16 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['codes, keys of q8, values of q4, keys over two workgroups', shapeOf({ kv: 'q8', valueKv: 'q4', headDim: 48 }), MIXED,
     { ...HALVES, keySplits: 2 }],
   ['codes, q4, floats', shapeOf({ kv: 'q4' }), MIXED, FLOATS],
+  ['halves, weights apart from scores', shapeOf({ kv: 'f16', headDim: 32 }), MIXED, { ...HALVES, tileKeys: 16 }],
+  ['halves, 64 keys', shapeOf({ kv: 'f16', headDim: 32, window: 50 }), MIXED, { ...HALVES, tileKeys: 64 }],
+  ['halves, eight subgroups', shapeOf({ kv: 'f16' }), MIXED, { ...HALVES, tileRows: 64 }],
+  ['halves, a subgroup with two heads', shapeOf({ kv: 'f16', headDim: 32, output: 'q8', sinks: true }), MIXED, { ...HALVES, rowBlocks: 2 }],
+  ['halves, two blocks of rows, two parts of values, keys over two workgroups', shapeOf({ kv: 'f16', headDim: 64 }), MIXED,
+    { ...HALVES, tileHeads: 1, tileRows: 32, rowBlocks: 2, valueParts: 2, keySplits: 2 }],
+  ['halves, two parts of values, weights apart from scores', shapeOf({ kv: 'f16', headDim: 64, softcap: 2 }), SHORT,
+    { ...HALVES, valueParts: 2 }],
+  ['floats, two blocks of rows, a window, capped scores', shapeOf({ window: 10, softcap: 2 }), MIXED, { ...FLOATS, rowBlocks: 2 }],
+  ['codes, two blocks of rows of a head', shapeOf({ kv: 'q8', headDim: 32 }), MIXED, { ...HALVES, tileHeads: 1, tileRows: 32, rowBlocks: 2 }],
   ['queries alone, a window', shapeOf({ input: 'queries', q: { rotaryDim: 0 }, k: { rotaryDim: 0 }, window: 20 }), MIXED, FLOATS],
 ];
 
@@ -119,13 +129,16 @@ describe('attention-matrix', () => {
     return withRowsWritten({ ...problem, k, q: Float64Array.from(q), buffers: { ...problem.buffers, qkv } });
   }
 
-  it('fades what it has where maxima grow, and where they do not', async () => {
-    const shape = shapeOf({ scale: 1, valueDim: 24 });
+  it.each<readonly [name: string, valueDim: number, tile: Tile]>([
+    ['weights where scores were', 24, FLOATS], ['two blocks of rows', 24, { ...FLOATS, rowBlocks: 2 }],
+    ['two parts of values', 32, { ...FLOATS, valueParts: 2 }],
+  ])('fades what it has where maxima grow, and where they do not: %s', async (_, valueDim, tile) => {
+    const shape = shapeOf({ scale: 1, valueDim });
     for (const growth of [1.5, 0.1, -1]) {
       const problem = growingCase(shape, [{ start: 0, rows: 40 }], { growth, size: 1 });
       const want = expectedAttention(problem, problem.buffers['kv'] as BufferData);
       // Scores of up to 80, which f32 leaves uncertain by 1e-5.
-      expect(difference(problem, await attend(problem, { shape: problem.shape, ...FLOATS }), want, 4e-5)).toBeUndefined();
+      expect(difference(problem, await attend(problem, { shape: problem.shape, ...tile }), want, 4e-5)).toBeUndefined();
     }
   });
 

@@ -62,10 +62,10 @@ ${matrix.emulated ? MEMBER_TEXT : ''}${matrixBody(tile)}
   };
 }
 
-function labelOf({ shape, matrix, tileHeads, tileRows, tileKeys, keySplits }: MatrixTile): string {
+function labelOf({ shape, matrix, tileHeads, tileRows, tileKeys, rowBlocks, keySplits }: MatrixTile): string {
   const split = keySplits ? ` split ${keySplits}` : '';
   const name = shape.dense ? 'full-attention-matrix' : 'attention-matrix';
-  return `${name} ${matrix.input} [${headsText(shape)}] ${tileHeads}x${tileRows}x${tileKeys}${split}`;
+  return `${name} ${matrix.input} [${headsText(shape)}] ${tileHeads}x${tileRows}x${tileKeys}${rowBlocks === 1 ? '' : ` by ${rowBlocks}`}${split}`;
 }
 
 /** `fn rowMost(x) -> f32` and `fn rowTotal(x) -> f32`: over the lanes of a subgroup that share a row. All invocations call them. */

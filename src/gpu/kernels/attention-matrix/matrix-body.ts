@@ -1,10 +1,11 @@
 /**
  * The statements of attention on matrices. A workgroup's invocations bring keys and values; a subgroup has a block of rows, or a part of
- * its keys and values' columns; a lane has a part of a row's scores. Names: `q`, `y` matrices of queries and results; `at...` places.
+ * its keys and values' columns; a lane has a part of a row's scores. Names: `q`, `y` matrices of queries and results; `at...` places. Where
+ * a subgroup has two blocks of rows, and a lane two rows, names end in which, after that of a matrix in its row.
  */
 import { LOWEST_MAX, MASKED_SCORE, keysBefore, keysSeen, scoreText } from '../../attention-scores.ts';
 import { attentionSizes, cacheChunk, dividedBy, kvElement, remainderOf, valuesAfterKeys } from '../../attention-shape.ts';
-import { loadMatrix, matrixTypes, multiplyMatrices, storeMatrix } from '../../wgsl/subgroup-matrix.ts';
+import { afterProducts, loadMatrix, matrixTypes, multiplyMatrices, storeMatrix } from '../../wgsl/subgroup-matrix.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import { lastPositionText, placeText } from '../attention-prefill/prefill-body.ts';
 import type { MatrixTile } from './attention-matrix-variant.ts';
@@ -19,17 +20,17 @@ export const MEMORIES = { loaded: [memory], stored: [memory] } as const;
 const MOST_GROWTH = '8.0';
 
 export function matrixBody(tile: MatrixTile): string {
-  const { shape, matrix, tileKeys, valueMatrices, weightsAt, weightStride } = tile;
+  const { shape, matrix, tileKeys, valueMatrices, rowBlocks, queriesAt, keyStride, isInPlace } = tile;
   return `${shape.dense ? densePlaceText(tile) : cachedPlaceText(tile)}
   let kvHead = ${dividedBy('firstHead', attentionSizes(shape).group)};
 ${rangeText(tile)}
 ${matrixQueriesText(tile)}
 ${ownText(tile)}
-  let unit = bitcast<f32>(staged[${weightsAt}u + ownRow * ${weightStride}u].x);
 ${queryMatrices(tile)}
-${unrolled(valueMatrices, (i) => `  var y${i}: ${matrixTypes(matrix).sum};`)}
-  var reference = ${LOWEST_MAX};
-  var weight = 0.0;
+${unrolled(rowBlocks, (r) => `  let unit${r} = bitcast<f32>(staged[${queriesAt + keyStride - 1}u + ownRow${r} * ${keyStride}u].x);
+${unrolled(valueMatrices, (i) => `  var y${i}_${r}: ${matrixTypes(matrix).sum};`)}
+  var reference${r} = ${LOWEST_MAX};
+  var weight${r} = 0.0;`)}
   if (lane == 0u) { atomicStore(&moved, 0u); }
   workgroupBarrier();
 ${heldText(tile, 'key')}
@@ -45,13 +46,15 @@ ${scoresText(tile)}
     workgroupBarrier();
 ${putText(tile, 'key')}
 ${putText(tile, 'value')}
-${weightsText(tile)}
+${unrolled(rowBlocks, (r) => weightsText(tile, r))}
+${putWeightsText(tile)}
     if (workgroupUniformLoad(&moved) == n + 1u) {
-${fadeText(tile)}
+${fadeText(tile)}${isInPlace ? `\n${putWeightsText(tile)}\n    workgroupBarrier();` : ''}
     }
 ${fetchText(tile, 'value', 'n + 1u')}
 ${fetchText(tile, 'key', 'n + 2u')}
 ${valuesText(tile)}
+    ${isInPlace ? afterProducts(matrix) : ''}
   }
 ${matrixOutputText(tile)}`;
 }
@@ -87,22 +90,22 @@ function rangeText({ shape, tileKeys, keySplits }: MatrixTile): string {
 }
 
 /** What a subgroup and a lane have: a block of rows, a part of keys and values, a row and a part of its scores. */
-function ownText({ matrix, blocks, valueParts, tileRows, tileKeys, rowLanes, scoresAt, scoreStride }: MatrixTile): string {
+function ownText({ matrix, blocks, valueParts, tileRows, tileKeys, rowBlocks, ownRows, rowLanes, scoresAt, scoreStride }: MatrixTile): string {
   const block = valueParts === 1 ? 'subgroup' : dividedBy('subgroup', valueParts);
   return `  let block = ${block};${valueParts === 1 ? '' : `\n  let valuePart = ${remainderOf('subgroup', valueParts)};`}
   let rowPart = ${dividedBy('member', matrix.m)};
-  let ownRow = ${blocks === 1 ? '' : `block * ${matrix.m}u + `}${remainderOf('member', matrix.m)};
-  let ownPlace = ${remainderOf('ownRow', tileRows)};
-  let ownPosition = tile.w + ownPlace;
-  let atScores = ${scoresAt}u + block * ${matrix.m * scoreStride}u;
-  let atOwn = ${scoresAt}u + ownRow * ${scoreStride}u + rowPart * ${tileKeys / 4 / rowLanes}u;`;
+${unrolled(rowBlocks, (r) => `  let ownRow${r} = ${blocks === 1 ? '' : `block * ${ownRows}u + `}${remainderOf('member', matrix.m)} + ${r * matrix.m}u;
+  let ownPlace${r} = ${remainderOf(`ownRow${r}`, tileRows)};
+  let ownPosition${r} = tile.w + ownPlace${r};
+  let atScores${r} = ${scoresAt + r * matrix.m * scoreStride}u + block * ${ownRows * scoreStride}u;
+  let atOwn${r} = ${scoresAt}u + ownRow${r} * ${scoreStride}u + rowPart * ${tileKeys / 4 / rowLanes}u;`)}`;
 }
 
-function queryMatrices({ matrix, keyMatrices, queriesAt, keyStride, elementValues }: MatrixTile): string {
-  return unrolled(keyMatrices, (i) => {
-    const offset = `${queriesAt + (i * matrix.k) / elementValues}u + block * ${matrix.m * keyStride}u`;
-    return `  let q${i} = ${loadMatrix(matrix, 'left', { memory, offset, stride: `${keyStride}u` }, MEMORIES)};`;
-  });
+function queryMatrices({ matrix, keyMatrices, rowBlocks, ownRows, queriesAt, keyStride, elementValues }: MatrixTile): string {
+  return unrolled(rowBlocks, (r) => unrolled(keyMatrices, (i) => {
+    const offset = `${queriesAt + r * matrix.m * keyStride + (i * matrix.k) / elementValues}u + block * ${ownRows * keyStride}u`;
+    return `  let q${i}_${r} = ${loadMatrix(matrix, 'left', { memory, offset, stride: `${keyStride}u` }, MEMORIES)};`;
+  }));
 }
 
 /** Of a tile: chunks of the cache that an invocation brings, and where each lies. */
@@ -156,26 +159,36 @@ function putText(tile: MatrixTile, part: 'key' | 'value'): string {
   }).join('\n');
 }
 
-/** Scores of a block of rows and the subgroup's part of the keys. */
-function scoresText({ matrix, tileKeys, valueParts, keyMatrices, keyStride, elementValues, scoreStride }: MatrixTile): string {
-  const own = tileKeys / valueParts;
-  const first = valueParts === 1 ? '' : `valuePart * ${own}u + `;
-  const each = unrolled(own / matrix.n, (j) => {
-    const key = `(${first}${j * matrix.n}u)`;
-    const steps = unrolled(keyMatrices, (i) => {
-      const offset = `${key} * ${keyStride}u + ${(i * matrix.k) / elementValues}u`;
-      const keys = loadMatrix(matrix, 'right', { memory, offset, stride: `${keyStride}u`, isTransposed: true }, MEMORIES);
-      return `      let k${i} = ${keys};
-      s = ${multiplyMatrices(matrix, `q${i}`, `k${i}`, 's')};`;
-    });
-    const offset = `atScores + ${dividedBy(key, 4)}`;
-    return `    {
-      var s = ${matrixTypes(matrix).sum}();
+/** Sums of scores that a subgroup makes at once, by its blocks of rows: products of one sum wait for each other, and two blocks fill registers. */
+const SUMS_AT_ONCE = { 1: 4, 2: 2 } as const;
+
+/** Scores of the subgroup's rows and its part of the keys. */
+function scoresText(tile: MatrixTile): string {
+  const { matrix, tileKeys, valueParts, rowBlocks } = tile;
+  const keyBlocks = tileKeys / valueParts / matrix.n;
+  const atOnce = Math.min(keyBlocks, SUMS_AT_ONCE[rowBlocks] / rowBlocks);
+  return unrolled(Math.ceil(keyBlocks / atOnce), (n) => `    {
+${sumsText(tile, range(keyBlocks).slice(n * atOnce, (n + 1) * atOnce))}
+    }`);
+}
+
+/** Scores of the subgroup's rows and some blocks of keys, whose products take turns. */
+function sumsText(tile: MatrixTile, keyBlocks: readonly number[]): string {
+  const { matrix, tileKeys, valueParts, rowBlocks, keyMatrices, keyStride, elementValues, scoreStride } = tile;
+  const first = valueParts === 1 ? '' : `valuePart * ${tileKeys / valueParts}u + `;
+  const of = (make: (j: number, r: number) => string) => keyBlocks.map((j) => unrolled(rowBlocks, (r) => make(j, r))).join('\n');
+  const steps = unrolled(keyMatrices, (i) => keyBlocks.map((j) => {
+    const offset = `(${first}${j * matrix.n}u) * ${keyStride}u + ${(i * matrix.k) / elementValues}u`;
+    const keys = loadMatrix(matrix, 'right', { memory, offset, stride: `${keyStride}u`, isTransposed: true }, MEMORIES);
+    return `      let k${i}_${j} = ${keys};
+${unrolled(rowBlocks, (r) => `      s${j}_${r} = ${multiplyMatrices(matrix, `q${i}_${r}`, `k${i}_${j}`, `s${j}_${r}`)};`)}`;
+  }).join('\n'));
+  return `${of((j, r) => `      var s${j}_${r} = ${matrixTypes(matrix).sum}();`)}
 ${steps}
-      ${storeMatrix(matrix, { memory, offset, stride: `${scoreStride}u` }, 's')}
-    }`;
-  });
-  return each;
+${of((j, r) => {
+    const offset = `atScores${r} + ${dividedBy(`(${first}${j * matrix.n}u)`, 4)}`;
+    return `      ${storeMatrix(matrix, { memory, offset, stride: `${scoreStride}u` }, `s${j}_${r}`)}`;
+  })}`;
 }
 
 /** Whether some row of the tile does not see some key of a tile of keys. */
@@ -185,56 +198,67 @@ function isMasked({ shape, tileRows, tileKeys }: MatrixTile): string {
   return shape.window === undefined ? isAhead : `${isAhead} || firstKey + ${shape.window}u < tile.w + ${tileRows}u`;
 }
 
-/** Scores become weights, as matrices take them. */
-function weightsText(tile: MatrixTile): string {
-  const { shape, matrix, tileKeys, rowLanes, elementValues, weightsAt, weightStride, valueParts } = tile;
+/** A row's scores become weights, `w`, as matrices take them. */
+function weightsText(tile: MatrixTile, r: number): string {
+  const { shape, matrix, tileKeys, rowLanes, elementValues } = tile;
   const quads = tileKeys / 4 / rowLanes;
-  const most = range(quads).map((i) => `s${i}`).reduce((text, s) => `max(${text}, ${s})`);
-  const calls = matrix.emulated ? 'rowMost(most, lane)' : 'rowMost(most)';
-  const elements = (quads * 4) / elementValues;
+  const most = range(quads).map((i) => `s${i}_${r}`).reduce((text, s) => `max(${text}, ${s})`);
+  const calls = matrix.emulated ? `rowMost(most${r}, lane)` : `rowMost(most${r})`;
+  const halves = (i: number) => `pack2x16float(p${i}_${r}.xy), pack2x16float(p${i}_${r}.zw)`;
   const element = (i: number) =>
-    elementValues === 8
-      ? `vec4<u32>(${[2 * i, 2 * i + 1].map((n) => `pack2x16float(p${n}.xy), pack2x16float(p${n}.zw)`).join(', ')})`
-      : `bitcast<vec4<u32>>(p${i})`;
-  return `${unrolled(quads, (i) => `    var s${i} = ${scoreText(shape, `bitcast<vec4<f32>>(staged[atOwn + ${i}u]) * unit`)};`)}
+    elementValues === 8 ? `vec4<u32>(${halves(2 * i)}, ${halves(2 * i + 1)})` : `bitcast<vec4<u32>>(p${i}_${r})`;
+  const score = (i: number) => scoreText(shape, `bitcast<vec4<f32>>(staged[atOwn${r} + ${i}u]) * unit${r}`);
+  return `${unrolled(quads, (i) => `    var s${i}_${r} = ${score(i)};`)}
     if (${isMasked(tile)}) {
 ${unrolled(quads, (i) => `      let keys${i} = vec4<u32>(firstKey + rowPart * ${quads * 4}u + ${4 * i}u) + vec4<u32>(0u, 1u, 2u, 3u);
-      s${i} = select(vec4<f32>(${MASKED_SCORE}), s${i}, ${keysSeen(shape, `keys${i}`, 'ownPosition')});`)}
+      s${i}_${r} = select(vec4<f32>(${MASKED_SCORE}), s${i}_${r}, ${keysSeen(shape, `keys${i}`, `ownPosition${r}`)});`)}
     }
-    let mosts = ${most};
-    let most = max(max(mosts.x, mosts.y), max(mosts.z, mosts.w));
-    let next = ${calls};
-    var fade = 1.0;
-    if (next > reference + ${MOST_GROWTH}) {
-      if (reference > ${LOWEST_MAX}) {
-        fade = exp2(reference - next);
-        weight *= fade;
+    let mosts${r} = ${most};
+    let most${r} = max(max(mosts${r}.x, mosts${r}.y), max(mosts${r}.z, mosts${r}.w));
+    let next${r} = ${calls};
+    var fade${r} = 1.0;
+    if (next${r} > reference${r} + ${MOST_GROWTH}) {
+      if (reference${r} > ${LOWEST_MAX}) {
+        fade${r} = exp2(reference${r} - next${r});
+        weight${r} *= fade${r};
         atomicMax(&moved, n + 1u);
       }
-      reference = next;
+      reference${r} = next${r};
     }
-${unrolled(quads, (i) => `    let p${i} = exp2(s${i} - reference);`)}
-    let sums = ${range(quads).map((i) => `p${i}`).join(' + ')};
-    weight += dot(sums, vec4<f32>(1.0));
-    ${valueParts === 1 ? '' : 'if (valuePart == 0u) '}{
-${unrolled(elements, (i) => `      staged[${weightsAt}u + ownRow * ${weightStride}u + rowPart * ${elements}u + ${i}u] = ${element(i)};`)}
+${unrolled(quads, (i) => `    let p${i}_${r} = exp2(s${i}_${r} - reference${r});`)}
+    weight${r} += dot(${range(quads).map((i) => `p${i}_${r}`).join(' + ')}, vec4<f32>(1.0));
+${unrolled((quads * 4) / elementValues, (i) => `    let w${i}_${r} = ${element(i)};`)}`;
+}
+
+/** Weights of a lane's rows into workgroup memory. */
+function putWeightsText({ tileKeys, rowLanes, rowBlocks, elementValues, valueParts, weightsAt, weightStride, weightShare }: MatrixTile): string {
+  const elements = tileKeys / rowLanes / elementValues;
+  return `    ${valueParts === 1 ? '' : 'if (valuePart == 0u) '}{
+${unrolled(rowBlocks, (r) => unrolled(elements, (i) =>
+    `      staged[${weightsAt}u + ownRow${r} * ${weightStride}u + rowPart * ${weightShare}u + ${i}u] = w${i}_${r};`))}
     }`;
 }
 
 /** Weights times values, added to the results. */
 function valuesText(tile: MatrixTile): string {
-  const { matrix, tileKeys, valueParts, valueMatrices, elementValues, weightsAt, weightStride, valuesAt, valueStride } = tile;
+  const { matrix, tileKeys, valueParts, valueMatrices, elementValues, rowBlocks, valuesAt, valueStride } = tile;
   const part = valueParts === 1 ? '' : ` + valuePart * ${(valueMatrices * matrix.n) / elementValues}u`;
-  return unrolled(tileKeys / matrix.k, (k) => {
-    const weights = `${weightsAt + (k * matrix.k) / elementValues}u + block * ${matrix.m * weightStride}u`;
-    return `    {
-      let p = ${loadMatrix(matrix, 'left', { memory, offset: weights, stride: `${weightStride}u` }, MEMORIES)};
+  return unrolled(tileKeys / matrix.k, (k) => `    {
+${unrolled(rowBlocks, (r) => `      let p${r} = ${weightMatrix(tile, k, r)};`)}
 ${unrolled(valueMatrices, (i) => {
-      const offset = `${valuesAt + k * matrix.k * valueStride + (i * matrix.n) / elementValues}u${part}`;
-      const values = loadMatrix(matrix, 'right', { memory, offset, stride: `${valueStride}u` }, MEMORIES);
-      return `      let v${i} = ${values};
-      y${i} = ${multiplyMatrices(matrix, 'p', `v${i}`, `y${i}`)};`;
-    })}
-    }`;
-  });
+    const offset = `${valuesAt + k * matrix.k * valueStride + (i * matrix.n) / elementValues}u${part}`;
+    return `      let v${i} = ${loadMatrix(matrix, 'right', { memory, offset, stride: `${valueStride}u` }, MEMORIES)};
+${unrolled(rowBlocks, (r) => `      y${i}_${r} = ${multiplyMatrices(matrix, `p${r}`, `v${i}`, `y${i}_${r}`)};`)}`;
+  })}
+    }`);
+}
+
+/** The weights of a block of rows and the `k`th matrix of keys. */
+function weightMatrix(tile: MatrixTile, k: number, r: number): string {
+  const { matrix, tileKeys, rowLanes, elementValues, ownRows, weightsAt, weightStride, weightShare } = tile;
+  const share = tileKeys / rowLanes;
+  const key = k * matrix.k;
+  const inRow = Math.floor(key / share) * weightShare + (key % share) / elementValues;
+  const offset = `${weightsAt + r * matrix.m * weightStride + inRow}u + block * ${ownRows * weightStride}u`;
+  return loadMatrix(matrix, 'left', { memory, offset, stride: `${weightStride}u` }, MEMORIES);
 }

@@ -10,17 +10,18 @@ const LARGEST_POWER = 10;
 
 /**
  * Rows of q, prepared, scaled, and divided by a power of two so that the largest of a row lies near 2^9; zeros for rows that the tile
- * lacks. What a row was divided by lies in its first weight meanwhile. A few lanes share a row.
+ * lacks. What a row was divided by, its unit, lies behind it. A few lanes share a row, and what each of them finds out about it lies where
+ * the row will.
  */
 export function matrixQueriesText(tile: MatrixTile): string {
-  const { shape, invocations, allRows, scoreStride, scoresAt, weightsAt, weightStride } = tile;
+  const { shape, invocations, allRows, queriesAt, keyStride } = tile;
   const { key: { quads } } = attentionSizes(shape);
-  const lanes = Math.min(8, tile.tileKeys / 4);
+  const elements = keyStride - 1;
+  const lanes = Math.min(8, 2 ** Math.floor(Math.log2(elements)));
   const rounds = Math.ceil((allRows * lanes) / invocations);
   // What is read is not known to compilers, which would write all rounds down: kernels of a layer share a cache of instructions.
   const turns = rounds === 1 ? '1u' : `min(${rounds}u, tile.y * ${rounds}u)`;
   const hasGain = shape.q.norm && !shape.q.norm.ungained;
-  const elements = keptWidth(shape, shape.keyDim) / tile.elementValues;
   return `  for (var n = 0u; n < ${turns}; n++) {
 ${rowText(tile, lanes)}
     if (row < ${allRows}u) {
@@ -35,20 +36,23 @@ ${rowText(tile, lanes)}
         }
       }
       let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
-      staged[${scoresAt}u + row * ${scoreStride}u + share] = bitcast<vec4<u32>>(vec4<f32>(dot(squares, vec4<f32>(1.0)), most, 0.0, 0.0));
+      staged[${queriesAt}u + row * ${keyStride}u + share] = bitcast<vec4<u32>>(vec4<f32>(dot(squares, vec4<f32>(1.0)), most, 0.0, 0.0));
     }
   }
   workgroupBarrier();
   for (var n = 0u; n < ${turns}; n++) {
 ${rowText(tile, lanes)}
+    var squares = 0.0;
+    var largest = 0.0;
     if (row < ${allRows}u) {
-      var squares = 0.0;
-      var largest = 0.0;
       for (var i = 0u; i < ${lanes}u; i++) {
-        let part = bitcast<vec4<f32>>(staged[${scoresAt}u + row * ${scoreStride}u + i]);
+        let part = bitcast<vec4<f32>>(staged[${queriesAt}u + row * ${keyStride}u + i]);
         squares += part.x;
         largest = max(largest, part.y);
       }
+    }
+    workgroupBarrier();
+    if (row < ${allRows}u) {
       let factor = ${shape.q.norm ? inverseRms('squares', { headDim: shape.keyDim, eps: `${shape.q.norm.eps}` }) : '1.0'};
       let scale: f32 = ${queryScale(shape, '(tile.w + position)')};
       let power = clamp(frexp(largest * factor * abs(scale)).exp - ${LARGEST_POWER}, -60, 60);
@@ -59,7 +63,7 @@ ${rowText(tile, lanes)}
 ${elementText(tile)}
         }
       }
-      if (share == 0u) { staged[${weightsAt}u + row * ${weightStride}u].x = u32(127 + power) << 23u; }
+      if (share == 0u) { staged[${queriesAt + elements}u + row * ${keyStride}u].x = u32(127 + power) << 23u; }
     }
   }
   workgroupBarrier();`;
