@@ -14,7 +14,7 @@ import { partialBytes } from '../kernels/attention-decode/key-splits.ts';
 import type { KeySplits } from '../kernels/attention-decode/key-splits.ts';
 import { attentionMatrixKernel, attentionMatrixWorkgroups } from '../kernels/attention-matrix/attention-matrix.ts';
 import { attentionMatrixVariant } from '../kernels/attention-matrix/attention-matrix-variant.ts';
-import type { AttentionMatrixVariant } from '../kernels/attention-matrix/attention-matrix-variant.ts';
+import type { AttentionMatrixVariant, TileWidth } from '../kernels/attention-matrix/attention-matrix-variant.ts';
 import { attentionPrefillKernel, attentionPrefillWorkgroups } from '../kernels/attention-prefill/attention-prefill.ts';
 import { attentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
 import type { AttentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
@@ -68,9 +68,10 @@ function decodeVariant(
 }
 
 /** Undefined where the device has no matrix units, or the shape does not suit them. */
-function matrixVariant(shape: AttentionShape, { profile }: AttentionOptions): AttentionMatrixVariant | undefined {
-  const { subgroupMatrix: matrix, invocations, workgroupBytes } = profile;
-  return matrix && attentionMatrixVariant(shape, { matrix, invocations, workgroupBytes });
+function matrixVariant(shape: AttentionShape, { profile }: AttentionOptions, width: TileWidth): AttentionMatrixVariant | undefined {
+  const { subgroupMatrix: matrix, invocations, workgroupBytes, knobs } = profile;
+  if (matrix === undefined || (width === 'wide' && knobs.attention.wideTilesFrom === 0)) return undefined;
+  return attentionMatrixVariant(shape, { matrix, invocations, workgroupBytes }, width);
 }
 
 function prefillVariant(shape: AttentionShape, { profile }: AttentionOptions): AttentionPrefillVariant | undefined {
@@ -118,7 +119,7 @@ export function partialsBytes(graph: Graph, { profile, rows }: Pick<AttentionOpt
 export function listedTileRows(graph: Graph, options: AttentionOptions): number {
   const rows = attentionsOf(graph).map((step) => {
     const shape = shapeOf(step, options);
-    const variant = matrixVariant(shape, options) ?? prefillVariant(shape, options);
+    const variant = matrixVariant(shape, options, 'wide') ?? matrixVariant(shape, options, 'narrow') ?? prefillVariant(shape, options);
     return required(variant, { label: step.label, shape, profile: options.profile }).tileRows;
   });
   return Math.max(1, ...rows);
@@ -166,18 +167,27 @@ function tileUses(step: AttentionStep, mode: 'tiles' | 'splitTiles', options: Us
   const cost = costOf(step, options);
   const listed = <Tile extends { readonly tileRows: number }>(tile: Tile) =>
     tile.tileRows === options.tileRows ? tile : { ...tile, listedRows: options.tileRows };
-  const onMatrices = matrixVariant(shape, options);
+  const onMatrices = matrixVariant(shape, options, 'narrow');
   if (onMatrices === undefined) {
     const tile = listed(required(prefillVariant(shape, options), { label: step.label, shape, profile: options.profile }));
     const workgroups = (counts: GridCounts) => attentionPrefillWorkgroups(tile, counts);
     return [{ kernel: attentionPrefillKernel(tile), buffers, workgroups, cost: cost.tiles }];
   }
-  const { tileSplits, tileSplitRows } = options.profile.knobs.attention;
-  const tile = listed(mode === 'tiles' ? onMatrices : { ...onMatrices, keySplits: tileSplits });
-  const attend: KernelUse = {
-    kernel: attentionMatrixKernel(tile), buffers, workgroups: (counts) => attentionMatrixWorkgroups(tile, counts), cost: cost.tiles,
-  };
-  if (mode === 'tiles') return [attend];
+  const { tileSplits, tileSplitRows, wideTilesFrom } = options.profile.knobs.attention;
+  const useOf = (tile: AttentionMatrixVariant, isFor: (counts: GridCounts) => boolean = () => true): KernelUse => ({
+    kernel: attentionMatrixKernel(tile), buffers, cost: cost.tiles,
+    workgroups: (counts) => (isFor(counts) ? attentionMatrixWorkgroups(tile, counts) : [0, 1, 1]),
+  });
+  if (mode === 'tiles') {
+    const [narrow, wide] = [listed(onMatrices), matrixVariant(shape, options, 'wide')];
+    if (wide === undefined) return [useOf(narrow)];
+    const isWide = (counts: GridCounts) => {
+      const [x, y] = attentionMatrixWorkgroups(narrow, counts);
+      return x * y > wideTilesFrom;
+    };
+    return [useOf(narrow, (counts) => !isWide(counts)), useOf(listed(wide), isWide)];
+  }
+  const attend = useOf(listed({ ...onMatrices, keySplits: tileSplits }));
   const splits = { count: tileSplits, granule: 1 };
   const combine = { shape, splits, invocations: combineInvocations(shape), ofTiles: true } as const;
   return [

@@ -80,6 +80,8 @@ export interface AttentionKnobs {
   readonly tileSplitFrom: number;
   readonly tileSplitRows: number;
   readonly tileSplits: number;
+  /** The same: workgroups of narrow tiles beyond which tiles are wide, with twice as many subgroups; 0: they never are. */
+  readonly wideTilesFrom: number;
 }
 
 /** Sums behind blocks, x + norm(y), which the products that read them may make. */

@@ -21,7 +21,7 @@ const KNOBS: ProfileKnobs = {
   attention: {
     invocations: 256, splitInvocations: 128, unroll: 8, splitUnroll: 4, splitFrom: 512, splits: 32, splitGranule: 32,
     groupedFrom: 5, groupedSplits: 4,
-    tileInvocations: 256, tileBytes: 16384, tileSplitFrom: 512, tileSplitRows: 128, tileSplits: 8, ...FLAT,
+    tileInvocations: 256, tileBytes: 16384, tileSplitFrom: 512, tileSplitRows: 128, tileSplits: 8, wideTilesFrom: 0, ...FLAT,
   },
   sums: { mostValues: 2 ** 17 },
   deltaRule: { chunk: 32, lines: 16, rowsPerInvocation: 1 },
@@ -119,7 +119,7 @@ const NVIDIA: DeviceProfile = {
       int8: { tileRows: 32, tileCols: 64, tileDepth: 64, rowsPerInvocation: 4 },
       f32: { tileRows: 64, tileCols: 64, tileDepth: 16, rowsPerInvocation: 4 },
     },
-    attention: { ...KNOBS.attention, tileBytes: 49152 },
+    attention: { ...KNOBS.attention, tileBytes: 49152, wideTilesFrom: 128 },
     sums: { mostValues: 2 ** 19 },
     blocks: { weights: 200_000 },
     groups: { bytes: 3_000_000 },
@@ -145,7 +145,8 @@ const NVIDIA: DeviceProfile = {
     attention:
       '8 warps on one head while keys are few; then parts of the keys for a group of heads, and a combine (H100, 4,096 keys ' +
       'of 0.6B: 14 us where one part takes 35). From 5 sequences on 8 warps on all heads of a group: 16 sequences of 512 keys of 4B take ' +
-      'two thirds of the time, 64 of 128 keys half (H200).',
+      'two thirds of the time, 64 of 128 keys half (H200). Prompts: a core takes one workgroup of tiles, so where there are more than cores ' +
+      'it has 8 warps and not 4 (Qwen3-4B, 1,024 rows behind 31,744: 95 T multiply-adds a second for 62).',
     sums:
       'The sum behind a block is made by each workgroup of the product that reads it, up to 8 MB read once more: a dispatch of it takes ' +
       '3.4 us (H200) and as much of the host; 1 to 2 us in the product are an estimate.',

@@ -123,8 +123,14 @@ export function matrixMemory({ elements, matrix, invocations }: MatrixTile): str
   return `var<workgroup> staged: array<vec4<u32>, ${elements}>;\nvar<workgroup> moved: atomic<u32>;${exchange}`;
 }
 
-/** Subgroups of a workgroup: as many blocks of rows as share what it brings of keys and values, where values are one part. */
-const BLOCKS = 4;
+/**
+ * Subgroups of a workgroup: as many blocks of rows as share what it brings of keys and values, where values are one part. Wide tiles are
+ * 1.5 times as fast where they fill a device's cores, which take one of either (docs/experiments.md).
+ */
+const BLOCKS = { narrow: 4, wide: 8 } as const;
+export type TileWidth = keyof typeof BLOCKS;
+/** Heads of a group that has no part of 2 to 4 heads, at most. */
+const MOST_HEADS = 8;
 /** Keys of a tile, the best first. */
 const TILE_KEYS = [32, 16];
 /** Columns of a value that a subgroup has room for in its registers, beside the queries. */
@@ -141,16 +147,23 @@ export interface MatrixLimits {
 /** Query heads of a tile: four of a group at most, or all of one that has no such part. */
 function headsOfTile(group: number): number {
   const fitting = [4, 3, 2].find((heads) => group % heads === 0);
-  return fitting ?? (group <= 2 * BLOCKS ? group : 1);
+  return fitting ?? (group <= MOST_HEADS ? group : 1);
 }
 
-/** The tile for a shape, undefined where matrices do not suit it or none fits: the kernel without them is for those. */
-export function attentionMatrixVariant(shape: AttentionShape, limits: MatrixLimits): AttentionMatrixVariant | undefined {
+/**
+ * The tile for a shape, undefined where matrices do not suit it or none fits: the kernel without them is for those. There is no wide one
+ * where values are in parts, or where a narrow one has all heads that fit.
+ */
+export function attentionMatrixVariant(
+  shape: AttentionShape, limits: MatrixLimits, width: TileWidth = 'narrow',
+): AttentionMatrixVariant | undefined {
   const { matrix, invocations, workgroupBytes } = limits;
   const valueParts = shape.valueDim <= MOST_COLUMNS ? 1 : 2;
   if (matrix.sum !== 'f32' || Math.max(shape.keyDim, shape.valueDim) > MOST_COLUMNS * MOST_PARTS) return undefined;
   const tileHeads = headsOfTile(attentionSizes(shape).group);
-  const tileRows = matrix.m * Math.max(1, Math.floor(BLOCKS / tileHeads));
+  const rowsBy = (blocks: number) => matrix.m * Math.max(1, Math.floor(blocks / tileHeads));
+  const tileRows = rowsBy(BLOCKS[width]);
+  if (width === 'wide' && (valueParts > 1 || tileRows === rowsBy(BLOCKS.narrow))) return undefined;
   const fits = (variant: AttentionMatrixVariant): boolean => {
     if (tileProblem(variant) !== undefined) return false;
     const tile = matrixTile(variant);
