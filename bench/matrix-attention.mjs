@@ -2,8 +2,8 @@
 //   node bench/matrix-attention.mjs [--seconds 55] [--json FILE] [--rows 31,128] [--before 0,1024] [--software]
 // Needs only dist/ and the GPU. A line per check: the largest difference from the other kernel's values, of values up to 1; `WRONG` beyond
 // 4e-3. Then microseconds of a layer (median of 5 runs of several layers' dispatches) for each number of rows and of keys before them.
-// --candidates: sizes of tiles for Qwen3-4B's heads in turns, from what a tile has in subgroups (8s), blocks of rows of each (2r), keys (32k)
-// and parts of values (1p); [--only 8s,64k]: those whose names have one of these; a value check of each, then a line each: median and least.
+// --candidates: sizes of tiles for Qwen3-4B's heads in turns, named for their subgroups (8s), blocks of rows of each (2r), keys (32k) and
+// parts of values (1p); [--only 8s,64k]: those whose names have one of these. A value check of each, then a line each: median and least.
 // --software: emulated matrices and small cases on the software adapter, to test the script.
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -307,7 +307,8 @@ async function timeAll() {
           record({ model, rows, before, variant: name, us, isWrong });
         }
         record({ model, rows, before, variant: 'without matrices', us: own });
-        console.log(`${model}, ${rows} rows, ${before} before: without ${own.toFixed(1)} us (${(products / own / 1e6).toFixed(0)} TMAC/s); ` +
+        console.log(
+          `${model}, ${rows} rows, ${before} before: without ${own.toFixed(1)} us (${(products / own / 1e6).toFixed(0)} TMAC/s); ` +
           times.join('; '));
       }
     freeAll();

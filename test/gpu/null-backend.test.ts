@@ -251,7 +251,8 @@ describe.each(PROFILE_NAMES)('the kernels of the profile %s', (name) => {
 it('attention on matrices compiles in tiles of any size', async () => {
   const q = { norm: { eps: 1e-6 }, rotaryDim: 128 };
   const shape: AttentionShape = {
-    heads: 32, kvHeads: 8, keyDim: 128, valueDim: 128, scale: 0.1, kv: 'f16', pageTokens: 32, maxPages: 8, input: 'joined', q, k: q, output: 'q8',
+    heads: 32, kvHeads: 8, keyDim: 128, valueDim: 128, scale: 0.1, kv: 'f16', pageTokens: 32, maxPages: 8, input: 'joined',
+    q, k: q, output: 'q8',
   };
   const kernels = ([1, 2] as const).flatMap((rowBlocks) => ([1, 2] as const).flatMap((valueParts) => [16, 32, 64].flatMap((tileKeys) =>
     [MATRIX_CONFIGS.nvidia, MATRIX_CONFIGS.metalF32].filter(({ n }) => tileKeys % (n * valueParts) === 0).map((matrix) =>

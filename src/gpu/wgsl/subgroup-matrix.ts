@@ -141,8 +141,8 @@ export function multiplyMatrices({ emulated }: MatrixConfig, a: string, b: strin
 }
 
 /**
- * Statement behind a subgroup's products, before it writes where their inputs lay; '' on hardware, where a product needs what all lanes have
- * loaded.
+ * Statement behind a subgroup's products, before it writes where their inputs lay; '' on hardware, where a product needs what all lanes
+ * have loaded.
  */
 export function afterProducts({ emulated }: MatrixConfig): string {
   return emulated ? 'workgroupBarrier();' : '';

@@ -99,7 +99,8 @@ export function matrixTile(variant: AttentionMatrixVariant): MatrixTile {
 }
 
 /** Why there is no such tile, in words; undefined where there is. */
-function tileProblem({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts, rowBlocks = 1 }: AttentionMatrixVariant): string | undefined {
+function tileProblem(variant: AttentionMatrixVariant): string | undefined {
+  const { shape, matrix, tileHeads, tileRows, tileKeys, valueParts, rowBlocks = 1 } = variant;
   const { kv, output } = shape;
   const [keyDim, valueDim] = [keptWidth(shape, shape.keyDim), keptWidth(shape, shape.valueDim)];
   const { m, n, k, input } = matrix;

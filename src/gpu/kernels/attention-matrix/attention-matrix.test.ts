@@ -55,13 +55,15 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['halves, weights apart from scores', shapeOf({ kv: 'f16', headDim: 32 }), MIXED, { ...HALVES, tileKeys: 16 }],
   ['halves, 64 keys', shapeOf({ kv: 'f16', headDim: 32, window: 50 }), MIXED, { ...HALVES, tileKeys: 64 }],
   ['halves, eight subgroups', shapeOf({ kv: 'f16' }), MIXED, { ...HALVES, tileRows: 64 }],
-  ['halves, a subgroup with two heads', shapeOf({ kv: 'f16', headDim: 32, output: 'q8', sinks: true }), MIXED, { ...HALVES, rowBlocks: 2 }],
+  ['halves, a subgroup with two heads', shapeOf({ kv: 'f16', headDim: 32, output: 'q8', sinks: true }), MIXED,
+    { ...HALVES, rowBlocks: 2 }],
   ['halves, two blocks of rows, two parts of values, keys over two workgroups', shapeOf({ kv: 'f16', headDim: 64 }), MIXED,
     { ...HALVES, tileHeads: 1, tileRows: 32, rowBlocks: 2, valueParts: 2, keySplits: 2 }],
   ['halves, two parts of values, weights apart from scores', shapeOf({ kv: 'f16', headDim: 64, softcap: 2 }), SHORT,
     { ...HALVES, valueParts: 2 }],
   ['floats, two blocks of rows, a window, capped scores', shapeOf({ window: 10, softcap: 2 }), MIXED, { ...FLOATS, rowBlocks: 2 }],
-  ['codes, two blocks of rows of a head', shapeOf({ kv: 'q8', headDim: 32 }), MIXED, { ...HALVES, tileHeads: 1, tileRows: 32, rowBlocks: 2 }],
+  ['codes, two blocks of rows of a head', shapeOf({ kv: 'q8', headDim: 32 }), MIXED,
+    { ...HALVES, tileHeads: 1, tileRows: 32, rowBlocks: 2 }],
   ['queries alone, a window', shapeOf({ input: 'queries', q: { rotaryDim: 0 }, k: { rotaryDim: 0 }, window: 20 }), MIXED, FLOATS],
 ];
 

@@ -65,7 +65,8 @@ ${matrix.emulated ? MEMBER_TEXT : ''}${matrixBody(tile)}
 function labelOf({ shape, matrix, tileHeads, tileRows, tileKeys, rowBlocks, keySplits }: MatrixTile): string {
   const split = keySplits ? ` split ${keySplits}` : '';
   const name = shape.dense ? 'full-attention-matrix' : 'attention-matrix';
-  return `${name} ${matrix.input} [${headsText(shape)}] ${tileHeads}x${tileRows}x${tileKeys}${rowBlocks === 1 ? '' : ` by ${rowBlocks}`}${split}`;
+  const by = rowBlocks === 1 ? '' : ` by ${rowBlocks}`;
+  return `${name} ${matrix.input} [${headsText(shape)}] ${tileHeads}x${tileRows}x${tileKeys}${by}${split}`;
 }
 
 /** `fn rowMost(x) -> f32` and `fn rowTotal(x) -> f32`: over the lanes of a subgroup that share a row. All invocations call them. */

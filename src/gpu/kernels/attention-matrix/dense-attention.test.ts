@@ -122,7 +122,8 @@ describe('attention on matrices without a cache', () => {
     expect(await difference({ shape, rows: 17, keys: 40, size: 1e5 }, HALVES)).toBeLessThan(HALF_TOLERANCE);
   });
 
-  it.each([CASES[0]!, CASES.at(-1)!])('takes keys and values over what halves hold as the largest that they do: %s', async (_, heads, tile) => {
+  const ends = [CASES[0]!, CASES.at(-1)!];
+  it.each(ends)('takes keys and values over what halves hold as the largest that they do: %s', async (_, heads, tile) => {
     const shape = shapeOf(heads, tile);
     const tolerance = tile.matrix.input === 'f16' ? HALF_TOLERANCE : FLOAT_TOLERANCE;
     expect(await difference({ shape, rows: 17, keys: 40, outlier: 1e5 }, tile)).toBeLessThan(tolerance);

@@ -90,11 +90,13 @@ function rangeText({ shape, tileKeys, keySplits }: MatrixTile): string {
 }
 
 /** What a subgroup and a lane have: a block of rows, a part of keys and values, a row and a part of its scores. */
-function ownText({ matrix, blocks, valueParts, tileRows, tileKeys, rowBlocks, ownRows, rowLanes, scoresAt, scoreStride }: MatrixTile): string {
+function ownText(tile: MatrixTile): string {
+  const { matrix, blocks, valueParts, tileRows, tileKeys, rowBlocks, ownRows, rowLanes, scoresAt, scoreStride } = tile;
+  const inBlock = `${blocks === 1 ? '' : `block * ${ownRows}u + `}${remainderOf('member', matrix.m)}`;
   const block = valueParts === 1 ? 'subgroup' : dividedBy('subgroup', valueParts);
   return `  let block = ${block};${valueParts === 1 ? '' : `\n  let valuePart = ${remainderOf('subgroup', valueParts)};`}
   let rowPart = ${dividedBy('member', matrix.m)};
-${unrolled(rowBlocks, (r) => `  let ownRow${r} = ${blocks === 1 ? '' : `block * ${ownRows}u + `}${remainderOf('member', matrix.m)} + ${r * matrix.m}u;
+${unrolled(rowBlocks, (r) => `  let ownRow${r} = ${inBlock} + ${r * matrix.m}u;
   let ownPlace${r} = ${remainderOf(`ownRow${r}`, tileRows)};
   let ownPosition${r} = tile.w + ownPlace${r};
   let atScores${r} = ${scoresAt + r * matrix.m * scoreStride}u + block * ${ownRows * scoreStride}u;
@@ -159,7 +161,7 @@ function putText(tile: MatrixTile, part: 'key' | 'value'): string {
   }).join('\n');
 }
 
-/** Sums of scores that a subgroup makes at once, by its blocks of rows: products of one sum wait for each other, and two blocks fill registers. */
+/** Sums of scores that a subgroup makes at once, by its blocks of rows: products of one sum wait for each other. */
 const SUMS_AT_ONCE = { 1: 4, 2: 2 } as const;
 
 /** Scores of the subgroup's rows and its part of the keys. */
@@ -231,7 +233,8 @@ ${unrolled((quads * 4) / elementValues, (i) => `    let w${i}_${r} = ${element(i
 }
 
 /** Weights of a lane's rows into workgroup memory. */
-function putWeightsText({ tileKeys, rowLanes, rowBlocks, elementValues, valueParts, weightsAt, weightStride, weightShare }: MatrixTile): string {
+function putWeightsText(tile: MatrixTile): string {
+  const { tileKeys, rowLanes, rowBlocks, elementValues, valueParts, weightsAt, weightStride, weightShare } = tile;
   const elements = tileKeys / rowLanes / elementValues;
   return `    ${valueParts === 1 ? '' : 'if (valuePart == 0u) '}{
 ${unrolled(rowBlocks, (r) => unrolled(elements, (i) =>

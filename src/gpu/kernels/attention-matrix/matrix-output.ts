@@ -119,7 +119,8 @@ function blocksText(tile: MatrixTile, group: ColumnGroup, r: number): string {
     const block = `(rowPart + ${n * rowLanes}u)`;
     const quad = (i: number) => {
       const value = `bitcast<vec4<f32>>(staged[${scoresAt}u + ownRow${r} * ${scoreStride}u + ${block} * 4u + ${i}u])`;
-      return gatedQuad(shape, `${value} / total${r}`, { row: `row${r}`, head: `head${r}`, quad: `(${block} * 4u + ${group.firstQuad + i}u)` });
+      const at = { row: `row${r}`, head: `head${r}`, quad: `(${block} * 4u + ${group.firstQuad + i}u)` };
+      return gatedQuad(shape, `${value} / total${r}`, at);
     };
     return `      if (isRow${r} && ${block} < ${ofGroup}u) {
         let values = mat4x4<f32>(${range(4).map(quad).join(', ')});
