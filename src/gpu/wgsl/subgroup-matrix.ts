@@ -140,14 +140,6 @@ export function multiplyMatrices({ emulated }: MatrixConfig, a: string, b: strin
   return `${emulated ? 'matrixMultiply' : 'subgroupMatrixMultiplyAccumulate'}(${a}, ${b}, ${c})`;
 }
 
-/**
- * Statement behind a subgroup's products, before it writes where their inputs lay; '' on hardware, where a product needs what all lanes
- * have loaded.
- */
-export function afterProducts({ emulated }: MatrixConfig): string {
-  return emulated ? 'workgroupBarrier();' : '';
-}
-
 /** Statement that stores a whole `sum`, row by row. */
 export function storeMatrix({ emulated }: MatrixConfig, { memory, offset, stride }: MatrixPlace, sum: string): string {
   if (emulated) return `matrixStore_${memory}(${offset}, ${stride}, ${sum});`;

@@ -5,7 +5,7 @@
  */
 import { LOWEST_MAX, MASKED_SCORE, keysBefore, keysSeen, scoreText } from '../../attention-scores.ts';
 import { attentionSizes, cacheChunk, dividedBy, kvElement, remainderOf, valuesAfterKeys } from '../../attention-shape.ts';
-import { afterProducts, loadMatrix, matrixTypes, multiplyMatrices, storeMatrix } from '../../wgsl/subgroup-matrix.ts';
+import { loadMatrix, matrixTypes, multiplyMatrices, storeMatrix } from '../../wgsl/subgroup-matrix.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import { lastPositionText, placeText } from '../attention-prefill/prefill-body.ts';
 import type { MatrixTile } from './attention-matrix-variant.ts';
@@ -53,8 +53,7 @@ ${fadeText(tile)}${isInPlace ? `\n${putWeightsText(tile)}\n    workgroupBarrier(
     }
 ${fetchText(tile, 'value', 'n + 1u')}
 ${fetchText(tile, 'key', 'n + 2u')}
-${valuesText(tile)}
-    ${isInPlace ? afterProducts(matrix) : ''}
+${valuesText(tile)}${isInPlace ? '\n    // The next scores go where these weights lie.\n    workgroupBarrier();' : ''}
   }
 ${matrixOutputText(tile)}`;
 }
