@@ -15,11 +15,13 @@ const DISPATCH_US = 4;
 /** The same of a product on matrix units, by the table that picks tiles (matrix-table.ts). */
 const PRODUCT_US = 5;
 const CORES = 132;
-/** Attention on matrix units (gpu-token.mjs, 24 and 32 heads of 128): 15 to 18 us of 128 rows, 43 of 512, 116 to 122 of 1,024. */
-const ATTENTION_US = 9.5;
-/** Of a workgroup's multiply-adds one after another, and of all on a core that has several workgroups: from the same. */
-const ATTENTION_US_A_MAC = 4e-6;
-const ATTENTION_CORE_US_A_MAC = 2.9e-6;
+/**
+ * Attention on matrix units, one workgroup a core, of four subgroups and of eight: what each takes beside its keys, and its multiply-adds
+ * one after another (matrix-attention.mjs, 32 heads of 128: 36 and 39 us of 512 rows, 108 and 79 to 85 of 1,024, 4,522 and 2,850 to 3,080
+ * behind 31,744).
+ */
+const ATTENTION = { narrow: { us: 9.5, usAMac: 2.2e-6 }, wide: { us: 14, usAMac: 1.5e-6 } } as const;
+const NARROW_INVOCATIONS = 128;
 /**
  * A product of experts: tiles of 32 pairs and 64 columns, a step of 64 of the depth, three to a core (gpu-token.mjs, 8 layers of the 30B at
  * 512 rows: gate and up 382 us, down 209).
@@ -78,7 +80,7 @@ function stepSeconds({ dispatches }: Pick<StepReport, 'dispatches'>, { rows, key
       us += PRODUCT_US + Math.max(product, reading) + (passed > CACHE_BYTES ? TEXT_US : 0);
       texts.set(kernel.key, bytesSoFar + bytes);
     } else if (kernel.label.startsWith('attention-matrix')) {
-      us += ATTENTION_US + Math.max(attentionUs(dispatch, { rows, keys }), reading);
+      us += Math.max(attentionUs(dispatch, { rows, keys }), reading);
     } else us += Math.max(DISPATCH_US + reading, decodeAttentionUs(dispatch) ?? 0);
     bytesSoFar += bytes;
   }
@@ -107,10 +109,12 @@ function productUs({ kernel: { label }, workgroups: [x, y, z], multiplyAdds }: R
   return Math.ceil(count / (time.perCore * CORES)) * steps * time.stepUs;
 }
 
-/** The workgroup with most keys, or a core's share of all. */
-function attentionUs({ workgroups: [x, y, z], multiplyAdds }: ReportedDispatch, { rows, keys }: Chunk): number {
-  const mean = multiplyAdds / (x * y * z);
-  return Math.max((mean * keys) / (keys - rows / 2) * ATTENTION_US_A_MAC, (multiplyAdds / CORES) * ATTENTION_CORE_US_A_MAC);
+/** The workgroup with most keys, or a core's share of all, and the beginnings of as many workgroups as a core has. */
+function attentionUs({ kernel: { workgroupSize }, workgroups: [x, y, z], multiplyAdds }: ReportedDispatch, { rows, keys }: Chunk): number {
+  const count = x * y * z;
+  const { us, usAMac } = workgroupSize > NARROW_INVOCATIONS ? ATTENTION.wide : ATTENTION.narrow;
+  const most = ((multiplyAdds / count) * keys) / (keys - rows / 2);
+  return Math.ceil(count / CORES) * us + Math.max(most, multiplyAdds / CORES) * usAMac;
 }
 
 /** A product of experts, whose last tiles are half full on average; undefined: it is another kernel. */

@@ -43,7 +43,8 @@ export function attentionShapeOf(op: AttentionOp, output: AttentionShape['output
   const { heads, scale, joined, stored, state: { heads: kvHeads, keyDim, valueDim } } = op;
   return {
     heads, kvHeads, keyDim, valueDim, scale,
-    ...cacheTypes(kv), ...(profile.packsIeee && [kv.type, kv.valueType].includes('f16') && { halves: 'device' as const }), pageTokens: kv.pageTokens, maxPages: kv.maxPages,
+    ...cacheTypes(kv), ...(profile.packsIeee && [kv.type, kv.valueType].includes('f16') && { halves: 'device' as const }),
+    pageTokens: kv.pageTokens, maxPages: kv.maxPages,
     input: stored ? 'queries' : joined ? 'joined' : 'separate',
     q: preparationOf(op.q), k: preparationOf(op.k),
     output,

@@ -145,8 +145,8 @@ const NVIDIA: DeviceProfile = {
     attention:
       '8 warps on one head while keys are few; then parts of the keys for a group of heads, and a combine (H100, 4,096 keys ' +
       'of 0.6B: 14 us where one part takes 35). From 5 sequences on 8 warps on all heads of a group: 16 sequences of 512 keys of 4B take ' +
-      'two thirds of the time, 64 of 128 keys half (H200). Prompts: a core takes one workgroup of tiles, so where there are more than cores ' +
-      'it has 8 warps and not 4 (Qwen3-4B, 1,024 rows behind 31,744: 95 T multiply-adds a second for 62).',
+      'two thirds of the time, 64 of 128 keys half (H200). Prompts: a core takes one workgroup of tiles, so where there are more ' +
+      'than cores it has 8 warps and not 4 (Qwen3-4B, 1,024 rows behind 31,744: 88 T multiply-adds a second for 60).',
     sums:
       'The sum behind a block is made by each workgroup of the product that reads it, up to 8 MB read once more: a dispatch of it takes ' +
       '3.4 us (H200) and as much of the host; 1 to 2 us in the product are an estimate.',
@@ -195,7 +195,8 @@ const VULKAN_WHY: Omit<ProfileReasons, 'profile' | 'prefillRows' | 'stepsPerSubm
 const AMD: DeviceProfile = {
   ...VULKAN,
   name: 'amd', matches: [{ vendor: 'amd' }],
-  subgroupSize: undefined, hasF16: true, packsIeee: false, activations: 'int8', prefillRows: 512, chunkMultiplyAdds: 2e12, stepsPerSubmit: 8,
+  subgroupSize: undefined, hasF16: true, packsIeee: false, activations: 'int8',
+  prefillRows: 512, chunkMultiplyAdds: 2e12, stepsPerSubmit: 8,
   knobs: KNOBS,
   why: {
     ...VULKAN_WHY, profile: 'Any AMD GPU.', prefillRows: 'Mostly GPUs with memory of their own.',
@@ -206,7 +207,8 @@ const AMD: DeviceProfile = {
 const INTEL: DeviceProfile = {
   ...VULKAN,
   name: 'intel', matches: [{ vendor: 'intel' }],
-  subgroupSize: undefined, hasF16: true, packsIeee: false, activations: 'int8', prefillRows: 256, chunkMultiplyAdds: 1e12, stepsPerSubmit: 4,
+  subgroupSize: undefined, hasF16: true, packsIeee: false, activations: 'int8',
+  prefillRows: 256, chunkMultiplyAdds: 1e12, stepsPerSubmit: 4,
   knobs: KNOBS,
   why: {
     ...VULKAN_WHY, profile: 'Any Intel GPU.', prefillRows: 'Mostly integrated GPUs, which also draw the screen.',

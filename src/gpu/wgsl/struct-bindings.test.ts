@@ -26,7 +26,8 @@ it('arrays may lie far behind each other, and before the first', async () => {
   const layout = { label: 'far', layout: 'auto', compute: { module: test.device.createShaderModule({ code }) } } as const;
   const pipeline = await test.device.createComputePipelineAsync(layout);
   const group = (size: number) => test.device.createBindGroup({
-    layout: pipeline.getBindGroupLayout(0), entries: [{ binding: 0, resource: { buffer: test.device.createBuffer({ size, usage: 0x80 }) } }],
+    layout: pipeline.getBindGroupLayout(0),
+    entries: [{ binding: 0, resource: { buffer: test.device.createBuffer({ size, usage: 0x80 }) } }],
   });
   const refused = async (size: number) => {
     test.device.pushErrorScope('validation');
