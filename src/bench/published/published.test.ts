@@ -75,8 +75,9 @@ ${PUBLISHED_ROWS.map(line).join('\n')}
 Rows of \`bench/results/archive/gpu-vs-llama-2026-11.jsonl.gz\` (two leases) of prompts of 512 and more and of decoding, beside what
 today's plans come to by microbenchmarks of single kernels there (\`src/bench/published/h200.ts\` says which): copies at 3.94 TB/s,
 4 us from a dispatch to the next, 5 of a product on matrix units; a product takes as many rounds of the 132 cores as its tiles make,
-each of so many steps of its depth (1.33 to 2 us, the table that picks tiles); attention as many rounds of the cores, and the longest of its workgroups or a core's
-share; a product's text that 50 MB pushed out of the cache 18 us; a run 1 ms on the host. No figure comes of these rows; that a term was missing was seen by them.
+each of so many steps of its depth (1.33 to 2 us, the table that picks tiles); attention as many rounds of the cores, and the
+longest of its workgroups or a core's share; a product's text that 50 MB pushed out of the cache 18 us; a run 1 ms on the host. No
+figure comes of these rows; that a term was missing was seen by them.
 Off by: predicted over measured, minus 1; wanted: 15%.
 
 | model, q4_0 | measure | commit | tokens/s | predicted | off by | where by more than 15% |
