@@ -175,7 +175,9 @@ function tileUses(step: AttentionStep, mode: 'tiles' | 'splitTiles', options: Us
   }
   const { tileSplits, tileSplitRows, wideTilesFrom } = options.profile.knobs.attention;
   const useOf = (tile: AttentionMatrixVariant, isFor: (counts: GridCounts) => boolean = () => true): KernelUse => ({
-    kernel: attentionMatrixKernel(tile), buffers, cost: cost.tiles,
+    kernel: attentionMatrixKernel(tile), buffers,
+    // Each part of a listed tile reads its keys.
+    cost: (counts) => cost.tiles({ ...counts, tiles: (counts.tiles * (tile.listedRows ?? tile.tileRows)) / tile.tileRows }),
     workgroups: (counts) => (isFor(counts) ? attentionMatrixWorkgroups(tile, counts) : [0, 1, 1]),
   });
   if (mode === 'tiles') {

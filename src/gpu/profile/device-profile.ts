@@ -80,7 +80,10 @@ export interface AttentionKnobs {
   readonly tileSplitFrom: number;
   readonly tileSplitRows: number;
   readonly tileSplits: number;
-  /** The same: workgroups of narrow tiles beyond which tiles are wide, with twice as many subgroups; 0: they never are. */
+  /**
+   * The same: workgroups of narrow tiles, those without rows at sequences' ends too, beyond which tiles are wide, with twice as many
+   * subgroups; 0: they never are.
+   */
   readonly wideTilesFrom: number;
 }
 

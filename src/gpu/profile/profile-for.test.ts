@@ -108,4 +108,9 @@ describe('matrix units', () => {
     expect(units({ matrixConfigs: [own], features: ['subgroups'] }).subgroupMatrix).toBeUndefined();
     expect(withoutMatrixUnits(units({ matrixConfigs: [own] }))).toMatchObject({ subgroupMatrix: undefined });
   });
+
+  it('tell Vulkan, where NVIDIA packs halves as IEEE 754 has it, from others, of which nobody knows', () => {
+    expect([[own], []].map((matrixConfigs) => units({ matrixConfigs }).packsIeee)).toEqual([true, false]);
+    expect(units({ matrixConfigs: [] }).why.f16).toContain('by their bits');
+  });
 });

@@ -3,11 +3,11 @@ import { adapterName, fixedSubgroupSize } from '../device/adapter-facts.ts';
 import type { AdapterFacts } from '../device/adapter-facts.ts';
 import type { DeviceProfile, ProfileChoice, ProfileReasons } from './device-profile.ts';
 import { PROFILES } from './profiles.ts';
-import { MATRIX_LANES } from '../wgsl/subgroup-matrix.ts';
+import { MATRIX_CONFIGS, MATRIX_LANES } from '../wgsl/subgroup-matrix.ts';
 
 /** The profile to run with: never wider than the adapter. What is switched off says why. */
 export function profileFor(facts: AdapterFacts): DeviceProfile {
-  const rules = [withSubgroups, withF16, withMatrixUnits];
+  const rules = [withSubgroups, withF16, withMatrixUnits, withPacking];
   const profile = rules.reduce<DeviceProfile>((known, rule) => rule(known, facts), nearestProfile(facts));
   return withLimits(profile, facts.limits);
 }
@@ -64,6 +64,13 @@ function withMatrixUnits(profile: DeviceProfile, { matrixConfigs }: AdapterFacts
   const has = matrixConfigs.some((config) => MATRIX_PARTS.every((part) => config[part] === own[part]));
   if (isUsable && has) return profile;
   return changed(profile, { subgroupMatrix: undefined }, { matrixUnits: 'Off here: this adapter does not offer them.' });
+}
+
+/** NVIDIA's matrices are offered by Dawn on Vulkan alone, where packing was tried; what D3D12 makes of such values is not known. */
+function withPacking(profile: DeviceProfile, { matrixConfigs }: AdapterFacts): DeviceProfile {
+  if (!profile.packsIeee || matrixConfigs.some((config) => MATRIX_PARTS.every((part) => config[part] === MATRIX_CONFIGS.nvidia[part])))
+    return profile;
+  return changed(profile, { packsIeee: false }, { f16: 'Here by their bits: this adapter does not look like Vulkan.' });
 }
 
 const MATRIX_PARTS = ['m', 'n', 'k', 'input', 'sum'] as const;

@@ -153,7 +153,7 @@ function headsOfTile(group: number): number {
 
 /**
  * The tile for a shape, undefined where matrices do not suit it or none fits: the kernel without them is for those. There is no wide one
- * where values are in parts, or where a narrow one has all heads that fit.
+ * where values are in parts, where a narrow one has all heads that fit, or with fewer keys: a row's result must not depend on which it was.
  */
 export function attentionMatrixVariant(
   shape: AttentionShape, limits: MatrixLimits, width: TileWidth = 'narrow',
@@ -170,5 +170,7 @@ export function attentionMatrixVariant(
     const tile = matrixTile(variant);
     return tile.invocations <= invocations && workgroupBytesOf(matrixMemory(tile)) <= workgroupBytes;
   };
-  return TILE_KEYS.map((tileKeys): AttentionMatrixVariant => ({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts })).find(fits);
+  const tilesOf = (tileKeys: number): AttentionMatrixVariant => ({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts });
+  const found = TILE_KEYS.map(tilesOf).find(fits);
+  return width === 'wide' && found?.tileKeys !== attentionMatrixVariant(shape, limits)?.tileKeys ? undefined : found;
 }
