@@ -68,6 +68,8 @@ export async function nameUrlFile(place: UrlPlace, fileName: string, path: strin
   const link = join(place.snapshot, fileName);
   if (path === link || (await linkTarget(link)) === path) return;
   const isNow = async () => (await readUrlEntry(place, fileName))?.path === path;
+  // By an earlier entry its blob is somebody's to remove, who passes by one whose lock is taken.
+  if (!(await isNow())) return;
   // A cache that cannot be written to is read as it is.
   await ifFileLockFree(blobLock(path), async () => ((await isNow()) ? linkFile(link, path) : undefined)).catch(() => undefined);
 }
