@@ -247,13 +247,21 @@ const checks = [
 const smallChecks = [['4/2 x 32', { heads: 4, kvHeads: 2, headDim: 32 }, { tileHeads: 2, tileRows: 16 }],
   ['4/2 x 32, q8, keys over 3', { heads: 4, kvHeads: 2, headDim: 32, output: 'q8' }, { tileHeads: 1, tileRows: 16, keySplits: 3 }]];
 
+/** What the kernel without matrix units makes of them. */
+async function wantedOf(shape, buffers) {
+  await timeOnce(await todays(shape, buffers), 1);
+  return (await resultOf(shape, buffers)).slice();
+}
+
+/** Multiply-adds of a layer. */
+const productsOf = (rows, before, { heads, headDim }) => rows * (before + (rows + 1) / 2) * heads * headDim * 2;
+
 async function checkAll() {
   for (const [name, { queries, keyPower, ...of }, sizes] of flags.software ? smallChecks : checks) {
     const [rows, before] = flags.software ? [21, 30] : [300, 300];
     const shape = shapeOf({ ...of, positions: rows + before });
     const buffers = buffersOf(shape, { rows, before, queries, keyPower });
-    await timeOnce(await todays(shape, buffers), 1);
-    const want = (await resultOf(shape, buffers)).slice();
+    const want = await wantedOf(shape, buffers);
     device.queue.writeBuffer(buffers.y, 0, new Uint8Array(buffers.y.size));
     if (problemsOf(shape, { ...PLAIN, ...sizes }).length > 0) {
       console.log(`${name}: does not fit the device`);
@@ -296,7 +304,7 @@ async function timeAll() {
         const buffers = { ...filled, rows, before };
         const own = await timed(await todays(shape, buffers), rows);
         const want = (await resultOf(shape, buffers)).slice();
-        const products = rows * (before + (rows + 1) / 2) * of.heads * of.headDim * 2;
+        const products = productsOf(rows, before, of);
         const times = [];
         for (const [name, sizes] of candidates(attentionSizes(shape), rows)) {
           if (problemsOf(shape, { ...PLAIN, ...sizes }).length > 0) continue;
@@ -335,8 +343,7 @@ async function checkedCandidates(shape, filled) {
   const wanted = [...tilesToTry()].filter(([name]) => only.some((part) => name.includes(part)));
   const [rows, before] = flags.software ? [21, 30] : [300, 300];
   const buffers = { ...filled, rows, before };
-  await timeOnce(await todays(shape, buffers), 1);
-  const want = (await resultOf(shape, buffers)).slice();
+  const want = await wantedOf(shape, buffers);
   const chosen = [];
   // All compile at once.
   const tried = await Promise.allSettled(wanted.map(async ([, sizes]) => {
@@ -387,7 +394,7 @@ async function compareCandidates() {
   for (const before of BEFORE)
     for (const rows of ROWS) {
       if (seconds() > Number(flags.seconds)) return console.log(`stopped before ${rows} rows, ${before} keys before`);
-      const products = rows * (before + (rows + 1) / 2) * of.heads * of.headDim * 2;
+      const products = productsOf(rows, before, of);
       const layers = flags.software ? 1 : Math.min(20, Math.max(2, Math.ceil(4e11 / products)));
       const figures = await timeInTurns(shape, { ...filled, rows, before }, chosen, layers);
       for (const [name, all] of [...figures].sort(([, a], [, b]) => summarise(a).median - summarise(b).median)) {

@@ -39,7 +39,7 @@ export interface AttentionShape extends ScoreShape {
   /** Of values, where it is not that of keys. */
   readonly valueKv?: KvType | undefined;
   /** What makes f16 of new keys and values (wgsl/cache-halves.ts); absent: their bits. */
-  readonly halves?: 'device' | 'bits' | undefined;
+  readonly halves?: 'device' | undefined;
   /**
    * Set where keys and values are those of one run, in no cache: row by row, of each head the key and then the value, each in whole
    * matrices ({@link DENSE_WIDTH}). There are no pages, and no rows of other sequences.
@@ -312,7 +312,7 @@ ${keyAt} { return keyInPage(pageOf(sequence, position), kvHead, position); }`;
 }
 
 /** `fn kvRounded(quad) -> vec4<f32>`: a quad as the cache will hold it; of f16 with what {@link chunkOf} calls. */
-export function kvRounding({ kv, halves = 'bits' }: AttentionShape): string {
+export function kvRounding({ kv, halves }: AttentionShape): string {
   if (kv === 'f32') return 'fn kvRounded(quad: vec4<f32>) -> vec4<f32> { return quad; }';
   return `${cacheHalves(halves)}
 fn kvRounded(quad: vec4<f32>) -> vec4<f32> {

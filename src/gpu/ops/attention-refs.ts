@@ -35,8 +35,8 @@ function choicesOf({ softcap, sinks, temperature, causal, vNorm, ...op }: Attent
   };
 }
 
-export function shapeOf({ op, outputs }: AttentionStep, { kv, profile }: AttentionOptions): AttentionShape {
-  return attentionShapeOf(op, (outputs[0] as GpuValue).dtype === 'f32' ? 'f32' : 'q8', { kv, profile });
+export function shapeOf({ op, outputs }: AttentionStep, options: AttentionOptions): AttentionShape {
+  return attentionShapeOf(op, (outputs[0] as GpuValue).dtype === 'f32' ? 'f32' : 'q8', options);
 }
 
 export function attentionShapeOf(op: AttentionOp, output: AttentionShape['output'], { kv, profile }: AttentionOptions): AttentionShape {

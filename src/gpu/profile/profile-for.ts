@@ -4,6 +4,7 @@ import type { AdapterFacts } from '../device/adapter-facts.ts';
 import type { DeviceProfile, ProfileChoice, ProfileReasons } from './device-profile.ts';
 import { PROFILES } from './profiles.ts';
 import { MATRIX_CONFIGS, MATRIX_LANES } from '../wgsl/subgroup-matrix.ts';
+import type { MatrixConfig } from '../wgsl/subgroup-matrix.ts';
 
 /** The profile to run with: never wider than the adapter. What is switched off says why. */
 export function profileFor(facts: AdapterFacts): DeviceProfile {
@@ -61,19 +62,21 @@ function withMatrixUnits(profile: DeviceProfile, { matrixConfigs }: AdapterFacts
   const { subgroupMatrix: own, subgroupSize, hasF16 } = profile;
   if (own === undefined) return profile;
   const isUsable = subgroupSize === MATRIX_LANES && (hasF16 || own.input === 'f32');
-  const has = matrixConfigs.some((config) => MATRIX_PARTS.every((part) => config[part] === own[part]));
-  if (isUsable && has) return profile;
+  if (isUsable && hasMatrices(matrixConfigs, own)) return profile;
   return changed(profile, { subgroupMatrix: undefined }, { matrixUnits: 'Off here: this adapter does not offer them.' });
 }
 
 /** NVIDIA's matrices are offered by Dawn on Vulkan alone, where packing was tried; what D3D12 makes of such values is not known. */
 function withPacking(profile: DeviceProfile, { matrixConfigs }: AdapterFacts): DeviceProfile {
-  if (!profile.packsIeee || matrixConfigs.some((config) => MATRIX_PARTS.every((part) => config[part] === MATRIX_CONFIGS.nvidia[part])))
-    return profile;
+  if (!profile.packsIeee || hasMatrices(matrixConfigs, MATRIX_CONFIGS.nvidia)) return profile;
   return changed(profile, { packsIeee: false }, { f16: 'Here by their bits: this adapter does not look like Vulkan.' });
 }
 
 const MATRIX_PARTS = ['m', 'n', 'k', 'input', 'sum'] as const;
+
+function hasMatrices(offered: AdapterFacts['matrixConfigs'], wanted: MatrixConfig): boolean {
+  return offered.some((config) => MATRIX_PARTS.every((part) => config[part] === wanted[part]));
+}
 
 /** The profile without matrix units, for a device whose products are wrong. */
 export function withoutMatrixUnits(profile: DeviceProfile): DeviceProfile {

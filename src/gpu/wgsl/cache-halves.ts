@@ -3,7 +3,7 @@
  * stays NaN, as the CPU and the reference have them. WGSL leaves open what `pack2x16float` makes of values that f16 does not hold: where a
  * device is not known to make those of them, both are made by their bits, which costs 13 us of a token (docs/experiments.md).
  */
-export function cacheHalves(by: 'device' | 'bits'): string {
+export function cacheHalves(by: 'device' | 'bits' = 'bits'): string {
   return by === 'bits' ? BY_BITS : `fn cacheHalves(quad: vec4<f32>) -> vec2<u32> {
   return vec2<u32>(pack2x16float(quad.xy), pack2x16float(quad.zw));
 }`;

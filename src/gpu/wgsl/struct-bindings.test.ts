@@ -20,11 +20,11 @@ it('arrays may lie far behind each other, and before the first', async () => {
     { name: 'c', type: 'array<vec4<f32>>', binding: 0, offset: 40 * MIB, sizeBytes: 64 },
   ], ['write']);
   expect(code).toContain('a: array<vec4<u32>, 4>, gap0: array<u32, 48>, b: array<u32, 5>,');
-  const { messages } = await test.device.createShaderModule({ code }).getCompilationInfo();
+  const module = test.device.createShaderModule({ code });
+  const { messages } = await module.getCompilationInfo();
   expect(messages).toEqual([]);
   // The struct ends where the last array's first element does: what is before it has its places.
-  const layout = { label: 'far', layout: 'auto', compute: { module: test.device.createShaderModule({ code }) } } as const;
-  const pipeline = await test.device.createComputePipelineAsync(layout);
+  const pipeline = await test.device.createComputePipelineAsync({ layout: 'auto', compute: { module } });
   const group = (size: number) => test.device.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
     entries: [{ binding: 0, resource: { buffer: test.device.createBuffer({ size, usage: 0x80 }) } }],

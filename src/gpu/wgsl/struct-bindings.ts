@@ -89,23 +89,22 @@ function withoutBindings({ wgsl, bindings, label }: Kernel): string {
  */
 function structOf(places: readonly Placed[], { name, wgsl }: { readonly name: string; readonly wgsl: string }) {
   const distinct = distinctOf(places);
-  const fields = distinct.map((place, i) => {
+  const fields = distinct.flatMap((place, i) => {
     const next = distinct[i + 1];
-    if (next === undefined) return `${place.name}: ${place.type}`;
+    if (next === undefined) return [`${place.name}: ${place.type}`];
     const element = elementOf(place);
     const { stride } = typeSize(element, wgsl);
     const count = Math.floor(place.sizeBytes / stride);
-    return `${place.name}: array<${element}, ${count}>${gapText(i, next.offset - place.offset - count * stride)}`;
+    return [`${place.name}: array<${element}, ${count}>`, ...gap(i, next.offset - place.offset - count * stride)];
   });
-  const before = gapText('Before', distinct[0]?.offset ?? 0).slice(2);
   const members = places.map((place) => {
     const member = distinct.find(({ offset, type }) => offset === place.offset && type === place.type);
     return [place.name, member?.name ?? place.name] as const;
   });
-  return { text: `struct ${name} { ${[...(before === '' ? [] : [before]), ...fields].join(', ')} }`, members };
+  return { text: `struct ${name} { ${[...gap('Before', distinct[0]?.offset ?? 0), ...fields].join(', ')} }`, members };
 }
 
-/** What follows a member, up to the next one's place. */
-function gapText(name: number | string, bytes: number): string {
-  return bytes > 0 ? `, gap${name}: array<u32, ${bytes / 4}>` : '';
+/** The field up to the next one's place, if there is anything between. */
+function gap(name: number | string, bytes: number): readonly string[] {
+  return bytes > 0 ? [`gap${name}: array<u32, ${bytes / 4}>`] : [];
 }

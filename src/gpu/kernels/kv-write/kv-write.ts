@@ -63,7 +63,7 @@ export function kvWriteKernel(variant: KvWriteVariant): Kernel {
     bindings: [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, hasCodes(shape) ? WORDS : kvBinding(shape, 'write')],
     functions: [
       headFunctions(shape, ['k', 'v']), ...(hasCodes(shape) ? [placeFunctions(shape), CODING_FUNCTIONS] : [kvFunctions(shape)]),
-      ...([shape.kv, shape.valueKv].includes('f16') ? [cacheHalves(shape.halves ?? 'bits')] : []),
+      ...([shape.kv, shape.valueKv].includes('f16') ? [cacheHalves(shape.halves)] : []),
     ],
     body: hasCodes(shape) ? codedBody(shape) : writeBody(shape),
   });
